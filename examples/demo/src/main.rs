@@ -1,0 +1,2 @@
+//! Camera, relay, hub and phone in one command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! An RTSP camera made of GStreamer.
+fn main() {}

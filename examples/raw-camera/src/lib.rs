@@ -1,0 +1,1 @@
+//! A small RTSP camera with fault modes, for tests.

@@ -1,0 +1,2 @@
+//! The phone's part on a laptop.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The hub: cameras in, sealed segments out.

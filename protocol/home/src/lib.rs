@@ -1,0 +1,1 @@
+//! The home group (MLS), its numbered log, and pairing.

@@ -1,0 +1,1 @@
+//! Sealed segments: one GOP, encrypted record by record, hashed and signed.

@@ -1,0 +1,1 @@
+//! The QUIC client that hub and phone share.

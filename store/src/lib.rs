@@ -1,0 +1,1 @@
+//! The storage seam on sled and files.

@@ -1,0 +1,1 @@
+//! app-core for Kotlin, Swift and Python.
