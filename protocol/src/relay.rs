@@ -357,8 +357,10 @@ pub enum Response {
     },
     /// Segments of the stream come on unidirectional streams that carry this number.
     Following {
-        /// The number.
+        /// The number: the QUIC stream id of the request, so that the client knows it beforehand.
         follow: u64,
+        /// The first segment that comes, or is told [`Response::Skipped`].
+        first: u64,
     },
     /// The follower was too slow, or asked too late: these segments do not come.
     Skipped {
@@ -468,6 +470,38 @@ pub enum Code {
     /// The relay can't store it now; nothing was changed.
     #[error("storage")]
     Storage,
+}
+
+/// Why a connection was closed: QUIC application error codes.
+pub mod close {
+    /// Nothing is left to do.
+    pub const DONE: u32 = 0;
+    /// The hello was refused; the reason stands in [`super::HelloAnswer`].
+    pub const REFUSED: u32 = 1;
+    /// The key lost its rights.
+    pub const REVOKED: u32 = 2;
+    /// The relay shuts down: come again.
+    pub const SHUTDOWN: u32 = 3;
+    /// No hello came in time.
+    pub const LATE: u32 = 4;
+    /// The peer breaks the protocol.
+    pub const MALFORMED: u32 = 5;
+    /// The same key has too many connections; the oldest one goes.
+    pub const REPLACED: u32 = 6;
+}
+
+/// Why a stream was reset or stopped: QUIC application error codes.
+pub mod reset {
+    /// The one who asked wants no more.
+    pub const CANCELLED: u32 = 0;
+    /// The follower was too slow for this segment.
+    pub const SKIPPED: u32 = 1;
+    /// The writer broke off; a kept segment can be resumed.
+    pub const BROKEN_OFF: u32 = 2;
+    /// The answer is on the other direction.
+    pub const ANSWERED: u32 = 3;
+    /// The relay could not go on reading.
+    pub const STORAGE: u32 = 4;
 }
 
 /// A message as it stands on a stream: its length, then its bytes.

@@ -1,1 +1,31 @@
-//! The QUIC client that hub and phone share.
+//! The QUIC client that hub and phone share. The protocol: `docs/reference/relay-protocol.md`.
+//!
+//! * [`connect`] makes an authenticated [`Connection`] to a relay that is who the [`RelayTarget`] says.
+//! * Every verb of the protocol is a method of [`Connection`]; long answers are pulled from [`LogReader`],
+//!   [`SegmentReader`] and [`Follower`], long bodies are pushed into a [`SegmentWriter`].
+//! * Every `next`, `read` and `write` may be dropped and called again without losing or repeating a byte. A request that is
+//!   dropped before its answer may or may not have been carried out; all of them can be repeated.
+//! * [`Backoff`] says when to try again, [`ClientError::is_retryable`] whether to.
+
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod connect;
+mod connection;
+mod error;
+mod follow;
+mod frames;
+mod log;
+mod segment;
+mod tls;
+
+pub use backoff::Backoff;
+pub use connect::{ClientKey, RelayTarget, Trust, connect};
+pub use connection::Connection;
+pub use error::ClientError;
+pub use follow::{FollowEvent, Follower};
+pub use log::{LogItem, LogReader};
+pub use privet_protocol::relay::{
+    CapabilityKey, Code, From, Limits, Principal, Refusal, Retention, Rights, Side, StreamState, Usage,
+};
+pub use segment::{SegmentReader, SegmentWriter};

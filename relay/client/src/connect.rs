@@ -1,0 +1,233 @@
+//! Making an authenticated connection: find the address, check who answers, prove who asks.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use privet_protocol::relay::{
+    CapabilityKey, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Signature, VERSIONS, hello_signing_input,
+};
+use quinn::congestion::BbrConfig;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt};
+
+use crate::connection::Connection;
+use crate::error::ClientError;
+use crate::frames::{FrameReader, FrameWriter};
+use crate::tls;
+
+/// How to tell that a relay is the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// SHA-256 of its certificate's SubjectPublicKeyInfo.
+    Pin([u8; 32]),
+    /// A certificate for its host name that the platform trusts.
+    WebPki,
+}
+
+/// Where a relay is and who it has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayTarget {
+    /// Host name or address.
+    pub host: String,
+    /// UDP port.
+    pub port: u16,
+    /// How to tell that it is the right one.
+    pub trust: Trust,
+}
+
+impl fmt::Display for RelayTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') && !self.host.starts_with('[') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// A capability key with its secret: Ed25519.
+pub struct ClientKey(Ed25519KeyPair);
+
+impl ClientKey {
+    /// The key that this seed stands for.
+    ///
+    /// # Errors
+    /// [`ClientError::Protocol`] when the cryptographic library refuses the seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Result<Self, ClientError> {
+        Ed25519KeyPair::from_seed_unchecked(seed)
+            .map(Self)
+            .map_err(|e| ClientError::Protocol(format!("not a seed for an Ed25519 key: {e}")))
+    }
+
+    /// What the relay knows it by.
+    pub fn public(&self) -> CapabilityKey {
+        let mut key = [0; 32];
+        key.copy_from_slice(self.0.public_key().as_ref());
+        CapabilityKey(key)
+    }
+
+    fn sign(&self, message: &[u8]) -> Signature {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(self.0.sign(message).as_ref());
+        Signature(signature)
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientKey").field(&self.public()).finish()
+    }
+}
+
+/// Connects, checks the relay's identity and says hello, all within `timeout`.
+///
+/// # Errors
+/// [`ClientError`]: unreachable, the wrong relay, refused, or too slow.
+pub async fn connect(
+    target: &RelayTarget,
+    principal: Principal,
+    key: &ClientKey,
+    timeout: Duration,
+) -> Result<Connection, ClientError> {
+    tokio::time::timeout(timeout, connect_to_any(target, principal, key)).await.map_err(|_| ClientError::Timeout)?
+}
+
+/// Before one address is given up for the next.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+
+async fn connect_to_any(
+    target: &RelayTarget,
+    principal: Principal,
+    key: &ClientKey,
+) -> Result<Connection, ClientError> {
+    let unreachable = |cause: String| ClientError::Unreachable { host: target.to_string(), cause };
+    let bare = target.host.trim_start_matches('[').trim_end_matches(']');
+    let addresses: Vec<SocketAddr> =
+        tokio::net::lookup_host((bare, target.port)).await.map_err(|e| unreachable(e.to_string()))?.collect();
+    let mut last = unreachable("the name has no address".into());
+    for (tried, address) in addresses.iter().enumerate() {
+        let attempt = handshake(target, bare, *address);
+        let outcome = if tried + 1 < addresses.len() {
+            tokio::time::timeout(ADDRESS_PATIENCE, attempt).await.unwrap_or(Err(ClientError::Timeout))
+        } else {
+            attempt.await
+        };
+        match outcome {
+            Ok((endpoint, connection)) => return hello(endpoint, connection, principal, key).await,
+            // Whoever stands at one address with a wrong identity is worth telling, whatever the others do.
+            Err(error @ (ClientError::WrongIdentity { .. } | ClientError::Untrusted { .. })) => return Err(error),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn handshake(
+    target: &RelayTarget,
+    host: &str,
+    address: SocketAddr,
+) -> Result<(Endpoint, quinn::Connection), ClientError> {
+    let unreachable = |cause: String| ClientError::Unreachable { host: target.to_string(), cause };
+    let (tls, found) = tls::config(&target.trust).map_err(|e| ClientError::Protocol(e.to_string()))?;
+    let crypto = QuicClientConfig::try_from(tls).map_err(|e| ClientError::Protocol(e.to_string()))?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport()));
+
+    let socket = udp_socket(address).map_err(|e| unreachable(e.to_string()))?;
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
+        .map_err(|e| unreachable(e.to_string()))?;
+    let connecting = endpoint.connect_with(config, address, host).map_err(|e| unreachable(e.to_string()))?;
+    match connecting.await {
+        Ok(connection) => Ok((endpoint, connection)),
+        Err(error) => Err(match (&target.trust, found.take()) {
+            (Trust::Pin(expected), Some(found)) => ClientError::WrongIdentity { expected: *expected, found },
+            (Trust::WebPki, _) if is_certificate_error(&error) => {
+                ClientError::Untrusted { host: target.to_string(), cause: error.to_string() }
+            }
+            _ => unreachable(error.to_string()),
+        }),
+    }
+}
+
+async fn hello(
+    endpoint: Endpoint,
+    connection: quinn::Connection,
+    principal: Principal,
+    key: &ClientKey,
+) -> Result<Connection, ClientError> {
+    let mut exporter = [0; 32];
+    connection
+        .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
+        .map_err(|_| ClientError::Protocol("the TLS library exports no keying material".into()))?;
+    let public = key.public();
+    let signature = key.sign(&hello_signing_input(&exporter, &principal, &public));
+    let hello = Hello { versions: VERSIONS.to_vec(), principal, key: public, signature };
+
+    let (send, receive) = connection.open_bi().await?;
+    let mut writer = FrameWriter::new(send);
+    writer.message(&hello).await?;
+    writer.finish().await?;
+    match FrameReader::new(receive).message().await? {
+        Some(HelloAnswer::Welcome { version, limits, now }) if VERSIONS.contains(&version) => {
+            Ok(Connection::new(endpoint, connection, limits, now))
+        }
+        Some(HelloAnswer::Welcome { version, .. }) => {
+            Err(ClientError::Protocol(format!("the relay chose version {version}, which was not offered")))
+        }
+        Some(HelloAnswer::Refused(refusal)) => Err(ClientError::Refused(refusal)),
+        None => Err(ClientError::Protocol("the relay did not answer the hello".into())),
+    }
+}
+
+/// Segments that may come at once on streams of their own.
+const SEGMENT_STREAMS: u32 = 32;
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(1452);
+    transport
+        // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
+        .congestion_controller_factory(Arc::new(BbrConfig::default()))
+        .initial_mtu(1200)
+        .mtu_discovery_config(Some(discovery))
+        .keep_alive_interval(Some(Duration::from_secs(10)))
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(SEGMENT_STREAMS))
+        .stream_receive_window(VarInt::from_u32(1024 * 1024))
+        .receive_window(VarInt::from_u32(8 * 1024 * 1024))
+        .send_window(4 * 1024 * 1024)
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+/// Bytes of socket buffer to ask for; the system gives what it allows.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+fn udp_socket(peer: SocketAddr) -> std::io::Result<UdpSocket> {
+    let any: SocketAddr = if peer.is_ipv6() {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = UdpSocket::bind(any)?;
+    // Smaller buffers only cost speed.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
+    Ok(socket)
+}
+
+fn is_certificate_error(error: &quinn::ConnectionError) -> bool {
+    // TLS alerts 42..=48 are about certificates (RFC 8446 section 6); QUIC carries alert n as 0x100 + n.
+    match error {
+        quinn::ConnectionError::TransportError(e) => {
+            let code: u64 = e.code.into();
+            (0x100 + 42..=0x100 + 48).contains(&code)
+        }
+        _ => false,
+    }
+}

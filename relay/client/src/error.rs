@@ -1,0 +1,143 @@
+//! What can go wrong between a client and its relay, by what the caller should do about it.
+
+use data_encoding::HEXLOWER;
+use privet_protocol::cbor::DecodeError;
+use privet_protocol::relay::{Code, Refusal, close, reset};
+
+/// Why a call on a relay failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No relay answers there.
+    #[error("no relay answers at {host}: {cause}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What the system said.
+        cause: String,
+    },
+    /// A relay answers, but it is not the pinned one. Never go on with it.
+    #[error(
+        "the relay's identity is {}, expected {}: either it was set up anew (pair again) or somebody stands in between",
+        HEXLOWER.encode(found), HEXLOWER.encode(expected)
+    )]
+    WrongIdentity {
+        /// The pin that was asked for.
+        expected: [u8; 32],
+        /// The pin of the relay that answered.
+        found: [u8; 32],
+    },
+    /// The relay's certificate is not vouched for by a known authority.
+    #[error("the certificate of {host} is not trusted: {cause}")]
+    Untrusted {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The relay refused the hello or a request.
+    #[error("the relay refused: {0}")]
+    Refused(Refusal),
+    /// No answer in time.
+    #[error("the relay did not answer in time")]
+    Timeout,
+    /// The connection is over.
+    #[error("the connection to the relay is closed: {reason}")]
+    Closed {
+        /// Why, in words.
+        reason: String,
+        /// Whether the relay took this key's rights away: connecting again is of no use.
+        revoked: bool,
+    },
+    /// The segment will not come whole: this follower was too slow for it, or its writer broke off.
+    #[error("the relay gave up sending this segment: {reason}")]
+    GaveUp {
+        /// Why, in words.
+        reason: &'static str,
+    },
+    /// The relay said something that this protocol does not allow.
+    #[error("the relay broke the protocol: {0}")]
+    Protocol(String),
+}
+
+impl ClientError {
+    /// Whether the same call can succeed later without anybody doing something first.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout | Self::GaveUp { .. } => true,
+            Self::Closed { revoked, .. } => !revoked,
+            Self::Refused(refusal) => matches!(refusal.code, Code::Busy | Code::Storage | Code::Quota),
+            Self::WrongIdentity { .. } | Self::Untrusted { .. } | Self::Protocol(_) => false,
+        }
+    }
+
+    /// The code of the refusal, where it is one.
+    pub fn refusal(&self) -> Option<Code> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code),
+            _ => None,
+        }
+    }
+}
+
+impl From<DecodeError> for ClientError {
+    fn from(error: DecodeError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<quinn::ConnectionError> for ClientError {
+    fn from(error: quinn::ConnectionError) -> Self {
+        use quinn::ConnectionError as E;
+        match error {
+            E::TimedOut => Self::Closed { reason: "nothing was heard for too long".into(), revoked: false },
+            E::LocallyClosed => Self::Closed { reason: "closed on this side".into(), revoked: false },
+            E::ApplicationClosed(closed) => {
+                let code = u32::try_from(closed.error_code.into_inner()).unwrap_or(u32::MAX);
+                let reason = match code {
+                    close::DONE => "the relay is done",
+                    close::REFUSED => "the relay refused the hello",
+                    close::REVOKED => "the rights of this key were taken away",
+                    close::SHUTDOWN => "the relay shuts down",
+                    close::LATE => "the hello came too late",
+                    close::MALFORMED => "the relay says that this side broke the protocol",
+                    close::REPLACED => "a newer connection of the same key took its place",
+                    _ => "the relay closed it",
+                };
+                Self::Closed { reason: reason.into(), revoked: code == close::REVOKED }
+            }
+            other => Self::Closed { reason: other.to_string(), revoked: false },
+        }
+    }
+}
+
+impl From<quinn::ReadError> for ClientError {
+    fn from(error: quinn::ReadError) -> Self {
+        match error {
+            quinn::ReadError::ConnectionLost(lost) => lost.into(),
+            quinn::ReadError::Reset(code) => Self::GaveUp { reason: reset_reason(code) },
+            other => Self::Protocol(other.to_string()),
+        }
+    }
+}
+
+impl From<quinn::WriteError> for ClientError {
+    fn from(error: quinn::WriteError) -> Self {
+        match error {
+            quinn::WriteError::ConnectionLost(lost) => lost.into(),
+            quinn::WriteError::Stopped(code) => Self::GaveUp { reason: reset_reason(code) },
+            other => Self::Protocol(other.to_string()),
+        }
+    }
+}
+
+fn reset_reason(code: quinn::VarInt) -> &'static str {
+    match u32::try_from(code.into_inner()).unwrap_or(u32::MAX) {
+        reset::CANCELLED => "the other side wants no more",
+        reset::SKIPPED => "this follower was too slow for it",
+        reset::BROKEN_OFF => "its writer broke off",
+        reset::ANSWERED => "the relay answered before the end",
+        reset::STORAGE => "the relay's storage failed",
+        _ => "the relay did not say why",
+    }
+}
