@@ -1,0 +1,3 @@
+//! The hub's command line.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! What several tests of the hub need: real clips, read without our own code.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod clip;
