@@ -1,0 +1,309 @@
+//! Media as files. A blob's name stands for a whole, durable file: bytes go to a partial file, are synced, renamed into place,
+//! and the directory is synced, in this order. A partial file survives a crash up to its last sync and can be gone on with.
+//!
+//! Layout: `<root>/<two digits>/<name>` for whole blobs, `<root>/partial/<name>` for those being written. The two digits
+//! spread the names over 256 directories.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use privet_protocol::storage::StoreError;
+
+use crate::disk::{classify, create_directory, free_bytes, sync_directory};
+
+/// A blob's name: 1 to 120 of `0-9 a-z _ -` and `.`, not starting with a dot.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BlobName(Arc<str>);
+
+/// The text is not a blob's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no blob name: 1 to 120 of 0-9 a-z _ - . are allowed, not starting with a dot")]
+pub struct BlobNameError(String);
+
+impl FromStr for BlobName {
+    type Err = BlobNameError;
+
+    fn from_str(text: &str) -> Result<Self, BlobNameError> {
+        let allowed = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b'.');
+        if text.is_empty() || text.len() > 120 || text.starts_with('.') || !text.bytes().all(allowed) {
+            return Err(BlobNameError(text.chars().take(64).collect()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl BlobName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BlobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A blob in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Its name.
+    pub name: BlobName,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Whether it is still being written, or was when its writer died.
+    pub partial: bool,
+}
+
+/// A directory of blobs. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    root: Arc<PathBuf>,
+    free_floor: u64,
+}
+
+impl Blobs {
+    /// The blobs in `root`, which is made when it is not there. Writing is refused as [`StoreError::Full`] once it would leave
+    /// less than `free_floor` bytes on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the directory can't be made or used.
+    pub fn open(root: impl Into<PathBuf>, free_floor: u64) -> Result<Self, StoreError> {
+        let root = root.into();
+        create_directory(&root).map_err(|e| classify(&root, &e))?;
+        let partial = root.join(PARTIAL);
+        create_directory(&partial).map_err(|e| classify(&partial, &e))?;
+        Ok(Self { root: Arc::new(root), free_floor })
+    }
+
+    /// Writes a blob, going on after what an earlier writer left: see [`BlobWriter::length`]. Only one writer may have a name
+    /// at a time; that is the caller's business.
+    ///
+    /// # Errors
+    /// [`StoreError`], [`StoreError::Full`] among them.
+    pub fn write(&self, name: &BlobName) -> Result<BlobWriter, StoreError> {
+        let path = self.partial_path(name);
+        let open = || -> io::Result<(File, u64)> {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let (file, length) = open().map_err(|e| classify(&path, &e))?;
+        let mut writer =
+            BlobWriter { blobs: self.clone(), name: name.clone(), path, file: Arc::new(file), length, allowance: 0 };
+        writer.ask_for_room(0)?;
+        Ok(writer)
+    }
+
+    /// A whole blob's file and length; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't be opened.
+    pub fn open_blob(&self, name: &BlobName) -> Result<Option<(File, u64)>, StoreError> {
+        let path = self.whole_path(name);
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
+            Ok((length, file)) => Ok(Some((file, length))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(classify(&path, &e)),
+        }
+    }
+
+    /// A whole blob's bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't be read.
+    pub fn read(&self, name: &BlobName) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((file, length)) = self.open_blob(name)? else { return Ok(None) };
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, 0).map_err(|e| classify(&self.whole_path(name), &e))?;
+        Ok(Some(bytes))
+    }
+
+    /// Removes a blob, whole or partial. That it was there is of no matter; that it is gone is durable only after
+    /// [`Blobs::sync_removals`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't be removed.
+    pub fn remove(&self, name: &BlobName) -> Result<(), StoreError> {
+        for path in [self.whole_path(name), self.partial_path(name)] {
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(classify(&path, &e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the removal of `name` durable, for those who must not find it again.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the directory can't be synced.
+    pub fn sync_removals(&self, name: &BlobName) -> Result<(), StoreError> {
+        for path in [self.whole_path(name), self.partial_path(name)] {
+            if let Some(directory) = path.parent().filter(|d| d.is_dir()) {
+                sync_directory(directory).map_err(|e| classify(directory, &e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every blob there is. Files with other names are left alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a directory can't be read.
+    pub fn list(&self) -> Result<Vec<BlobInfo>, StoreError> {
+        let mut found = Vec::new();
+        let read = |directory: &Path, partial: bool, found: &mut Vec<BlobInfo>| -> io::Result<()> {
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                let Some(name) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else { continue };
+                let metadata = entry.metadata()?;
+                if metadata.is_file() {
+                    found.push(BlobInfo { name, length: metadata.len(), partial });
+                }
+            }
+            Ok(())
+        };
+        let all = || -> io::Result<Vec<BlobInfo>> {
+            for entry in std::fs::read_dir(&*self.root)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    read(&entry.path(), entry.file_name() == PARTIAL, &mut found)?;
+                }
+            }
+            Ok(found)
+        };
+        all().map_err(|e| classify(&self.root, &e))
+    }
+
+    /// Bytes that may still be written here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the system does not say.
+    pub fn room(&self) -> Result<u64, StoreError> {
+        Ok(free_bytes(&self.root)?.saturating_sub(self.free_floor))
+    }
+
+    fn whole_path(&self, name: &BlobName) -> PathBuf {
+        // FNV-1a: any even spread will do.
+        let hash = name.0.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        self.root.join(format!("{:02x}", (hash >> 32) & 0xff)).join(&*name.0)
+    }
+
+    fn partial_path(&self, name: &BlobName) -> PathBuf {
+        self.root.join(PARTIAL).join(&*name.0)
+    }
+}
+
+/// A blob being written. Dropped, it leaves a partial file that the next writer of the name goes on with.
+#[derive(Debug)]
+pub struct BlobWriter {
+    blobs: Blobs,
+    name: BlobName,
+    path: PathBuf,
+    file: Arc<File>,
+    length: u64,
+    allowance: u64,
+}
+
+const PARTIAL: &str = "partial";
+/// How much may be written before the free space is asked for again.
+const ALLOWANCE: u64 = 4 * 1024 * 1024;
+
+impl BlobWriter {
+    /// Bytes written so far, those of earlier writers among them.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The partial file, for readers that follow the writer up to [`BlobWriter::length`].
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] below the free-space floor; after any error the blob is as long as before.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let length = bytes.len() as u64;
+        if self.allowance < length {
+            self.ask_for_room(length)?;
+        }
+        if let Err(error) = self.file.write_all_at(bytes, self.length) {
+            // Half a write is cut off; if even that fails, the next writer sees the true length.
+            let _ = self.file.set_len(self.length);
+            return Err(classify(&self.path, &error));
+        }
+        self.allowance = self.allowance.saturating_sub(length);
+        self.length += length;
+        Ok(())
+    }
+
+    /// Cuts the blob back to `length` bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file can't be cut.
+    pub fn truncate(&mut self, length: u64) -> Result<(), StoreError> {
+        if length < self.length {
+            self.file.set_len(length).map_err(|e| classify(&self.path, &e))?;
+            self.length = length;
+        }
+        Ok(())
+    }
+
+    /// Makes the bytes so far durable, as a partial blob.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk does not.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|e| classify(&self.path, &e))?;
+        let directory = self.blobs.root.join(PARTIAL);
+        sync_directory(&directory).map_err(|e| classify(&directory, &e))
+    }
+
+    /// Makes the blob whole and durable under its name: its length.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then the blob stays partial.
+    pub fn finish(self) -> Result<u64, StoreError> {
+        let whole = self.blobs.whole_path(&self.name);
+        let publish = || -> io::Result<()> {
+            self.file.sync_data()?;
+            let directory = whole.parent().ok_or(ErrorKind::NotFound)?;
+            create_directory(directory)?;
+            std::fs::rename(&self.path, &whole)?;
+            sync_directory(directory)
+        };
+        publish().map_err(|e| classify(&whole, &e))?;
+        Ok(self.length)
+    }
+
+    /// Removes the partial file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't be removed.
+    pub fn discard(self) -> Result<(), StoreError> {
+        std::fs::remove_file(&self.path).map_err(|e| classify(&self.path, &e))
+    }
+
+    fn ask_for_room(&mut self, wanted: u64) -> Result<(), StoreError> {
+        let room = self.blobs.room()?;
+        if room < wanted.max(1) {
+            return Err(StoreError::Full(format!(
+                "{}: less than {} bytes would stay free",
+                self.path.display(),
+                self.blobs.free_floor
+            )));
+        }
+        self.allowance = wanted.max(ALLOWANCE.min(room));
+        Ok(())
+    }
+}
