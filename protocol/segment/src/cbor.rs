@@ -51,6 +51,12 @@ impl Writer {
         self
     }
 
+    /// An item that is encoded already.
+    pub(crate) fn encoded(&mut self, item: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(item);
+        self
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_lc_rs::agreement;
-use aws_lc_rs::encoding::AsBigEndian;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
@@ -163,7 +163,6 @@ impl KnownCameras {
     /// Trusts `keys` for `camera`, and no other keys.
     pub fn set(&mut self, camera: CameraId, keys: Vec<EvidencePublicKey>) {
         self.keys.insert(camera, keys);
-        self.sessions.clear();
     }
 }
 

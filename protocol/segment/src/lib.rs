@@ -15,20 +15,29 @@
 
 #![forbid(unsafe_code)]
 
+mod assemble;
 mod cbor;
+mod chain;
+mod cose;
 mod error;
 mod evidence;
 mod header;
 mod media;
 mod open;
+mod padding;
 pub mod proof;
 mod ratchet;
+mod record;
 mod seal;
 mod session;
 mod statement;
 mod stored;
+mod tally;
+mod trailer;
+mod tree;
 mod verified;
 
+pub use chain::{Chain, Link};
 pub use error::SegmentError;
 pub use evidence::{EvidenceKey, EvidenceKeys, EvidencePublicKey, KnownCameras};
 pub use header::{Header, VERSION};
@@ -38,5 +47,5 @@ pub use ratchet::{MAX_SEGMENTS, StreamKey, StreamSecret};
 pub use seal::{SealedSegment, Sealer};
 pub use session::{Session, SessionCache};
 pub use statement::{ClockSource, Gap, GapReason, SegmentEnd, SegmentFacts, Statement};
-pub use stored::StoredSegment;
+pub use stored::{StoredSegment, verify};
 pub use verified::Verified;

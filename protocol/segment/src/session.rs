@@ -1,26 +1,28 @@
-//! Sessions: a signing key that lives in RAM for a while, certified by a camera's evidence key.
+//! Sessions: a signing key that lives in RAM for a while, certified by a camera's evidence key. So the evidence key, which may
+//! sit in a TPM, signs once a session and not once a segment.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use privet_protocol::id::CameraId;
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 
+use crate::cbor::{Reader, Writer};
+use crate::cose::{self, Content, Signed};
 use crate::error::SegmentError;
-use crate::evidence::{EvidenceKey, EvidencePublicKey, SigningKey};
+use crate::evidence::{EvidenceKey, EvidenceKeys, EvidencePublicKey, SigningKey};
+use crate::statement::{Statement, sha256};
 
-/// A signing session of one camera. Clones share the key.
+/// A signing session of one camera. Clones share the key; the last one wipes it.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
 struct Inner {
     key: SigningKey,
-    certificate: Vec<u8>,
-    camera: CameraId,
-    from: Timestamp,
-    until: Timestamp,
+    bytes: Vec<u8>,
+    certificate: Certificate,
 }
 
 impl Session {
@@ -36,34 +38,138 @@ impl Session {
         random: &dyn Random,
     ) -> Result<Self, SegmentError> {
         let key = SigningKey::generate(random)?;
-        let _ = evidence.signing();
-        Ok(Self(Arc::new(Inner { key, certificate: Vec::new(), camera, from, until })))
+        let certificate =
+            Certificate { camera, evidence: evidence.public()?, session: key.public()?, from, until };
+        let bytes = cose::sign(evidence.signing(), Content::Certificate, certificate.encode())?;
+        Ok(Self(Arc::new(Inner { key, bytes, certificate })))
     }
 
     /// Whether a segment that starts at `at` can be signed in this session.
     pub fn covers(&self, at: Timestamp) -> bool {
-        self.0.from <= at && at <= self.0.until
+        self.0.certificate.covers(at)
     }
 
     /// The session's camera.
     pub fn camera(&self) -> CameraId {
-        self.0.camera
+        self.0.certificate.camera
+    }
+
+    pub(crate) fn sign(&self, statement: &mut Statement) -> Result<Vec<u8>, SegmentError> {
+        cose::sign(&self.0.key, Content::Statement, statement.encode())
+    }
+
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.0.bytes
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({:?}, {}..{})", self.0.camera, self.0.from, self.0.until)
+        let Certificate { camera, from, until, .. } = &self.0.certificate;
+        write!(f, "Session({camera:?}, {from}..{until})")
     }
 }
 
-/// Session certificates that were checked, so that each is checked once.
+/// What the evidence key says about a session key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) camera: CameraId,
+    pub(crate) evidence: EvidencePublicKey,
+    session: EvidencePublicKey,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Version of the certificate's fields.
+const VERSION: u64 = 1;
+
+impl Certificate {
+    /// The certificate, signed by the evidence key it names. Whether that key is to be trusted is another question.
+    pub(crate) fn verify(bytes: &[u8], cache: Option<&SessionCache>) -> Result<Self, SegmentError> {
+        let name = cache.map(|cache| (cache, sha256(bytes)));
+        if let Some(known) = name.as_ref().and_then(|(cache, name)| cache.get(name)) {
+            return Ok(known);
+        }
+        let signed = Signed::parse(Content::Certificate, bytes)?;
+        let certificate = Self::decode(signed.payload())
+            .ok_or(SegmentError::Statement { what: "session certificate", why: "not in its one form" })?;
+        signed.verify(&certificate.evidence)?;
+        if let Some((cache, name)) = name {
+            cache.insert(name, certificate);
+        }
+        Ok(certificate)
+    }
+
+    /// The statement, signed in this session.
+    pub(crate) fn statement(&self, bytes: &[u8]) -> Result<Statement, SegmentError> {
+        let signed = Signed::parse(Content::Statement, bytes)?;
+        signed.verify(&self.session)?;
+        let statement = Statement::decode(signed.payload())
+            .ok_or(SegmentError::Statement { what: "statement", why: "not in its one form" })?;
+        if statement.camera != self.camera {
+            return Err(SegmentError::Certificate { why: "it is for another camera" });
+        }
+        if !self.covers(statement.started) {
+            return Err(SegmentError::Certificate { why: "it is for another time" });
+        }
+        Ok(statement)
+    }
+
+    /// The key behind it is trusted for its camera.
+    pub(crate) fn trusted(&self, trust: &dyn EvidenceKeys) -> bool {
+        trust.evidence_keys(&self.camera).contains(&self.evidence)
+    }
+
+    fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && at <= self.until
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut map = Writer::default();
+        map.map(6);
+        map.key(1).uint(VERSION);
+        map.key(2).bytes(self.camera.as_bytes());
+        map.key(3).bytes(self.evidence.as_bytes());
+        map.key(4).bytes(self.session.as_bytes());
+        map.key(5).int(self.from.0);
+        map.key(6).int(self.until.0);
+        map.finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut map = Reader::new(bytes);
+        if map.map()? != 6 || map.key(1)?.uint()? != VERSION {
+            return None;
+        }
+        let certificate = Self {
+            camera: CameraId::from_bytes(map.key(2)?.array_of()?),
+            evidence: EvidencePublicKey::from_bytes(map.key(3)?.bytes()?).ok()?,
+            session: EvidencePublicKey::from_bytes(map.key(4)?.bytes()?).ok()?,
+            from: Timestamp(map.key(5)?.int()?),
+            until: Timestamp(map.key(6)?.int()?),
+        };
+        map.is_empty().then_some(certificate)
+    }
+}
+
+/// Session certificates whose signature was checked, by their SHA-256, so that each is checked once. It says nothing about
+/// which evidence keys are trusted, so it never needs clearing.
 #[derive(Debug, Default)]
-pub struct SessionCache(Mutex<HashMap<[u8; 32], EvidencePublicKey>>);
+pub struct SessionCache(Mutex<HashMap<[u8; 32], Certificate>>);
 
 impl SessionCache {
-    /// Forgets all: to be called when a key is no longer trusted.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    /// Certificates remembered; a full cache starts anew.
+    const LIMIT: usize = 256;
+
+    fn get(&self, name: &[u8; 32]) -> Option<Certificate> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    fn insert(&self, name: [u8; 32], certificate: Certificate) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::LIMIT {
+            known.clear();
+        }
+        known.insert(name, certificate);
     }
 }

@@ -1,0 +1,187 @@
+//! One record: its plaintext form and its AES-256-GCM envelope under STREAM nonces.
+//!
+//! Nonce = 7-byte prefix, u32 record counter, final flag (Hoang, Reyhanitabar, Rogaway, Vizar 2015; as in Tink and age). A
+//! record opens only at its own place in its own segment. Lengths are masked by XOR with a keyed BLAKE3 stream; they need no
+//! tag of their own, because a changed length moves the record's end or its final flag, and the tag fails.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroize;
+
+use crate::error::SegmentError;
+use crate::ratchet::SegmentSecrets;
+
+/// Content bytes of a full record.
+pub(crate) const MAX_CONTENT: usize = MAX_PLAINTEXT - HEAD;
+/// Kind and content length.
+pub(crate) const HEAD: usize = 4;
+/// The masked word before a record.
+pub(crate) const WORD: usize = 4;
+/// What a record on the wire has beside its content.
+pub(crate) const OVERHEAD: usize = WORD + HEAD + TAG;
+/// Longest record on the wire.
+pub(crate) const MAX_WIRE: usize = WORD + MAX_PLAINTEXT + TAG;
+/// Media records of one segment.
+pub(crate) const MAX_RECORDS: u32 = 1 << 14;
+
+const MAX_PLAINTEXT: usize = 1 << 16;
+const TAG: usize = 16;
+const LAST: u32 = 1 << 31;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Starts the init segment.
+    Init = 1,
+    /// Starts a unit.
+    Unit = 2,
+    /// Goes on with what the record before it began.
+    More = 3,
+    /// A part of the trailer.
+    Trailer = 4,
+    /// Zeros.
+    Padding = 5,
+}
+
+impl Kind {
+    pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Init,
+            2 => Self::Unit,
+            3 => Self::More,
+            4 => Self::Trailer,
+            5 => Self::Padding,
+            _ => return None,
+        })
+    }
+}
+
+/// Kind and content length as the plaintext starts with them.
+pub(crate) fn head(kind: Kind, content: usize) -> [u8; HEAD] {
+    debug_assert!(content <= MAX_CONTENT, "a record was given more than it can hold");
+    let mut head = (content as u32).to_be_bytes();
+    head[0] = kind as u8;
+    head
+}
+
+/// A record's plaintext in its parts.
+pub(crate) struct Plain<'a> {
+    pub(crate) kind: Kind,
+    /// Head and content: what the leaf hash covers.
+    pub(crate) hashed: &'a [u8],
+    pub(crate) content: &'a [u8],
+    /// Zeros after the content; only the last record may have them.
+    pub(crate) padding: &'a [u8],
+}
+
+impl<'a> Plain<'a> {
+    pub(crate) fn parse(plaintext: &'a [u8]) -> Option<Self> {
+        let &[kind, a, b, c] = plaintext.first_chunk()?;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        let (hashed, padding) = plaintext.split_at_checked(HEAD + length)?;
+        Some(Self { kind: Kind::from_byte(kind)?, hashed, content: hashed.get(HEAD..)?, padding })
+    }
+
+    pub(crate) fn leaf(&self) -> [u8; 32] {
+        blake3::hash(self.hashed).into()
+    }
+}
+
+/// Seals and opens the records of one segment.
+pub(crate) struct RecordCipher {
+    key: LessSafeKey,
+    nonce_prefix: [u8; 7],
+    mask: blake3::OutputReader,
+}
+
+impl RecordCipher {
+    pub(crate) fn new(secrets: &SegmentSecrets) -> Result<Self, SegmentError> {
+        let key = UnboundKey::new(&AES_256_GCM, &secrets.key).map_err(|_| SegmentError::Crypto)?;
+        Ok(Self {
+            key: LessSafeKey::new(key),
+            nonce_prefix: secrets.nonce_prefix,
+            mask: blake3::Hasher::new_keyed(&secrets.mask).finalize_xof(),
+        })
+    }
+
+    /// Seals in place what stands in `out` from `start`: four bytes for the word, then the plaintext.
+    pub(crate) fn seal(&self, record: u32, last: bool, out: &mut Vec<u8>, start: usize) -> Result<(), SegmentError> {
+        let (word, plaintext) =
+            out.get_mut(start..).and_then(|bytes| bytes.split_first_chunk_mut::<WORD>()).ok_or(SegmentError::Crypto)?;
+        let length = (plaintext.len() + TAG) as u32 | if last { LAST } else { 0 };
+        *word = (length ^ self.mask(record)).to_be_bytes();
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(self.nonce(record, last), Aad::empty(), plaintext)
+            .map_err(|_| SegmentError::Crypto)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    /// Bytes of the ciphertext after this word, and whether it says to be the last record.
+    pub(crate) fn unmask(&self, record: u32, word: [u8; WORD]) -> Result<(usize, bool), SegmentError> {
+        let word = u32::from_be_bytes(word) ^ self.mask(record);
+        let length = (word & !LAST) as usize;
+        if !(HEAD + TAG..=MAX_PLAINTEXT + TAG).contains(&length) {
+            return Err(SegmentError::Forged { record });
+        }
+        Ok((length, word & LAST != 0))
+    }
+
+    /// Opens a record in place.
+    pub(crate) fn open<'a>(
+        &self,
+        record: u32,
+        last: bool,
+        ciphertext: &'a mut [u8],
+    ) -> Result<Plain<'a>, SegmentError> {
+        let plaintext = self
+            .key
+            .open_in_place(self.nonce(record, last), Aad::empty(), ciphertext)
+            .map_err(|_| SegmentError::Forged { record })?;
+        Plain::parse(plaintext).ok_or(SegmentError::Malformed { record, what: "lengths that don't fit" })
+    }
+
+    /// Opens a record into `plaintext`, which is overwritten.
+    pub(crate) fn open_into<'a>(
+        &self,
+        record: u32,
+        last: bool,
+        ciphertext: &[u8],
+        plaintext: &'a mut Vec<u8>,
+    ) -> Result<Plain<'a>, SegmentError> {
+        let forged = SegmentError::Forged { record };
+        let (body, tag) = ciphertext.split_at_checked(ciphertext.len().wrapping_sub(TAG)).ok_or(forged.clone())?;
+        plaintext.resize(body.len(), 0);
+        let opened = self.key.open_separate_gather(self.nonce(record, last), Aad::empty(), body, tag, plaintext);
+        if opened.is_err() {
+            plaintext.clear();
+            return Err(forged);
+        }
+        Plain::parse(plaintext).ok_or(SegmentError::Malformed { record, what: "lengths that don't fit" })
+    }
+
+    fn nonce(&self, record: u32, last: bool) -> Nonce {
+        let mut nonce = [0; NONCE_LEN];
+        nonce[..7].copy_from_slice(&self.nonce_prefix);
+        nonce[7..11].copy_from_slice(&record.to_be_bytes());
+        nonce[11] = u8::from(last);
+        Nonce::assume_unique_for_key(nonce)
+    }
+
+    fn mask(&self, record: u32) -> u32 {
+        let mut mask = self.mask.clone();
+        mask.set_position(u64::from(record) * WORD as u64);
+        let mut word = [0; WORD];
+        mask.fill(&mut word);
+        mask.zeroize();
+        u32::from_be_bytes(word)
+    }
+}
+
+impl Drop for RecordCipher {
+    fn drop(&mut self) {
+        self.mask.zeroize();
+        self.nonce_prefix.zeroize();
+    }
+}

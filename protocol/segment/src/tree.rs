@@ -1,0 +1,79 @@
+//! The record tree: one leaf hash per record, one root over all of them. The list of leaves (with each record's kind and
+//! length) travels in the trailer, so that any record can be checked alone; the root is signed.
+
+use crate::header::array;
+use crate::record::{HEAD, Kind};
+
+const ROOT: &str = "privet 2026 segment record root 1";
+
+/// Kind, content length and leaf hash of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) length: usize,
+    pub(crate) leaf: [u8; 32],
+}
+
+impl Entry {
+    pub(crate) const LENGTH: usize = HEAD + 32;
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let &[kind, a, b, c] = bytes.first_chunk()?;
+        let kind = Kind::from_byte(kind)?;
+        Some(Self { kind, length: u32::from_be_bytes([0, a, b, c]) as usize, leaf: array(bytes, HEAD)? })
+    }
+}
+
+/// The list of entries as bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entries(Vec<u8>);
+
+impl Entries {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (bytes.len().is_multiple_of(Entry::LENGTH)).then(|| Self(bytes.to_vec()))
+    }
+
+    pub(crate) fn push(&mut self, head: [u8; HEAD], leaf: &[u8; 32]) {
+        self.0.extend_from_slice(&head);
+        self.0.extend_from_slice(leaf);
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len() / Entry::LENGTH
+    }
+
+    /// The entry at `index`; `None` when there is none or its kind is unknown.
+    pub(crate) fn get(&self, index: usize) -> Option<Entry> {
+        Entry::parse(self.0.chunks_exact(Entry::LENGTH).nth(index)?)
+    }
+
+    pub(crate) fn root(&self) -> [u8; 32] {
+        let mut root = Root::default();
+        root.0.update(&self.0);
+        root.finish()
+    }
+}
+
+/// The root, made entry by entry.
+pub(crate) struct Root(blake3::Hasher);
+
+impl Root {
+    pub(crate) fn push(&mut self, head: &[u8], leaf: &[u8; 32]) {
+        self.0.update(head);
+        self.0.update(leaf);
+    }
+
+    pub(crate) fn finish(&self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        Self(blake3::Hasher::new_derive_key(ROOT))
+    }
+}
