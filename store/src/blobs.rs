@@ -193,7 +193,8 @@ impl Blobs {
 
     fn whole_path(&self, name: &BlobName) -> PathBuf {
         // FNV-1a: any even spread will do.
-        let hash = name.0.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            name.0.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         self.root.join(format!("{:02x}", (hash >> 32) & 0xff)).join(&*name.0)
     }
 

@@ -1,6 +1,6 @@
 //! The storage seam on real disks (`docs/design/0003-storage.md`).
 //!
-//! * [`SledStore`]: [`privet_protocol::storage::Store`] on sled, with the fsync that sled leaves out.
+//! * [`DiskStore`]: [`privet_protocol::storage::Store`] on redb, one file.
 //! * [`SealedStore`]: any store whose values are encrypted under a key the caller holds.
 //! * [`Blobs`]: media as files, written so that a name means a whole file.
 
@@ -8,10 +8,14 @@
 
 mod blobs;
 mod disk;
+mod disk_store;
 mod sealed;
-mod sled_store;
 
 pub use blobs::{BlobInfo, BlobName, BlobNameError, BlobWriter, Blobs};
 pub use disk::free_bytes;
+pub use disk_store::DiskStore;
 pub use sealed::SealedStore;
-pub use sled_store::{SledStore, SyncObserver};
+
+/// The store's name before it moved to redb.
+#[doc(hidden)]
+pub type SledStore = DiskStore;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::storage::{Batch, MemoryStore, Store, StoreError};
-use privet_store::{SealedStore, SledStore};
+use privet_store::{DiskStore, SealedStore};
 
 fn number(random: &SeededRandom, below: u32) -> u32 {
     let mut bytes = [0; 4];
@@ -98,9 +98,9 @@ fn memory() {
 }
 
 #[test]
-fn sled() {
+fn disk() {
     let dir = tempfile::tempdir().unwrap();
-    conforms(Arc::new(SledStore::open(dir.path()).unwrap()));
+    conforms(Arc::new(DiskStore::open(dir.path()).unwrap()));
 }
 
 #[test]
@@ -109,16 +109,16 @@ fn sealed_memory() {
 }
 
 #[test]
-fn sealed_sled() {
+fn sealed_disk() {
     let dir = tempfile::tempdir().unwrap();
-    conforms(Arc::new(SealedStore::new(SledStore::open(dir.path()).unwrap(), &[7; 32]).unwrap()));
+    conforms(Arc::new(SealedStore::new(DiskStore::open(dir.path()).unwrap(), &[7; 32]).unwrap()));
 }
 
 #[test]
-fn sled_opens_again_right_after_it_was_closed_and_has_everything() {
+fn it_opens_again_right_after_it_was_closed_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0_u8..20 {
-        let store = SledStore::open(dir.path()).unwrap();
+        let store = DiskStore::open(dir.path()).unwrap();
         assert_eq!(store.scan(b"", b"", 100).unwrap().len(), usize::from(round));
         let mut batch = Batch::new();
         batch.put([round], [round]);
@@ -129,8 +129,8 @@ fn sled_opens_again_right_after_it_was_closed_and_has_everything() {
 #[test]
 fn a_store_in_use_is_busy() {
     let dir = tempfile::tempdir().unwrap();
-    let _first = SledStore::open(dir.path()).unwrap();
-    assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Busy(_))));
+    let _first = DiskStore::open(dir.path()).unwrap();
+    assert!(matches!(DiskStore::open(dir.path()), Err(StoreError::Busy(_))));
 }
 
 #[test]

@@ -1,0 +1,241 @@
+//! [`Store`] on redb, in one file (`docs/design/0003-storage.md` says why not on sled).
+//!
+//! * A commit is one redb transaction, synced before it is acknowledged: `tests/power_cut.rs`.
+//! * Commits that wait at the same time share one transaction and one sync; readers see only what is durable.
+//! * A disk that is nearly full refuses a commit before it is begun, so that the store goes on afterwards.
+//! * After a failed write nobody knows what is on the disk: the store refuses everything until it is opened again.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use privet_protocol::storage::{Batch, Entry, Store, StoreError};
+use redb::{
+    CommitError, Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError, TableDefinition,
+    TableError, TransactionError,
+};
+
+use crate::disk::{classify, create_directory, free_bytes, sync_directory};
+
+/// A durable ordered map in a directory of its own. Clones share it.
+#[derive(Clone)]
+pub struct DiskStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    /// Where free space is asked for; absent in tests without a file.
+    directory: Option<PathBuf>,
+    queue: Mutex<Queue>,
+    settled: Condvar,
+}
+
+/// Commits that wait for the leader, the thread that writes for all.
+#[derive(Default)]
+struct Queue {
+    waiting: Batch,
+    next: u64,
+    /// Commits below this number are durable.
+    settled: u64,
+    leading: bool,
+    failed: Option<StoreError>,
+}
+
+const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("privet");
+const FILE: &str = "store.redb";
+/// Left free on the disk, so that a commit never breaks off in the middle.
+const FREE_FLOOR: u64 = 8 * 1024 * 1024;
+const LARGEST_BATCH: u64 = 64 * 1024 * 1024;
+/// A store that was just closed may be held for a moment by a thread that has not ended yet.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+impl DiskStore {
+    /// Opens the store in `directory`, or makes one there.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when another process has it open, [`StoreError::Damaged`] when it can't be read.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let directory = directory.as_ref();
+        create_directory(directory).map_err(|e| classify(directory, &e))?;
+        let path = directory.join(FILE);
+        let started = Instant::now();
+        let database = loop {
+            match opened(|| redb::Builder::new().set_cache_size(CACHE_BYTES).create(&path)) {
+                Err(StoreError::Busy(_)) if started.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                outcome => break outcome?,
+            }
+        };
+        sync_directory(directory).map_err(|e| classify(directory, &e))?;
+        Self::with(database, Some(directory.to_owned()))
+    }
+
+    /// Opens the store on something else than a file: how the power-cut test plays the disk.
+    ///
+    /// # Errors
+    /// Those of [`DiskStore::open`].
+    #[doc(hidden)]
+    pub fn open_on(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let database = opened(|| redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend))?;
+        Self::with(database, None)
+    }
+
+    fn with(database: Database, directory: Option<PathBuf>) -> Result<Self, StoreError> {
+        let inner = Inner { database, directory, queue: Mutex::default(), settled: Condvar::new() };
+        // Reading a table that was never written is an error in redb.
+        inner.write(&Batch::new())?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Store for DiskStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.usable()?;
+        let table = self.inner.database.begin_read().map_err(transaction)?.open_table(TABLE).map_err(table)?;
+        Ok(table.get(key).map_err(storage)?.map(|value| value.value().to_vec()))
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner.usable()?;
+        let start = if from > prefix { from } else { prefix };
+        let table = self.inner.database.begin_read().map_err(transaction)?.open_table(TABLE).map_err(table)?;
+        let mut entries = Vec::new();
+        for entry in table.range(start..).map_err(storage)?.take(limit) {
+            let (key, value) = entry.map_err(storage)?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            entries.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(entries)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.inner.usable()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.inner.room_for(&batch)?;
+        self.inner.commit(batch)
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn usable(&self) -> Result<(), StoreError> {
+        self.queue().failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn room_for(&self, batch: &Batch) -> Result<(), StoreError> {
+        let bytes = batch.writes().map(|(k, v)| k.len() + v.map_or(0, <[u8]>::len)).sum::<usize>() as u64;
+        if bytes > LARGEST_BATCH {
+            return Err(StoreError::Io(format!("a batch of {bytes} bytes is larger than the allowed {LARGEST_BATCH}")));
+        }
+        let Some(directory) = &self.directory else { return Ok(()) };
+        // Changed pages are written anew beside the old ones: four times is ample.
+        let wanted = FREE_FLOOR + bytes * 4;
+        let free = free_bytes(directory)?;
+        if free < wanted {
+            let path = directory.display();
+            return Err(StoreError::Full(format!("{path}: {free} bytes are free, {wanted} are needed")));
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut queue = self.queue();
+        if let Some(failed) = &queue.failed {
+            return Err(failed.clone());
+        }
+        let mine = queue.next;
+        queue.next += 1;
+        queue.waiting.merge(batch);
+        while queue.settled <= mine {
+            if let Some(failed) = &queue.failed {
+                return Err(failed.clone());
+            }
+            if queue.leading {
+                queue = self.settled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            queue.leading = true;
+            let batches = std::mem::take(&mut queue.waiting);
+            let settles = queue.next;
+            drop(queue);
+            let outcome = self.write(&batches);
+            queue = self.queue();
+            queue.leading = false;
+            match outcome {
+                Ok(()) => queue.settled = settles,
+                Err(error) => queue.failed = Some(error),
+            }
+            self.settled.notify_all();
+        }
+        Ok(())
+    }
+
+    /// One transaction, durable when this returns.
+    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let transaction_ = self.database.begin_write().map_err(transaction)?;
+        {
+            let mut table = transaction_.open_table(TABLE).map_err(table)?;
+            for (key, value) in batch.writes() {
+                match value {
+                    Some(value) => drop(table.insert(key, value).map_err(storage)?),
+                    None => drop(table.remove(key).map_err(storage)?),
+                }
+            }
+        }
+        transaction_.commit().map_err(|e| match e {
+            CommitError::Storage(e) => storage(e),
+            other => StoreError::Io(other.to_string()),
+        })
+    }
+}
+
+/// A damaged file must not take the program with it, however redb says so.
+fn opened(open: impl FnOnce() -> Result<Database, DatabaseError>) -> Result<Database, StoreError> {
+    match std::panic::catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(StoreError::Busy("another process holds its lock".into())),
+        Ok(Err(DatabaseError::Storage(error))) => Err(storage(error)),
+        Ok(Err(other)) => Err(StoreError::Damaged(other.to_string())),
+        Err(_) => Err(StoreError::Damaged("the file is not one of this store's".into())),
+    }
+}
+
+fn storage(error: StorageError) -> StoreError {
+    match error {
+        StorageError::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => StoreError::Damaged(e.to_string()),
+        StorageError::Io(e) => classify(Path::new(FILE), &e),
+        StorageError::Corrupted(text) => StoreError::Damaged(text),
+        other => StoreError::Io(other.to_string()),
+    }
+}
+
+fn transaction(error: TransactionError) -> StoreError {
+    match error {
+        TransactionError::Storage(e) => storage(e),
+        other => StoreError::Io(other.to_string()),
+    }
+}
+
+fn table(error: TableError) -> StoreError {
+    match error {
+        TableError::Storage(e) => storage(e),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+impl std::fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DiskStore").field("directory", &self.inner.directory).finish_non_exhaustive()
+    }
+}
