@@ -1,0 +1,365 @@
+//! The door: one phone in one home.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_home::PhoneMessage;
+use privet_protocol::id::{CameraId, DeviceId, StreamId};
+use privet_protocol::time::Timestamp;
+use privet_segment::{EvidenceKeys, EvidencePublicKey};
+
+use crate::cache::Cache;
+use crate::clip::{Clip, clip_info};
+use crate::error::{CoreError, Result};
+use crate::events::{Event, EventListener};
+use crate::keys::KeyWrapper;
+use crate::live::{self, Live, LiveFormat};
+use crate::pairing::{self, PairingOffer};
+use crate::runtime;
+use crate::state::Core;
+use crate::sync;
+use crate::types::{Camera, Config, Device, Page, Status};
+use crate::vault;
+
+/// Clips on one page at most.
+const MAX_PAGE: u32 = 500;
+/// How long `shut_down` waits for what is under way.
+const SHUT_DOWN: Duration = Duration::from_secs(10);
+/// How long the hub may take to remove a device.
+const REMOVE: Duration = Duration::from_secs(30);
+
+/// A phone's side of one home.
+pub struct Client {
+    core: Arc<Core>,
+}
+
+impl Client {
+    /// Opens the store in `config.storage_dir` and begins to sync if this phone is paired.
+    ///
+    /// # Errors
+    /// [`CoreError::Busy`] when another process has it open, [`CoreError::Keystore`], [`CoreError::Storage`].
+    pub async fn open(config: Config, keys: Arc<dyn KeyWrapper>) -> Result<Self> {
+        runtime::run(async move {
+            let dir = PathBuf::from(&config.storage_dir);
+            let store = vault::open(&dir, keys).await?;
+            let core = runtime::blocking(move || {
+                let cache = Cache::open(&dir.join("cache"), u64::from(config.cache_limit_mib) << 20)?;
+                Core::new(config, store, cache)
+            })
+            .await?;
+            let core = Arc::new(core);
+            core.tasks.spawn(sync::run(core.clone()));
+            Ok(Self { core })
+        })
+        .await
+    }
+
+    /// Joins the home of `offer`; when this returns, the phone is a member. Its cameras follow within moments.
+    ///
+    /// # Errors
+    /// [`CoreError::Pairing`] with how it failed and what to do.
+    pub async fn pair(&self, offer: &PairingOffer) -> Result<()> {
+        let (core, offer) = (self.core.clone(), offer.clone());
+        runtime::run(async move { pairing::pair(&core, &offer).await }).await
+    }
+
+    /// The cameras of the home.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
+    pub async fn cameras(&self) -> Result<Vec<Camera>> {
+        self.need_home()?;
+        let trust = self.core.trust();
+        let library = self.core.library();
+        Ok(library
+            .cameras()
+            .iter()
+            .map(|camera| Camera {
+                id: camera.id.to_string(),
+                name: camera.name.clone(),
+                online: camera.online,
+                width: camera.width,
+                height: camera.height,
+                codec: camera.codec.clone(),
+                signer: trust.evidence_keys(&camera.id).first().map(EvidencePublicKey::fingerprint).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// The evidence public keys of a camera, newest first: the trust roots for its exported clips.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`] when there is no such camera.
+    pub fn trust_roots(&self, camera_id: &str) -> Result<Vec<Vec<u8>>> {
+        let keys = self.core.trust().evidence_keys(&camera(camera_id)?);
+        if keys.is_empty() {
+            return Err(CoreError::NotFound { what: format!("camera {camera_id}") });
+        }
+        Ok(keys.iter().map(|key| key.as_bytes().to_vec()).collect())
+    }
+
+    /// Clips that start at or after `from_ms` and before `to_ms`, newest first; of one camera or all.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for an id or a page token that is none.
+    pub async fn clips(
+        &self,
+        camera_id: Option<&str>,
+        from_ms: i64,
+        to_ms: i64,
+        page: Option<&str>,
+        limit: u32,
+    ) -> Result<Page> {
+        self.need_home()?;
+        let wanted = camera_id.map(camera).transpose()?;
+        let after = page.map(parse_page).transpose()?;
+        let limit = limit.clamp(1, MAX_PAGE) as usize;
+        let library = self.core.library();
+        let mut clips = library.clips(Timestamp(from_ms), Timestamp(to_ms), after, limit + 1, |record| {
+            wanted.is_none_or(|wanted| record.camera == wanted)
+        });
+        let more = clips.len() > limit;
+        clips.truncate(limit);
+        let next = clips.last().filter(|_| more).map(|(id, record)| format!("{}:{id}", record.started.0));
+        Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&self.core, *id, record)).collect(), next })
+    }
+
+    /// Opens a finished clip; returns once its first segment is here and verified.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Network`], [`CoreError::Tampered`].
+    pub async fn open_clip(&self, clip_id: &str) -> Result<Clip> {
+        self.need_home()?;
+        let stream: StreamId = clip_id.parse().map_err(|_| CoreError::NotFound { what: format!("clip {clip_id}") })?;
+        let core = self.core.clone();
+        runtime::run(Clip::open(core, stream)).await
+    }
+
+    /// Opens a live view; `buffer_ms` is how late its viewer may be before pictures are dropped.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Network`], [`CoreError::Timeout`] when the hub does not start it.
+    pub async fn open_live(&self, camera_id: &str, format: LiveFormat, buffer_ms: u32) -> Result<Live> {
+        self.need_home()?;
+        let camera = camera(camera_id)?;
+        let core = self.core.clone();
+        let buffer = Duration::from_millis(buffer_ms.into());
+        runtime::run(async move { live::open(&core, camera, format, buffer).await }).await
+    }
+
+    /// The members of the home.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
+    pub async fn devices(&self) -> Result<Vec<Device>> {
+        let core = self.core.clone();
+        runtime::run(async move {
+            core.with_home(|home| {
+                let own = home.device();
+                Ok(home
+                    .members()
+                    .iter()
+                    .map(|member| Device {
+                        id: member.device.to_string(),
+                        name: member.name.clone(),
+                        this_device: member.device == own,
+                        added_ms: member.joined.0,
+                        last_seen_ms: (member.last_seen.0 > 0).then_some(member.last_seen.0),
+                        fingerprint: fingerprint(&member.identity),
+                    })
+                    .collect())
+            })
+            .await
+        })
+        .await
+    }
+
+    /// Asks the hub to remove a phone, and waits until it did.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`], [`CoreError::Timeout`] when the hub has not answered yet: the request still stands.
+    pub async fn remove_device(&self, device_id: &str) -> Result<()> {
+        let unknown = CoreError::NotFound { what: format!("device {device_id}") };
+        let device: DeviceId = device_id.parse().map_err(|_| unknown.clone())?;
+        let core = self.core.clone();
+        runtime::run(async move {
+            let mut changes = core.changes();
+            if !is_member(&core, device).await? {
+                return Err(unknown);
+            }
+            core.tell_hub(PhoneMessage::RemoveDevice { device }).await?;
+            let gone = tokio::time::timeout(REMOVE, async {
+                loop {
+                    changes.borrow_and_update();
+                    match is_member(&core, device).await {
+                        Ok(false) => return Ok(()),
+                        // It was this phone.
+                        Err(CoreError::Revoked) => return Ok(()),
+                        Err(error) => return Err(error),
+                        Ok(true) => {}
+                    }
+                    tokio::select! {
+                        changed = changes.changed() => changed.map_err(|_| CoreError::Stopped)?,
+                        () = core.stop.cancelled() => return Err(CoreError::Stopped),
+                    }
+                }
+            })
+            .await;
+            gone.unwrap_or_else(|_| Err(CoreError::timeout("the hub to remove the device; it will when it is online")))
+        })
+        .await
+    }
+
+    /// Sixty digits that must be the same as the hub shows for this phone.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
+    pub async fn safety_number(&self) -> Result<String> {
+        let core = self.core.clone();
+        runtime::run(async move { core.with_home(|home| Ok(home.safety_number().to_string())).await }).await
+    }
+
+    /// Everything that a status page shows.
+    ///
+    /// # Errors
+    /// [`CoreError::Stopped`] after [`Client::shut_down`].
+    pub async fn status(&self) -> Result<Status> {
+        let core = self.core.clone();
+        runtime::run(async move {
+            core.store()?;
+            let home = core
+                .with_home(|home| {
+                    let relay = format!("{}:{}", home.relay().host, home.relay().port);
+                    let waiting = home.outbox().map_err(crate::state::home_error)?.len() as u64;
+                    Ok((home.hub_name().to_owned(), home.home_id().to_string(), relay, home.position().seq, waiting))
+                })
+                .await;
+            let paired = home.is_ok();
+            let (hub_name, home_id, relay, position, outbox) = match home {
+                Ok(home) => home,
+                Err(CoreError::NotPaired | CoreError::Revoked) => Default::default(),
+                Err(error) => return Err(error),
+            };
+            let (link, notes) = (core.link(), core.notes());
+            Ok(Status {
+                paired,
+                removed: notes.removed,
+                hub_name,
+                home_id,
+                relay,
+                link: link.state,
+                link_reason: link.reason,
+                caught_up: link.caught_up,
+                position,
+                relay_head: notes.relay_head,
+                hub_seen_ms: notes.hub_seen_ms,
+                outbox,
+                alerts: notes.alerts,
+                cache_bytes: core.cache.bytes(),
+            })
+        })
+        .await
+    }
+
+    /// Waits until this phone has all that the relay has for it; false when it did not within `wait_ms`.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`], [`CoreError::Stopped`].
+    pub async fn wait_synced(&self, wait_ms: u32) -> Result<bool> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move {
+            let mut links = core.links();
+            let wait = Duration::from_millis(wait_ms.into());
+            let synced = tokio::select! {
+                synced = tokio::time::timeout(wait, links.wait_for(|link| link.caught_up)) => synced.is_ok(),
+                () = core.stop.cancelled() => return Err(CoreError::Stopped),
+            };
+            match core.no_home_error() {
+                Some(error) => Err(error),
+                None => Ok(synced),
+            }
+        })
+        .await
+    }
+
+    /// The next event, or nothing within `wait_ms`.
+    ///
+    /// # Errors
+    /// [`CoreError::Stopped`] after [`Client::shut_down`].
+    pub async fn next_event(&self, wait_ms: u32) -> Result<Option<Event>> {
+        runtime::here(self.core.events.next(Duration::from_millis(wait_ms.into()))).await
+    }
+
+    /// Calls `listener` for every event from now on, from a thread of its own; `None` for nobody.
+    pub fn set_listener(&self, listener: Option<Arc<dyn EventListener>>) {
+        self.core.events.set_listener(listener);
+    }
+
+    /// The network changed or the app came to the foreground: try to connect now.
+    pub fn network_changed(&self) {
+        self.core.retry.notify_one();
+    }
+
+    /// Ends everything, durable and with no lock held. Calls made afterwards answer [`CoreError::Stopped`].
+    ///
+    /// # Errors
+    /// [`CoreError::Timeout`] when something did not end in time; the store is let go of all the same.
+    pub async fn shut_down(&self) -> Result<()> {
+        let core = self.core.clone();
+        runtime::run(async move { shut_down(&core).await }).await
+    }
+
+    fn need_home(&self) -> Result<()> {
+        self.core.no_home_error().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Clips and live views of this client end with it.
+        self.core.stop.cancel();
+        let core = self.core.clone();
+        if let Ok(runtime) = runtime::handle() {
+            runtime.spawn(async move {
+                let _ = shut_down(&core).await;
+            });
+        }
+    }
+}
+
+async fn shut_down(core: &Arc<Core>) -> Result<()> {
+    core.stop.cancel();
+    core.tasks.close();
+    let ended = tokio::time::timeout(SHUT_DOWN, core.tasks.wait()).await;
+    let core = core.clone();
+    runtime::blocking(move || {
+        core.close();
+        Ok(())
+    })
+    .await?;
+    ended.map_err(|_| CoreError::timeout("tasks to end"))
+}
+
+async fn is_member(core: &Arc<Core>, device: DeviceId) -> Result<bool> {
+    core.with_home(move |home| Ok(home.members().iter().any(|member| member.device == device))).await
+}
+
+fn camera(id: &str) -> Result<CameraId> {
+    id.parse().map_err(|_| CoreError::NotFound { what: format!("camera {id}") })
+}
+
+fn parse_page(token: &str) -> Result<(Timestamp, StreamId)> {
+    token.split_once(':').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.parse().ok()?))).ok_or_else(|| {
+        CoreError::Invalid { reason: format!("'{token}' is not a page: pass what the page before named") }
+    })
+}
+
+/// The first 20 bytes of an identity key's hash, in groups of four digits.
+fn fingerprint(identity: &[u8; 32]) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, identity);
+    let text = data_encoding::HEXLOWER.encode(hash.as_ref().get(..20).unwrap_or_default());
+    let groups: Vec<&str> = (0..text.len()).step_by(4).filter_map(|at| text.get(at..at + 4)).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,183 @@
+//! The one error type of this library, classed by what its host should do: scan again, retry, free space, pair anew, give up.
+
+use privet_protocol::storage::StoreError;
+
+/// Short for results of this library.
+pub type Result<T> = std::result::Result<T, CoreError>;
+
+/// Why a call failed. Fields are called `reason` and `what` because `message` clashes in Kotlin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// Pairing failed; the failure says how and what to do.
+    #[error("pairing failed: {0}")]
+    Pairing(PairingFailure),
+    /// This phone belongs to no home yet. Pair it.
+    #[error("this phone is not paired with a home: scan the QR code that `privet-hub pair` shows")]
+    NotPaired,
+    /// Something did not pass verification. Never show it; say so.
+    #[error("not verified: {reason}")]
+    Tampered {
+        /// What failed, and where.
+        reason: String,
+    },
+    /// The relay can't be reached or the connection broke. Try again.
+    #[error("offline: {reason}")]
+    Network {
+        /// Which host, and why.
+        reason: String,
+        /// When the library itself tries again; absent when it does not.
+        retry_after_ms: Option<u64>,
+    },
+    /// There is no such camera, clip or device (any more).
+    #[error("not found: {what}")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// The store can't be read or written. Free space, or restore.
+    #[error("store: {reason}")]
+    Storage {
+        /// What the system said.
+        reason: String,
+    },
+    /// The platform's keystore refused.
+    #[error("keystore: {reason}")]
+    Keystore {
+        /// What it said.
+        reason: String,
+        /// Whether a person pressed cancel.
+        user_cancelled: bool,
+    },
+    /// The home removed this phone. Its keys are wiped; pair again to come back.
+    #[error("this phone was removed from the home")]
+    Revoked,
+    /// Another process has the store open.
+    #[error("the store is in use by another process")]
+    Busy,
+    /// It did not happen in time. Try again.
+    #[error("no answer in time: {what}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+    },
+    /// Stopped by the caller.
+    #[error("stopped")]
+    Stopped,
+    /// An argument can't be used.
+    #[error("{reason}")]
+    Invalid {
+        /// Which, and what is allowed.
+        reason: String,
+    },
+    /// A defect of this library. Report it.
+    #[error("internal: {reason}")]
+    Internal {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+/// How pairing failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairingFailure {
+    /// The text is not a QR code of Privet.
+    #[error("this is not a Privet pairing code; scan the one that `privet-hub pair` shows")]
+    NotPrivet,
+    /// It is one of another version.
+    #[error("the code is of version {found}, which this app does not know; update the older one of app and hub")]
+    Version {
+        /// The code's version, as it stands there.
+        found: String,
+    },
+    /// It was damaged on its way.
+    #[error("the code is damaged ({reason}); scan it again")]
+    Damaged {
+        /// What does not fit.
+        reason: String,
+    },
+    /// Its ten minutes are over.
+    #[error("the code expired {ago_s} s ago; make a new one with `privet-hub pair`")]
+    Expired {
+        /// Seconds since then.
+        ago_s: u64,
+    },
+    /// Someone used it already, or the hub closed it.
+    #[error(
+        "the code was used already or withdrawn; if that was not you, look at the hub's list of phones, then make a new one"
+    )]
+    Used,
+    /// The relay at that address has another key than the code says.
+    #[error(
+        "the relay {relay} has another key than the code says: a wrong address, a new relay, or someone in between ({found})"
+    )]
+    OtherRelay {
+        /// Its address.
+        relay: String,
+        /// The key that was found.
+        found: String,
+    },
+    /// The relay can't be reached.
+    #[error("the relay {relay} can't be reached: {reason}")]
+    RelayUnreachable {
+        /// Its address.
+        relay: String,
+        /// Why.
+        reason: String,
+    },
+    /// The hub does not answer.
+    #[error("the hub did not answer within {waited_s} s; is it running and online?")]
+    HubSilent {
+        /// How long was waited.
+        waited_s: u64,
+    },
+    /// The answer does not come from the hub of the code.
+    #[error("the answer is not from the hub that showed the code: {reason}")]
+    Forged {
+        /// What does not fit.
+        reason: String,
+    },
+    /// The hub said no.
+    #[error("the hub refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// This store already belongs to a home.
+    #[error("this phone already belongs to the home '{hub}'; use another storage folder for another home")]
+    AlreadyPaired {
+        /// That hub's name.
+        hub: String,
+    },
+}
+
+impl From<PairingFailure> for CoreError {
+    fn from(failure: PairingFailure) -> Self {
+        Self::Pairing(failure)
+    }
+}
+
+impl From<StoreError> for CoreError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::Busy,
+            other => Self::Storage { reason: other.to_string() },
+        }
+    }
+}
+
+impl CoreError {
+    /// For a failed file operation on `path`.
+    pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::Storage { reason: format!("{}: {error}", path.display()) }
+    }
+
+    pub(crate) fn internal(reason: impl std::fmt::Display) -> Self {
+        Self::Internal { reason: reason.to_string() }
+    }
+
+    pub(crate) fn timeout(what: impl Into<String>) -> Self {
+        Self::Timeout { what: what.into() }
+    }
+}

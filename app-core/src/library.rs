@@ -1,0 +1,413 @@
+//! What this phone knows of its home beside the group: the cameras, and the streams with their keys.
+//!
+//! Kept in memory and, under `core/`, in the sealed store. A log entry changes both: [`Library::batch_for`] gives the writes
+//! that become durable in the same commit as the entry's position, [`Library::apply`] changes the memory afterwards.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use privet_home::{CameraInfo, CameraState, EndReason, HubMessage, SecretBytes, StreamKind};
+use privet_protocol::cbor;
+use privet_protocol::id::{CameraId, StreamId};
+use privet_protocol::storage::{Batch, Store};
+use privet_protocol::time::Timestamp;
+use privet_segment::{EvidencePublicKey, KnownCameras, StreamKey, StreamSecret};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::error::{CoreError, Result};
+use crate::events::Event;
+use crate::types::Trust;
+
+/// Everything this module writes starts with this.
+const PREFIX: &[u8] = b"core/";
+const CAMERAS: &[u8] = b"core/cameras";
+const EVIDENCE: &[u8] = b"core/evidence";
+const STREAMS: &[u8] = b"core/stream/";
+/// A record that is longer than this is damaged.
+const MAX_RECORD: usize = 256 * 1024;
+/// More clips than this are not remembered; the oldest go first.
+const MAX_CLIPS: usize = 20_000;
+
+/// A stream and its key.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StreamRecord {
+    pub(crate) camera: CameraId,
+    pub(crate) kind: StreamKind,
+    pub(crate) secret: SecretBytes,
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Option<Ended>,
+    /// The signer, once every segment was fetched and checked here.
+    pub(crate) verified: Option<String>,
+}
+
+impl StreamRecord {
+    /// The stream's key.
+    pub(crate) fn key(&self) -> Result<StreamKey> {
+        StreamSecret::from_bytes(self.secret.expose())
+            .or_else(|| cbor::decode(self.secret.expose(), 256).ok())
+            .map(|secret| StreamKey::from_secret(&secret))
+            .ok_or_else(|| damaged("stream", &"its key"))
+    }
+}
+
+/// How a stream ended, as the hub said in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) segments: u64,
+    pub(crate) ended: Timestamp,
+    pub(crate) reason: EndReason,
+    #[serde(with = "serde_bytes")]
+    pub(crate) last_statement: [u8; 32],
+    pub(crate) bytes: u64,
+}
+
+/// The cameras and streams.
+#[derive(Default)]
+pub(crate) struct Library {
+    cameras: Vec<CameraInfo>,
+    /// The evidence keys of every camera there ever was: clips outlive cameras.
+    evidence: BTreeMap<CameraId, Vec<ByteBuf>>,
+    streams: HashMap<StreamId, StreamRecord>,
+    clips: BTreeSet<(Timestamp, StreamId)>,
+}
+
+impl Library {
+    /// What the store holds.
+    pub(crate) fn load(store: &dyn Store) -> Result<Self> {
+        let mut library = Self::default();
+        if let Some(bytes) = store.get(CAMERAS)? {
+            library.cameras = cbor::decode(&bytes, MAX_RECORD).map_err(|e| damaged("cameras", &e))?;
+        }
+        if let Some(bytes) = store.get(EVIDENCE)? {
+            library.evidence = cbor::decode(&bytes, MAX_RECORD).map_err(|e| damaged("camera's keys", &e))?;
+        }
+        let mut from = STREAMS.to_vec();
+        loop {
+            let entries = store.scan(STREAMS, &from, 512)?;
+            let Some((last, _)) = entries.last() else { break };
+            from = [last.as_slice(), &[0]].concat();
+            for (key, value) in entries {
+                let id: [u8; 16] = key
+                    .get(STREAMS.len()..)
+                    .and_then(|id| id.try_into().ok())
+                    .ok_or_else(|| damaged("stream", &"its name"))?;
+                let record: StreamRecord = cbor::decode(&value, MAX_RECORD).map_err(|e| damaged("stream", &e))?;
+                library.insert(StreamId::from_bytes(id), record);
+            }
+        }
+        Ok(library)
+    }
+
+    /// The writes that forget everything of this module.
+    pub(crate) fn wipe(store: &dyn Store) -> Result<Batch> {
+        let mut batch = Batch::new();
+        for (key, _) in store.scan(PREFIX, b"", usize::MAX)? {
+            batch.delete(key);
+        }
+        Ok(batch)
+    }
+
+    /// The writes that `message` asks for.
+    pub(crate) fn batch_for(&self, message: &HubMessage) -> Batch {
+        let mut batch = Batch::new();
+        match message {
+            HubMessage::Cameras(cameras) => {
+                batch.put(CAMERAS, cbor::encode(cameras));
+                batch.put(EVIDENCE, cbor::encode(&self.evidence_with(cameras)));
+            }
+            HubMessage::CameraState { camera, state } => {
+                let mut cameras = self.cameras.clone();
+                set_state(&mut cameras, camera, state);
+                batch.put(CAMERAS, cbor::encode(&cameras));
+            }
+            HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
+                for (id, record) in self.stream_changes(message) {
+                    match record {
+                        Some(record) => batch.put(stream_key(&id), cbor::encode(&record)),
+                        None => batch.delete(stream_key(&id)),
+                    }
+                }
+            }
+            _ => {}
+        }
+        batch
+    }
+
+    /// Takes `message` over and says what the host should hear about it.
+    pub(crate) fn apply(&mut self, message: &HubMessage) -> Vec<Event> {
+        match message {
+            HubMessage::Cameras(cameras) => {
+                self.evidence = self.evidence_with(cameras);
+                self.cameras.clone_from(cameras);
+                vec![Event::CamerasChanged]
+            }
+            HubMessage::CameraState { camera, state } => {
+                set_state(&mut self.cameras, camera, state);
+                vec![Event::CameraState { camera_id: camera.to_string(), online: *state == CameraState::Online }]
+            }
+            HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
+                for (id, record) in self.stream_changes(message) {
+                    match record {
+                        Some(record) => self.insert(id, record),
+                        None => self.forget(&id),
+                    }
+                }
+                self.stream_event(message).into_iter().collect()
+            }
+            HubMessage::Joined(member) => vec![devices(format!("'{}' joined", member.name))],
+            HubMessage::Left { name, .. } => vec![devices(format!("'{name}' was removed"))],
+            HubMessage::Rejoined { device } => vec![devices(format!("device {device} was let in again"))],
+            HubMessage::Renamed { name, .. } => vec![devices(format!("a device is called '{name}' now"))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The writes that remember a clip as verified; the memory is changed at once.
+    pub(crate) fn mark_verified(&mut self, id: &StreamId, signer: &str) -> Batch {
+        let mut batch = Batch::new();
+        if let Some(record) = self.streams.get_mut(id) {
+            record.verified = Some(signer.to_owned());
+            batch.put(stream_key(id), cbor::encode(record));
+        }
+        batch
+    }
+
+    /// The cameras.
+    pub(crate) fn cameras(&self) -> &[CameraInfo] {
+        &self.cameras
+    }
+
+    /// The evidence keys trusted for each camera.
+    pub(crate) fn known_cameras(&self) -> KnownCameras {
+        let mut known = KnownCameras::default();
+        for (camera, keys) in &self.evidence {
+            known.set(*camera, keys.iter().filter_map(|key| EvidencePublicKey::from_bytes(key).ok()).collect());
+        }
+        known
+    }
+
+    /// The camera with this id.
+    pub(crate) fn camera(&self, id: &CameraId) -> Option<&CameraInfo> {
+        self.cameras.iter().find(|camera| camera.id == *id)
+    }
+
+    /// The stream with this id.
+    pub(crate) fn stream(&self, id: &StreamId) -> Option<&StreamRecord> {
+        self.streams.get(id)
+    }
+
+    /// The live stream of `camera` that started last.
+    pub(crate) fn live_of(&self, camera: &CameraId) -> Option<(StreamId, &StreamRecord)> {
+        self.streams
+            .iter()
+            .filter(|(_, record)| record.kind == StreamKind::Live && record.camera == *camera && record.ended.is_none())
+            .max_by_key(|(id, record)| (record.started, **id))
+            .map(|(id, record)| (*id, record))
+    }
+
+    /// Up to `limit` clips that `wanted` takes, newest first, after `after` (a page's last clip).
+    pub(crate) fn clips(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<(Timestamp, StreamId)>,
+        limit: usize,
+        wanted: impl Fn(&StreamRecord) -> bool,
+    ) -> Vec<(StreamId, &StreamRecord)> {
+        let below = (to, StreamId::from_bytes([0; 16]));
+        let below = after.map_or(below, |after| after.min(below));
+        let from = (from, StreamId::from_bytes([0; 16]));
+        if from >= below {
+            return Vec::new();
+        }
+        self.clips
+            .range(from..below)
+            .rev()
+            .filter_map(|(_, id)| self.streams.get(id).map(|record| (*id, record)))
+            .filter(|(_, record)| wanted(record))
+            .take(limit)
+            .collect()
+    }
+
+    fn evidence_with(&self, cameras: &[CameraInfo]) -> BTreeMap<CameraId, Vec<ByteBuf>> {
+        let mut evidence = self.evidence.clone();
+        evidence.extend(cameras.iter().map(|camera| (camera.id, camera.evidence.clone())));
+        evidence
+    }
+
+    fn stream_changes(&self, message: &HubMessage) -> Vec<(StreamId, Option<StreamRecord>)> {
+        match message {
+            HubMessage::StreamStarted(started) => {
+                let record = StreamRecord {
+                    camera: started.camera,
+                    kind: started.kind,
+                    secret: started.secret.clone(),
+                    started: started.started,
+                    ended: None,
+                    verified: None,
+                };
+                let mut changes = vec![(started.stream, Some(record))];
+                if started.kind == StreamKind::Clip && self.clips.len() >= MAX_CLIPS {
+                    let surplus = self.clips.len() + 1 - MAX_CLIPS;
+                    changes.extend(self.clips.iter().take(surplus).map(|(_, id)| (*id, None)));
+                }
+                changes
+            }
+            HubMessage::StreamEnded(ended) => match self.streams.get(&ended.stream) {
+                // A live stream that ended can't be followed any more: its key goes.
+                Some(record) if record.kind == StreamKind::Live => vec![(ended.stream, None)],
+                // A clip of which nothing was recorded is none.
+                Some(_) if ended.segments == 0 => vec![(ended.stream, None)],
+                Some(record) => {
+                    let mut record = record.clone();
+                    record.started = ended.started;
+                    record.ended = Some(Ended {
+                        segments: ended.segments,
+                        ended: ended.ended,
+                        reason: ended.reason,
+                        last_statement: ended.last_statement,
+                        bytes: ended.bytes,
+                    });
+                    vec![(ended.stream, Some(record))]
+                }
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    fn stream_event(&self, message: &HubMessage) -> Option<Event> {
+        match message {
+            HubMessage::StreamStarted(started) if started.kind == StreamKind::Clip => Some(Event::ClipStarted {
+                clip_id: started.stream.to_string(),
+                camera_id: started.camera.to_string(),
+                at_ms: started.started.0,
+                trust: Trust::Pending,
+            }),
+            HubMessage::StreamEnded(ended) => self.streams.get(&ended.stream).map(|record| Event::ClipReady {
+                clip_id: ended.stream.to_string(),
+                camera_id: record.camera.to_string(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn insert(&mut self, id: StreamId, record: StreamRecord) {
+        self.forget(&id);
+        if record.kind == StreamKind::Clip {
+            self.clips.insert((record.started, id));
+        }
+        self.streams.insert(id, record);
+    }
+
+    fn forget(&mut self, id: &StreamId) {
+        if let Some(record) = self.streams.remove(id) {
+            self.clips.remove(&(record.started, *id));
+        }
+    }
+}
+
+fn set_state(cameras: &mut [CameraInfo], id: &CameraId, state: &CameraState) {
+    if let Some(camera) = cameras.iter_mut().find(|camera| camera.id == *id) {
+        camera.online = *state == CameraState::Online;
+    }
+}
+
+fn devices(what: String) -> Event {
+    Event::DevicesChanged { what }
+}
+
+fn stream_key(id: &StreamId) -> Vec<u8> {
+    [STREAMS, id.as_bytes()].concat()
+}
+
+fn damaged(what: &str, cause: &dyn std::fmt::Display) -> CoreError {
+    CoreError::Storage { reason: format!("the record of a {what} is damaged: {cause}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use privet_home::{StreamEnded, StreamStarted};
+    use privet_protocol::storage::MemoryStore;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: u32) -> StreamId {
+        let mut bytes = [0; 16];
+        bytes[12..].copy_from_slice(&n.to_be_bytes());
+        StreamId::from_bytes(bytes)
+    }
+
+    fn started(n: u32, at: i64, kind: StreamKind) -> HubMessage {
+        HubMessage::StreamStarted(StreamStarted {
+            stream: id(n),
+            camera: CameraId::from_bytes([1; 16]),
+            kind,
+            secret: SecretBytes::new(vec![9; 32]),
+            started: Timestamp(at),
+        })
+    }
+
+    fn ended(n: u32, at: i64) -> HubMessage {
+        HubMessage::StreamEnded(StreamEnded {
+            stream: id(n),
+            segments: 3,
+            started: Timestamp(at),
+            ended: Timestamp(at + 15_000),
+            reason: EndReason::Finished,
+            last_statement: [5; 32],
+            bytes: 4_000,
+        })
+    }
+
+    fn take(library: &mut Library, store: &MemoryStore, message: &HubMessage) -> Vec<Event> {
+        store.commit(library.batch_for(message)).unwrap();
+        library.apply(message)
+    }
+
+    #[test]
+    fn what_the_log_said_is_there_after_a_restart() {
+        let store = MemoryStore::new();
+        let mut library = Library::default();
+        take(&mut library, &store, &started(1, 100, StreamKind::Clip));
+        take(&mut library, &store, &started(2, 200, StreamKind::Live));
+        take(&mut library, &store, &started(3, 300, StreamKind::Clip));
+        assert!(matches!(take(&mut library, &store, &ended(1, 100))[..], [Event::ClipReady { .. }]));
+        let again = Library::load(&store).unwrap();
+        assert_eq!(again.stream(&id(1)).unwrap().ended.as_ref().unwrap().segments, 3);
+        assert!(again.live_of(&CameraId::from_bytes([1; 16])).is_some());
+        assert!(take(&mut library, &store, &ended(2, 200)).is_empty(), "the end of a live stream is no clip");
+        let again = Library::load(&store).unwrap();
+        assert!(again.stream(&id(2)).is_none(), "its key is gone");
+        assert_eq!(again.clips.len(), 2);
+        store.commit(Library::wipe(&store).unwrap()).unwrap();
+        assert!(Library::load(&store).unwrap().streams.is_empty());
+    }
+
+    proptest! {
+        /// Paging shows every clip of the range once, newest first, whatever the page size and however times collide.
+        #[test]
+        fn pages_hold_every_clip_once(times in prop::collection::vec(0i64..50, 0..60), limit in 1usize..9, from in 0i64..50, to in 0i64..60) {
+            let mut library = Library::default();
+            for (n, at) in times.iter().enumerate() {
+                library.apply(&started(n as u32, *at, StreamKind::Clip));
+            }
+            let mut seen = Vec::new();
+            let mut after = None;
+            loop {
+                let page = library.clips(Timestamp(from), Timestamp(to), after, limit, |_| true);
+                let Some((id, record)) = page.last() else { break };
+                after = Some((record.started, *id));
+                seen.extend(page.iter().map(|(id, record)| (record.started, *id)));
+            }
+            let mut expected: Vec<_> = times.iter().enumerate()
+                .filter(|(_, at)| (from..to).contains(at))
+                .map(|(n, at)| (Timestamp(*at), id(n as u32))).collect();
+            expected.sort_unstable();
+            expected.reverse();
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

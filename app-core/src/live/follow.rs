@@ -1,0 +1,395 @@
+//! Following a camera's live streams: asks the hub, opens records as they arrive, judges each segment at its end, and goes on
+//! with the next stream when one ends. `pump` opens one segment; here is their order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_home::PhoneMessage;
+use privet_protocol::id::{CameraId, StreamId};
+use privet_relay_client::{ClientError, FollowEvent, From};
+use privet_segment::{InitInfo, Item, Statement, StreamKey, Track as SegmentTrack, UnitHead, Verified};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::pump::{self, Piece};
+use super::{GapReason, Live, LiveFormat, LiveItem, SegmentSeen, Shared};
+use crate::clock;
+use crate::error::{CoreError, Result};
+use crate::events::TrustAlert;
+use crate::mp4::decoder_config;
+use crate::runtime;
+use crate::state::Core;
+use crate::types::{Track, Trust};
+
+/// How long the hub streams without another word.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long the hub may take to start.
+const START: Duration = Duration::from_secs(10);
+/// A segment that stands still for so long is left behind once a newer one is there.
+const STALL: Duration = Duration::from_millis(300);
+/// Pictures that are older than this by both clocks are told as late.
+const LATE_MS: i64 = 30_000;
+
+/// Opens a live view of `camera`.
+pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat, buffer: Duration) -> Result<Live> {
+    if core.library().camera(&camera).is_none() {
+        return Err(CoreError::NotFound { what: format!("camera {camera}") });
+    }
+    core.connection(START).await?;
+    let stop = core.stop.child_token();
+    let shared = Shared::new(buffer, stop.clone());
+    let live = Live { shared: shared.clone() };
+    let watching = core.tasks.spawn_on(keep_watching(core.clone(), camera, stop.clone()), &runtime::handle()?);
+
+    let mut changes = core.changes();
+    let first = tokio::time::timeout(START, async {
+        loop {
+            changes.borrow_and_update();
+            if let Some((stream, _)) = core.library().live_of(&camera) {
+                return Ok(stream);
+            }
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| CoreError::Stopped)?,
+                () = stop.cancelled() => return Err(CoreError::Stopped),
+            }
+        }
+    })
+    .await;
+    let first = match first {
+        Ok(first) => first?,
+        Err(_) => {
+            watching.abort();
+            return Err(CoreError::timeout("the hub to start the live view; is the hub online?"));
+        }
+    };
+    let follower = Following {
+        core: core.clone(),
+        shared,
+        camera,
+        format,
+        stop,
+        stream: first,
+        due: 0,
+        previous: None,
+        late_told: false,
+        parameters: None,
+    };
+    core.tasks.spawn_on(follower.run(), &runtime::handle()?);
+    Ok(live)
+}
+
+/// Asks the hub to watch, again before the lease is over, and not any more at the end.
+async fn keep_watching(core: Arc<Core>, camera: CameraId, stop: CancellationToken) {
+    let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
+    loop {
+        // Asking while offline would only pile up; the first word after reconnecting does.
+        let asked = tokio::select! {
+            connection = core.connection(LEASE) => match connection {
+                Ok(_) => core.tell_hub(PhoneMessage::Watch { camera, lease_ms }).await,
+                Err(error) => Err(error),
+            },
+            () = stop.cancelled() => break,
+        };
+        if let Err(error) = asked {
+            tracing::debug!(target: "privet::live", %error, "could not ask the hub to watch");
+        }
+        let mut links = core.links();
+        tokio::select! {
+            () = tokio::time::sleep(LEASE / 3) => {}
+            _ = links.changed() => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    if !core.stop.is_cancelled() {
+        let _ = core.tell_hub(PhoneMessage::Unwatch { camera }).await;
+    }
+}
+
+/// How following one stream ended.
+enum Ended {
+    /// The stream is over: another one may follow.
+    Stream,
+    /// The connection is lost, or the relay does not have the stream.
+    Link(ClientError),
+    /// Nothing more is wanted, or possible.
+    View(String),
+}
+
+struct Following {
+    core: Arc<Core>,
+    shared: Arc<Shared>,
+    camera: CameraId,
+    format: LiveFormat,
+    stop: CancellationToken,
+    stream: StreamId,
+    /// The next segment to show.
+    due: u64,
+    /// The number and digest of the last verified segment.
+    previous: Option<(u64, [u8; 32])>,
+    late_told: bool,
+    parameters: Option<bytes::Bytes>,
+}
+
+impl Following {
+    async fn run(mut self) {
+        let reason = loop {
+            match self.stream_to_its_end().await {
+                Ended::View(reason) => break reason,
+                Ended::Link(error) => {
+                    tracing::debug!(target: "privet::live", %error, "the live stream broke off");
+                    self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                        () = self.stop.cancelled() => break "stopped".into(),
+                    }
+                }
+                Ended::Stream => self.shared.with(|ring, _| ring.gap(GapReason::CameraRestart)),
+            }
+            if let Err(reason) = self.next_stream().await {
+                break reason;
+            }
+        };
+        self.shared.with(|ring, now| ring.end(now, reason));
+    }
+
+    /// Waits for a stream that may be followed: the same one while it lasts, else the next.
+    async fn next_stream(&mut self) -> std::result::Result<(), String> {
+        let mut changes = self.core.changes();
+        loop {
+            changes.borrow_and_update();
+            {
+                let library = self.core.library();
+                if library.camera(&self.camera).is_none() {
+                    return Err(self
+                        .core
+                        .no_home_error()
+                        .map_or_else(|| "the camera was taken away".into(), |error| error.to_string()));
+                }
+                if let Some((stream, _)) = library.live_of(&self.camera) {
+                    if stream != self.stream {
+                        self.stream = stream;
+                        self.due = 0;
+                        self.previous = None;
+                    }
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| "shut down".to_owned())?,
+                () = self.stop.cancelled() => return Err("stopped".into()),
+            }
+        }
+    }
+
+    async fn stream_to_its_end(&mut self) -> Ended {
+        let key = {
+            let library = self.core.library();
+            match library.stream(&self.stream).map(|record| record.key()) {
+                Some(Ok(key)) => Arc::new(key),
+                Some(Err(error)) => return Ended::View(error.to_string()),
+                None => return Ended::Stream,
+            }
+        };
+        let connection = tokio::select! {
+            connection = self.core.connection(LEASE) => match connection {
+                Ok(connection) => connection,
+                Err(CoreError::Network { .. }) => return Ended::Link(ClientError::Timeout),
+                Err(error) => return Ended::View(error.to_string()),
+            },
+            () = self.stop.cancelled() => return Ended::View("stopped".into()),
+        };
+        let follower = tokio::select! {
+            follower = connection.follow(self.stream, From::Newest) => follower,
+            () = self.stop.cancelled() => return Ended::View("stopped".into()),
+        };
+        match follower {
+            Ok(follower) => self.follow(follower, key).await,
+            Err(error) => Ended::Link(error),
+        }
+    }
+
+    async fn follow(&mut self, mut follower: privet_relay_client::Follower, key: Arc<StreamKey>) -> Ended {
+        let mut open: BTreeMap<u64, mpsc::Receiver<Piece>> = BTreeMap::new();
+        let mut ended = false;
+        let mut changes = self.core.changes();
+        loop {
+            // The oldest segment under way is the one being shown.
+            let newer = open.len() > 1;
+            let current = open.first_entry();
+            if current.is_none() && ended {
+                return Ended::Stream;
+            }
+            let next_piece = async {
+                match current {
+                    Some(mut entry) => (*entry.key(), entry.get_mut().recv().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::View("stopped".into()),
+                (index, piece) = next_piece => {
+                    if self.piece(index, piece) {
+                        open.remove(&index);
+                        self.due = self.due.max(index + 1);
+                    }
+                }
+                event = follower.next(), if !ended => match event {
+                    Ok(Some(FollowEvent::Segment(reader))) => {
+                        let index = reader.index();
+                        if index < self.due || open.contains_key(&index) {
+                            self.core.alert(TrustAlert::BrokenMedia {
+                                stream: self.stream.to_string(),
+                                segment: index,
+                                why: "the relay sent it again".into(),
+                            });
+                            continue;
+                        }
+                        open.insert(index, pump::start(&self.core, self.stream, key.clone(), reader, &self.stop));
+                    }
+                    Ok(Some(FollowEvent::Skipped { from, to })) => {
+                        tracing::debug!(target: "privet::live", from, to, "segments skipped");
+                        self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                    }
+                    Ok(Some(FollowEvent::Ended { .. }) | None) => ended = true,
+                    Err(error) => return Ended::Link(error),
+                },
+                () = tokio::time::sleep(STALL), if newer => {
+                    if let Some((index, _)) = open.pop_first() {
+                        tracing::debug!(target: "privet::live", index, "a stalled segment is left behind");
+                        self.due = self.due.max(index + 1);
+                        self.previous = None;
+                        self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                    }
+                }
+                _ = changes.changed() => {
+                    // A relay that hides the end of a stream can't keep a view in the past.
+                    let current = self.core.library().live_of(&self.camera).map(|(stream, _)| stream);
+                    if self.core.library().camera(&self.camera).is_none()
+                        || current.is_some_and(|current| current != self.stream) {
+                        return Ended::Stream;
+                    }
+                    if current.is_none() {
+                        ended = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a piece of segment `index`; true when that was the last of it.
+    fn piece(&mut self, index: u64, piece: Option<Piece>) -> bool {
+        match piece {
+            Some(Piece::Item(Item::Init { info, segment })) => {
+                if self.parameters.as_ref() != Some(&segment) {
+                    let item = format_item(self.format, &info, segment.clone());
+                    self.parameters = Some(segment);
+                    self.shared.with(|ring, _| ring.format(item));
+                }
+                false
+            }
+            Some(Piece::Item(Item::Unit { head, chunk })) => {
+                self.unit(index, &head, chunk);
+                false
+            }
+            Some(Piece::End(Ok(statement))) => {
+                match self.chain(index, &statement) {
+                    Ok(()) => self.verified(index, &statement),
+                    Err(why) => self.broken(index, why),
+                }
+                true
+            }
+            Some(Piece::End(Err(error))) => {
+                self.broken(index, error.to_string());
+                true
+            }
+            Some(Piece::Lost(error)) => {
+                tracing::debug!(target: "privet::live", index, %error, "a segment broke off");
+                self.previous = None;
+                self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                true
+            }
+            None => true,
+        }
+    }
+
+    fn unit(&mut self, index: u64, head: &UnitHead, chunk: bytes::Bytes) {
+        let age = clock::now().0 - head.captured.0;
+        if age > LATE_MS && !self.late_told {
+            self.late_told = true;
+            self.core.alert(TrustAlert::Late { stream: self.stream.to_string(), by_s: age / 1000 });
+        }
+        let data = match self.format {
+            LiveFormat::Fmp4 => chunk,
+            LiveFormat::AccessUnits => chunk.slice((head.header_len as usize).min(chunk.len())..),
+        };
+        let item = LiveItem::Media {
+            track: match head.track {
+                SegmentTrack::Video => Track::Video,
+                SegmentTrack::Audio => Track::Audio,
+            },
+            pts_us: head.pts_us,
+            duration_us: head.duration_us,
+            capture_ms: head.captured.0,
+            capture_us: head.captured_us,
+            frame: head.frame,
+            key: head.key,
+            trust: Trust::Pending,
+            data,
+        };
+        self.shared.with(|ring, now| {
+            ring.measured(u32::try_from(age.max(0)).unwrap_or(u32::MAX));
+            ring.media(index, now, item);
+        });
+    }
+
+    /// What the signed statement must say beside what the opener checked.
+    fn chain(&self, index: u64, statement: &Verified<Statement>) -> std::result::Result<(), String> {
+        if statement.camera != self.camera {
+            return Err("it was made by another camera".into());
+        }
+        match self.previous {
+            Some((before, digest)) if before + 1 == index && statement.previous != digest => {
+                Err("it does not follow the segment before it".into())
+            }
+            None if index == 0 && statement.previous != [0; 32] => Err("a live stream can't follow another".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn verified(&mut self, index: u64, statement: &Verified<Statement>) {
+        self.previous = Some((index, statement.digest()));
+        let signer = self.core.signer(&self.camera);
+        let seen = SegmentSeen {
+            stream: self.stream.to_string(),
+            index,
+            first_frame: statement.first_frame,
+            last_frame: statement.last_frame,
+            trust: Trust::Verified { signer, lease_until_ms: None },
+        };
+        self.shared.with(|ring, now| ring.verified(now, seen));
+    }
+
+    fn broken(&mut self, index: u64, why: String) {
+        self.previous = None;
+        let stream = self.stream.to_string();
+        self.core.alert(TrustAlert::BrokenMedia { stream: stream.clone(), segment: index, why: why.clone() });
+        let seen = SegmentSeen { stream, index, first_frame: 0, last_frame: 0, trust: Trust::Broken { why } };
+        self.shared.with(|ring, now| ring.broken(now, seen));
+    }
+}
+
+fn format_item(format: LiveFormat, info: &InitInfo, segment: bytes::Bytes) -> LiveItem {
+    let header = match format {
+        LiveFormat::Fmp4 => segment,
+        LiveFormat::AccessUnits => decoder_config(&segment).unwrap_or_default(),
+    };
+    LiveItem::Format {
+        codec: info.codec.clone(),
+        width: info.width,
+        height: info.height,
+        audio_codec: info.audio_codec.clone(),
+        header,
+    }
+}

@@ -1,0 +1,411 @@
+//! The bounded queue between the network and a viewer: what is kept, what is dropped, and how a gap is told.
+//!
+//! Pure: time comes in. A viewer that is too slow loses whole runs up to a key frame, never a part of one; what it did not see
+//! is told as a [`Gap`] before the next picture. A segment that fails verification loses what it still has queued here, and
+//! nothing more is shown before the next key frame.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Gap, GapReason, LiveItem, LiveStats, SegmentSeen};
+use crate::types::{Track, Trust};
+
+/// Memory bound, whatever the buffer time.
+pub(super) const MAX_BYTES: usize = 32 << 20;
+/// Bound on small items.
+const MAX_ITEMS: usize = 8192;
+/// How many buffer times an unfinished group of pictures may wait for its viewer before it is given up.
+const PATIENCE: u32 = 4;
+
+/// A queued item and where it came from.
+struct Slot {
+    segment: u64,
+    arrived: Duration,
+    item: LiveItem,
+}
+
+/// The queue.
+pub(super) struct Ring {
+    slots: VecDeque<Slot>,
+    bytes: usize,
+    buffer: Duration,
+    max_bytes: usize,
+    /// Set while pictures are dropped: the first frame not shown, and why.
+    lost: Option<(u64, GapReason)>,
+    /// The frame that follows the last one queued.
+    next_frame: Option<u64>,
+    /// The parameters a viewer needs for what comes next, unless it has them.
+    format: Option<LiveItem>,
+    ended: bool,
+    stats: LiveStats,
+}
+
+impl Ring {
+    /// A queue whose viewer may be `buffer` late.
+    pub(super) fn new(buffer: Duration) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            bytes: 0,
+            buffer: buffer.max(Duration::from_millis(50)),
+            max_bytes: MAX_BYTES,
+            lost: None,
+            next_frame: None,
+            format: None,
+            ended: false,
+            stats: LiveStats::default(),
+        }
+    }
+
+    /// New parameters: told before the next picture.
+    pub(super) fn format(&mut self, format: LiveItem) {
+        self.format = Some(format);
+    }
+
+    /// A piece of media of `segment`.
+    pub(super) fn media(&mut self, segment: u64, now: Duration, item: LiveItem) {
+        let LiveItem::Media { track, key, frame, ref data, .. } = item else { return };
+        let size = data.len();
+        if self.ended {
+            return;
+        }
+        self.stats.received += 1;
+        let video = track == Track::Video;
+        if video {
+            match self.next_frame {
+                Some(due) if frame > due && self.lost.is_none() => self.lost = Some((due, GapReason::CameraRestart)),
+                None if !key && self.lost.is_none() => self.lost = Some((frame, GapReason::NetworkLoss)),
+                _ => {}
+            }
+            self.next_frame = Some(frame + 1);
+        }
+        if let Some((from, reason)) = self.lost {
+            if !(video && key) {
+                self.stats.dropped += 1;
+                return;
+            }
+            self.lost = None;
+            if from < frame {
+                self.push(segment, now, LiveItem::Gap(Gap { from_seq: from, to_seq: frame, reason }));
+            }
+        }
+        if let Some(format) = self.format.take() {
+            self.push(segment, now, format);
+        }
+        self.bytes += size;
+        self.push(segment, now, item);
+        self.enforce(now);
+    }
+
+    /// A segment ended well.
+    pub(super) fn verified(&mut self, now: Duration, seen: SegmentSeen) {
+        self.stats.verified += 1;
+        let segment = seen.index;
+        self.push(segment, now, LiveItem::Segment(seen));
+        self.enforce(now);
+    }
+
+    /// A segment failed: what is still queued of it is not shown, and nothing is until the next key frame.
+    pub(super) fn broken(&mut self, now: Duration, seen: SegmentSeen) {
+        self.stats.broken += 1;
+        let segment = seen.index;
+        let mut first = None;
+        let (mut bytes, mut dropped) = (0, 0);
+        self.slots.retain(|slot| match &slot.item {
+            LiveItem::Media { track, frame, data, .. } if slot.segment == segment => {
+                if *track == Track::Video {
+                    first.get_or_insert(*frame);
+                }
+                bytes += data.len();
+                dropped += 1;
+                false
+            }
+            _ => true,
+        });
+        self.bytes -= bytes;
+        self.stats.dropped += dropped;
+        self.push(segment, now, LiveItem::Segment(seen));
+        let from = first.or(self.next_frame);
+        self.lose(from, GapReason::FailedVerification);
+    }
+
+    /// Pictures were lost before they reached this phone.
+    pub(super) fn gap(&mut self, reason: GapReason) {
+        if reason == GapReason::NetworkLoss {
+            self.stats.lost += 1;
+        }
+        self.lose(self.next_frame, reason);
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(&mut self, now: Duration, reason: String) {
+        if !self.ended {
+            self.push(u64::MAX, now, LiveItem::End { reason });
+            self.ended = true;
+        }
+    }
+
+    /// The next item for the viewer.
+    pub(super) fn take(&mut self) -> Option<LiveItem> {
+        let slot = self.slots.pop_front()?;
+        if let LiveItem::Media { data, .. } = &slot.item {
+            self.bytes -= data.len();
+        }
+        Some(slot.item)
+    }
+
+    /// Whether the end was queued.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What happened so far.
+    pub(super) fn stats(&self) -> LiveStats {
+        LiveStats { queued: self.slots.len() as u64, ..self.stats }
+    }
+
+    /// For the latency in [`Ring::stats`].
+    pub(super) fn measured(&mut self, latency_ms: u32) {
+        self.stats.latency_ms = latency_ms;
+    }
+
+    fn lose(&mut self, from: Option<u64>, reason: GapReason) {
+        let Some(from) = from else { return };
+        self.lost = Some(match self.lost {
+            // One gap may have several causes: the gravest is told.
+            Some((earlier, old)) => (earlier.min(from), old.max(reason)),
+            None => (from, reason),
+        });
+    }
+
+    fn push(&mut self, segment: u64, arrived: Duration, item: LiveItem) {
+        self.slots.push_back(Slot { segment, arrived, item });
+    }
+
+    fn enforce(&mut self, now: Duration) {
+        let waited = self
+            .slots
+            .iter()
+            .find(|slot| matches!(slot.item, LiveItem::Media { .. }))
+            .map_or(Duration::ZERO, |slot| now.saturating_sub(slot.arrived));
+        let full = self.bytes > self.max_bytes || self.slots.len() > MAX_ITEMS;
+        if waited <= self.buffer && !full {
+            return;
+        }
+        let is_key = |slot: &Slot| matches!(slot.item, LiveItem::Media { track: Track::Video, key: true, .. });
+        let is_video = |slot: &Slot| matches!(slot.item, LiveItem::Media { track: Track::Video, .. });
+        let resume = self.slots.iter().rposition(is_key).filter(|at| self.slots.iter().take(*at).any(is_video));
+        match resume {
+            Some(at) => self.drop_before(at),
+            None if full || waited > self.buffer * PATIENCE => self.drop_before(self.slots.len()),
+            None => {}
+        }
+    }
+
+    /// Drops the media before position `at`, keeps what a viewer must know, and tells the gap in front of what follows.
+    fn drop_before(&mut self, at: usize) {
+        let rest = self.slots.split_off(at);
+        let mut from = None;
+        let mut format = None;
+        let mut reason = GapReason::SlowViewer;
+        let mut verdicts = VecDeque::new();
+        let mut last = (0, Duration::ZERO);
+        for slot in self.slots.drain(..) {
+            last = (slot.segment, slot.arrived);
+            match slot.item {
+                LiveItem::Media { track, frame, ref data, .. } => {
+                    self.bytes -= data.len();
+                    self.stats.dropped += 1;
+                    if track == Track::Video {
+                        from.get_or_insert(frame);
+                    }
+                }
+                LiveItem::Gap(gap) => {
+                    from.get_or_insert(gap.from_seq);
+                    reason = reason.max(gap.reason);
+                }
+                LiveItem::Format { .. } => format = Some(slot.item),
+                LiveItem::Segment(SegmentSeen { trust: Trust::Broken { .. }, .. }) if verdicts.len() < 64 => {
+                    verdicts.push_back(slot);
+                }
+                LiveItem::Segment(_) | LiveItem::Idle | LiveItem::End { .. } => {}
+            }
+        }
+        self.slots = verdicts;
+        let resumes_with = rest.front().and_then(|slot| match slot.item {
+            LiveItem::Media { frame, .. } => Some(frame),
+            _ => None,
+        });
+        match (from, resumes_with) {
+            (Some(from_seq), Some(to_seq)) => {
+                self.push(last.0, last.1, LiveItem::Gap(Gap { from_seq, to_seq, reason }));
+            }
+            (Some(from), None) => self.lose(Some(from), reason),
+            (None, _) => {}
+        }
+        match (format, resumes_with) {
+            (Some(format), Some(_)) => self.push(last.0, last.1, format),
+            (Some(format), None) => {
+                self.format.get_or_insert(format);
+            }
+            (None, _) => {}
+        }
+        self.slots.extend(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn media(frame: u64, key: bool) -> LiveItem {
+        LiveItem::Media {
+            track: Track::Video,
+            pts_us: frame as i64 * 40_000,
+            duration_us: 40_000,
+            capture_ms: 0,
+            capture_us: 0,
+            frame,
+            key,
+            trust: Trust::Pending,
+            data: Bytes::from_static(&[0; 100]),
+        }
+    }
+
+    fn format() -> LiveItem {
+        LiveItem::Format { codec: "avc1".into(), width: 1, height: 1, audio_codec: None, header: Bytes::new() }
+    }
+
+    fn seen(index: u64, trust: Trust) -> SegmentSeen {
+        SegmentSeen { stream: String::new(), index, first_frame: 0, last_frame: 0, trust }
+    }
+
+    /// Short names: F format, kN key, dN delta, gA-B gap, v verified, x broken, e end.
+    fn drain(ring: &mut Ring) -> Vec<String> {
+        std::iter::from_fn(|| ring.take())
+            .map(|item| match item {
+                LiveItem::Format { .. } => "F".into(),
+                LiveItem::Media { key: true, frame, .. } => format!("k{frame}"),
+                LiveItem::Media { frame, .. } => format!("d{frame}"),
+                LiveItem::Gap(g) => format!("g{}-{} {:?}", g.from_seq, g.to_seq, g.reason),
+                LiveItem::Segment(SegmentSeen { trust: Trust::Broken { .. }, .. }) => "x".into(),
+                LiveItem::Segment(_) => "v".into(),
+                LiveItem::End { .. } => "e".into(),
+                LiveItem::Idle => "i".into(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn format_comes_first_and_the_end_last() {
+        let mut ring = Ring::new(500 * MS);
+        ring.format(format());
+        ring.media(0, MS, media(0, true));
+        ring.media(0, MS, media(1, false));
+        ring.verified(MS, seen(0, Trust::Pending));
+        ring.end(MS, "over".into());
+        ring.media(1, MS, media(2, true));
+        assert_eq!(drain(&mut ring), ["F", "k0", "d1", "v", "e"]);
+    }
+
+    #[test]
+    fn a_slow_viewer_resumes_at_the_newest_key_frame() {
+        let mut ring = Ring::new(100 * MS);
+        ring.format(format());
+        for frame in 0..6 {
+            ring.media(frame / 3, 40 * MS * frame as u32, media(frame, frame % 3 == 0));
+        }
+        assert_eq!(drain(&mut ring), ["g0-3 SlowViewer", "F", "k3", "d4", "d5"]);
+    }
+
+    #[test]
+    fn a_burst_at_the_start_is_not_a_slow_viewer() {
+        let mut ring = Ring::new(100 * MS);
+        for frame in 0..200 {
+            ring.media(0, MS, media(frame, frame == 0));
+        }
+        assert_eq!(drain(&mut ring).len(), 200);
+    }
+
+    #[test]
+    fn an_endless_group_is_given_up_after_some_patience() {
+        let mut ring = Ring::new(100 * MS);
+        ring.format(format());
+        for frame in 0..100 {
+            ring.media(0, 10 * MS * frame as u32, media(frame, frame == 0));
+        }
+        assert_eq!(drain(&mut ring), [] as [&str; 0]);
+        ring.media(1, 1001 * MS, media(100, true));
+        assert_eq!(drain(&mut ring), ["g0-100 SlowViewer", "F", "k100"]);
+    }
+
+    #[test]
+    fn a_broken_segment_yields_nothing_more() {
+        let mut ring = Ring::new(500 * MS);
+        ring.media(0, MS, media(0, true));
+        ring.verified(MS, seen(0, Trust::Pending));
+        ring.media(1, MS, media(1, true));
+        ring.media(1, MS, media(2, false));
+        ring.broken(MS, seen(1, Trust::Broken { why: "bit flip".into() }));
+        ring.media(1, MS, media(3, false));
+        ring.media(2, MS, media(4, true));
+        assert_eq!(drain(&mut ring), ["k0", "v", "x", "g1-4 FailedVerification", "k4"]);
+    }
+
+    #[test]
+    fn joining_in_the_middle_waits_for_a_key_frame() {
+        let mut ring = Ring::new(500 * MS);
+        ring.media(0, MS, media(7, false));
+        ring.media(0, MS, media(8, true));
+        assert_eq!(drain(&mut ring), ["g7-8 NetworkLoss", "k8"]);
+    }
+
+    proptest! {
+        /// Whatever happens: pictures come in order, every hole is told by exactly one gap, a run starts with a key frame,
+        /// memory stays bounded, and nothing of a broken segment comes after its verdict.
+        #[test]
+        fn what_a_viewer_sees_is_whole(script in prop::collection::vec((0u8..20, 0u32..120), 1..400)) {
+            let mut ring = Ring::new(100 * MS);
+            ring.max_bytes = 3_000;
+            let (mut frame, mut segment, mut now) = (0, 0, Duration::ZERO);
+            let mut shown = Vec::new();
+            let mut broken = std::collections::HashSet::new();
+            for (what, wait) in script {
+                match what {
+                    0 => { segment += 1; ring.broken(now, seen(segment - 1, Trust::Broken { why: String::new() })); broken.insert(segment - 1); }
+                    1 => { ring.gap(GapReason::NetworkLoss); frame += 3; segment += 1; }
+                    2 => { ring.verified(now, seen(segment, Trust::Pending)); segment += 1; }
+                    3..=6 => { now += MS * wait; while let Some(item) = ring.take() { shown.push(item); } }
+                    7 | 8 => { ring.media(segment, now, media(frame, true)); frame += 1; }
+                    _ => { now += MS * (wait / 20); ring.media(segment, now, media(frame, false)); frame += 1; }
+                }
+                prop_assert!(ring.bytes <= ring.max_bytes);
+            }
+            while let Some(item) = ring.take() { shown.push(item); }
+            let mut due: Option<u64> = None;
+            let mut fresh = true;
+            for item in shown {
+                match item {
+                    LiveItem::Media { frame, key, .. } => {
+                        prop_assert!(due.is_none_or(|d| d == frame), "{due:?} {frame}");
+                        prop_assert!(!fresh || key);
+                        fresh = false;
+                        due = Some(frame + 1);
+                    }
+                    LiveItem::Gap(gap) => {
+                        prop_assert!(gap.from_seq < gap.to_seq);
+                        if let Some(d) = due { prop_assert!(gap.from_seq <= d); }
+                        due = Some(gap.to_seq);
+                        fresh = true;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What all parts of a client share: the store, the home, the library, the link to the relay.
+//!
+//! The home and the library change together, inside one blocking call that always runs to its end ([`Core::with_home`],
+//! [`Core::take_entry`]); no lock is held across a wait.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use privet_home::{Env, HomeError, HubMessage, LogError, PhoneHome, PhoneMessage, Received};
+use privet_protocol::id::{CameraId, StreamId};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::storage::{Batch, Store};
+use privet_relay_client::Connection;
+use privet_segment::{EvidenceKeys, EvidencePublicKey, KnownCameras};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::Cache;
+use crate::clock;
+use crate::error::{CoreError, Result};
+use crate::events::{Event, Events, TrustAlert};
+use crate::library::Library;
+use crate::runtime;
+use crate::types::{Config, LinkState};
+
+/// How many alerts the status remembers.
+const ALERTS: usize = 64;
+
+/// The link to the relay.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) state: LinkState,
+    pub(crate) reason: Option<String>,
+    pub(crate) connection: Option<Connection>,
+    /// The log was followed to its end since the connection was made.
+    pub(crate) caught_up: bool,
+    pub(crate) retry_at: Option<Instant>,
+}
+
+/// Shared state.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    store: Mutex<Option<Arc<dyn Store>>>,
+    home: Mutex<Option<PhoneHome>>,
+    library: RwLock<Library>,
+    trust: RwLock<Arc<KnownCameras>>,
+    pub(crate) cache: Cache,
+    pub(crate) events: Events,
+    link: watch::Sender<Link>,
+    /// Counts changes of the library and the log's position.
+    changed: watch::Sender<u64>,
+    notes: Mutex<Notes>,
+    /// A message waits in the outbox.
+    pub(crate) outbox: Notify,
+    /// Try to connect now.
+    pub(crate) retry: Notify,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// What the status shows beside the rest.
+#[derive(Default, Clone)]
+pub(crate) struct Notes {
+    pub(crate) removed: bool,
+    pub(crate) relay_head: u64,
+    pub(crate) hub_seen_ms: Option<i64>,
+    pub(crate) alerts: Vec<(i64, TrustAlert)>,
+}
+
+impl Core {
+    /// The state over an open store.
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>, cache: Cache) -> Result<Self> {
+        let library = Library::load(&*store)?;
+        let home = PhoneHome::load(store.clone()).map_err(home_error)?;
+        let removed = home.as_ref().is_some_and(PhoneHome::is_removed);
+        let offline =
+            Link { state: LinkState::Offline, reason: None, connection: None, caught_up: false, retry_at: None };
+        Ok(Self {
+            config,
+            trust: RwLock::new(Arc::new(library.known_cameras())),
+            store: Mutex::new(Some(store)),
+            home: Mutex::new(home.filter(|_| !removed)),
+            library: RwLock::new(library),
+            cache,
+            events: Events::new(),
+            link: watch::Sender::new(offline),
+            changed: watch::Sender::new(0),
+            notes: Mutex::new(Notes { removed, ..Notes::default() }),
+            outbox: Notify::new(),
+            retry: Notify::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// The store, until the client is shut down.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>> {
+        lock(&self.store).clone().ok_or(CoreError::Stopped)
+    }
+
+    /// Lets go of the home and the store.
+    pub(crate) fn close(&self) {
+        lock(&self.home).take();
+        lock(&self.store).take();
+        self.events.close();
+    }
+
+    /// Runs `verb` with the home, off the async workers and always to its end.
+    pub(crate) async fn with_home<T: Send + 'static>(
+        self: &Arc<Self>,
+        verb: impl FnOnce(&mut PhoneHome) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let core = self.clone();
+        runtime::blocking(move || {
+            let mut home = lock(&core.home);
+            verb(home.as_mut().ok_or_else(|| core.no_home())?)
+        })
+        .await
+    }
+
+    /// The error of a call that needs a home when there is none.
+    pub(crate) fn no_home(&self) -> CoreError {
+        if self.stop.is_cancelled() {
+            CoreError::Stopped
+        } else if self.notes().removed {
+            CoreError::Revoked
+        } else {
+            CoreError::NotPaired
+        }
+    }
+
+    /// The error of a call that needs a home, if there is none.
+    pub(crate) fn no_home_error(&self) -> Option<CoreError> {
+        lock(&self.home).is_none().then(|| self.no_home())
+    }
+
+    /// Fingerprint of the newest evidence key of `camera`.
+    pub(crate) fn signer(&self, camera: &CameraId) -> String {
+        self.trust().evidence_keys(camera).first().map(EvidencePublicKey::fingerprint).unwrap_or_default()
+    }
+
+    /// Sends a message to the hub: durable in the outbox when this returns.
+    pub(crate) async fn tell_hub(self: &Arc<Self>, message: PhoneMessage) -> Result<()> {
+        self.with_home(move |home| {
+            home.send(&message, Batch::new(), Env::new(clock::now(), &SystemRandom)).map_err(home_error)
+        })
+        .await?;
+        self.outbox.notify_one();
+        Ok(())
+    }
+
+    /// Takes over a home that this phone just joined.
+    pub(crate) fn joined(&self, home: PhoneHome) {
+        *lock(&self.home) = Some(home);
+        *lock(&self.notes) = Notes::default();
+        self.retry.notify_one();
+        self.touch();
+    }
+
+    /// Takes a log entry: home, library and their writes in one commit; then tells what it meant.
+    pub(crate) async fn take_entry(
+        self: &Arc<Self>,
+        seq: u64,
+        entry: Vec<u8>,
+    ) -> Result<std::result::Result<Received, LogError>> {
+        let core = self.clone();
+        runtime::blocking(move || core.take_entry_now(seq, &entry)).await
+    }
+
+    fn take_entry_now(&self, seq: u64, entry: &[u8]) -> Result<std::result::Result<Received, LogError>> {
+        let mut slot = lock(&self.home);
+        let home = slot.as_mut().ok_or_else(|| self.no_home())?;
+        let store = self.store()?;
+        let extra = |received: &Received| match received {
+            Received::Message { message, .. } => self.library().batch_for(message),
+            Received::Removed => Library::wipe(&*store).unwrap_or_default(),
+            _ => Batch::new(),
+        };
+        let received = match home.receive(seq, entry, extra, Env::new(clock::now(), &SystemRandom)) {
+            Ok(received) => received,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut events = Vec::new();
+        match &received {
+            Received::Message { at, message, .. } => {
+                lock(&self.notes).hub_seen_ms = Some(at.0);
+                let mut library = self.library.write().unwrap_or_else(PoisonError::into_inner);
+                events = library.apply(message);
+                if matches!(message, HubMessage::Cameras(_)) {
+                    let known = Arc::new(library.known_cameras());
+                    *self.trust.write().unwrap_or_else(PoisonError::into_inner) = known;
+                }
+            }
+            Received::Removed => {
+                slot.take();
+                *self.library.write().unwrap_or_else(PoisonError::into_inner) = Library::default();
+                self.cache.wipe();
+                lock(&self.notes).removed = true;
+                events.push(Event::Removed);
+            }
+            Received::Rejoined => events.push(Event::Rejoined),
+            _ => {}
+        }
+        drop(slot);
+        for event in events {
+            self.events.tell(event);
+        }
+        self.touch();
+        Ok(Ok(received))
+    }
+
+    /// Remembers a clip as verified.
+    pub(crate) async fn mark_verified(self: &Arc<Self>, stream: StreamId, signer: String) -> Result<()> {
+        let core = self.clone();
+        runtime::blocking(move || {
+            let batch = core.library.write().unwrap_or_else(PoisonError::into_inner).mark_verified(&stream, &signer);
+            if batch.is_empty() { Ok(()) } else { Ok(core.store()?.commit(batch)?) }
+        })
+        .await
+    }
+
+    /// The library, for reading.
+    pub(crate) fn library(&self) -> RwLockReadGuard<'_, Library> {
+        self.library.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The evidence keys trusted now.
+    pub(crate) fn trust(&self) -> Arc<KnownCameras> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wakes those who wait for a change of the library.
+    pub(crate) fn touch(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Changes of the library, from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The link as it is.
+    pub(crate) fn link(&self) -> Link {
+        self.link.borrow().clone()
+    }
+
+    /// Changes of the link, from now on.
+    pub(crate) fn links(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    /// Changes the link, and tells it when its state changed.
+    pub(crate) fn set_link(&self, link: Link) {
+        let (state, reason) = (link.state, link.reason.clone());
+        let before = self.link.send_replace(link).state;
+        if before != state {
+            self.events.tell(Event::Link { state, reason });
+        }
+    }
+
+    /// The log was followed to its end.
+    pub(crate) fn caught_up(&self) {
+        self.link.send_modify(|link| link.caught_up = true);
+    }
+
+    /// A connection to the relay, or why there is none within `wait`.
+    pub(crate) async fn connection(&self, wait: Duration) -> Result<Connection> {
+        let mut links = self.links();
+        let waited = tokio::time::timeout(wait, async {
+            loop {
+                if let Some(connection) = links.borrow_and_update().connection.clone() {
+                    return Ok(connection);
+                }
+                if lock(&self.home).is_none() {
+                    return Err(self.no_home());
+                }
+                tokio::select! {
+                    changed = links.changed() => changed.map_err(|_| CoreError::Stopped)?,
+                    () = self.stop.cancelled() => return Err(CoreError::Stopped),
+                }
+            }
+        })
+        .await;
+        waited.unwrap_or_else(|_| {
+            let link = self.link();
+            Err(CoreError::Network {
+                reason: link.reason.unwrap_or_else(|| "still connecting to the relay".into()),
+                retry_after_ms: link.retry_at.map(|at| {
+                    u64::try_from(at.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+                }),
+            })
+        })
+    }
+
+    /// The status' own notes.
+    pub(crate) fn notes(&self) -> Notes {
+        lock(&self.notes).clone()
+    }
+
+    /// The relay says that its log ends here.
+    pub(crate) fn relay_head(&self, head: u64) {
+        let mut notes = lock(&self.notes);
+        notes.relay_head = notes.relay_head.max(head);
+    }
+
+    /// Notices something that can't be trusted. The same thing again within the remembered ones is not told twice in a row.
+    pub(crate) fn alert(&self, alert: TrustAlert) {
+        tracing::warn!(target: "privet::trust", %alert, "trust alert");
+        {
+            let mut notes = lock(&self.notes);
+            if notes.alerts.last().is_some_and(|(_, last)| *last == alert) {
+                return;
+            }
+            if notes.alerts.len() == ALERTS {
+                notes.alerts.remove(0);
+            }
+            notes.alerts.push((clock::now().0, alert.clone()));
+        }
+        self.events.tell(Event::TrustAlert(alert));
+    }
+}
+
+/// A failure of the home as the host sees it.
+pub(crate) fn home_error(error: HomeError) -> CoreError {
+    match error {
+        HomeError::Store(error) => error.into(),
+        HomeError::Removed => CoreError::Revoked,
+        HomeError::NotAMember(device) => CoreError::NotFound { what: format!("device {device}") },
+        HomeError::Damaged(_) => CoreError::Storage { reason: error.to_string() },
+        other => CoreError::Invalid { reason: other.to_string() },
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

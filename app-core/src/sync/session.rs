@@ -1,0 +1,224 @@
+//! One connection to the relay: the log is followed in order, each entry durable before it is acknowledged; what waits for
+//! the hub is sent; every lie is noticed by name.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use privet_home::{Env, HubMessage, LogError, PhoneMessage, Received};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::time::Timestamp;
+use privet_relay_client::{ClientError, Code, Connection, LogItem};
+use tokio::sync::Mutex;
+
+use super::silence::Silence;
+use super::{SyncError, connected};
+use crate::clock;
+use crate::events::TrustAlert;
+use crate::state::{Core, home_error};
+
+/// Entries are acknowledged in groups of so many, and whenever there is nothing more to read.
+const ACKNOWLEDGE: u64 = 64;
+/// The hub is told how far this phone has come at most this often.
+const RECEIPT: Duration = Duration::from_secs(600);
+
+type Outcome<T> = Result<T, SyncError>;
+
+/// Runs until the connection is lost.
+pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<ClientError> {
+    connected(core, &connection);
+    let started = Instant::now();
+    let silence = Mutex::new(Silence::new(Duration::ZERO));
+    tokio::select! {
+        end = follow_log(core, &connection, &silence, started) => end,
+        end = send_outbox(core, &connection) => end,
+        end = keep_house(core, &silence, started) => end,
+        lost = connection.closed() => match lost {
+            ClientError::Closed { revoked: true, .. } => Err(lost.into()),
+            lost => Ok(lost),
+        },
+    }
+}
+
+/// Reads the log from the last entry on.
+async fn follow_log(
+    core: &Arc<Core>,
+    connection: &Connection,
+    silence: &Mutex<Silence>,
+    started: Instant,
+) -> Outcome<ClientError> {
+    let position = core.with_home(|home| Ok(home.position().seq)).await?;
+    let mut follower = Follower { core, connection, position, acknowledged: position, rejoining: false };
+    let mut reader = connection.read_log(position + 1, true).await?;
+    loop {
+        match reader.next().await {
+            Ok(Some(LogItem::Entry { seq, bytes })) => {
+                core.relay_head(seq);
+                silence.lock().await.heard(started.elapsed());
+                if let Some(beat) = follower.take(seq, bytes).await? {
+                    silence.lock().await.beat(beat);
+                }
+            }
+            Ok(Some(LogItem::CaughtUp { head })) => follower.caught_up(head).await?,
+            Ok(None) => return Err(SyncError::Link("the relay ended the log".into())),
+            Err(error) if error.refusal() == Some(Code::Gone) && !follower.rejoining => {
+                // Entries this phone needs are not kept any more: it was away for too long.
+                tracing::info!(target: "privet::sync", position, "the log begins after this phone's position: rejoining");
+                follower.rejoin().await?;
+                let first = connection.usage().await?.log_first;
+                reader = connection.read_log(first, true).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+struct Follower<'a> {
+    core: &'a Arc<Core>,
+    connection: &'a Connection,
+    position: u64,
+    acknowledged: u64,
+    rejoining: bool,
+}
+
+impl Follower<'_> {
+    /// Takes an entry; says when it was made if it is a heartbeat.
+    async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Timestamp>> {
+        let received = match self.core.take_entry(seq, bytes).await? {
+            Ok(received) => received,
+            // Until the answer to the rejoin comes, nothing else can be read.
+            Err(_) if self.rejoining => return Ok(None),
+            Err(error) => return self.refuse(seq, error).await.map(|()| None),
+        };
+        self.position = self.core.with_home(|home| Ok(home.position().seq)).await.unwrap_or(seq);
+        let beat = match &received {
+            Received::Message { at, message: HubMessage::Heartbeat, .. } => Some(*at),
+            _ => None,
+        };
+        match received {
+            Received::Removed => {
+                let _ = self.connection.ack_log(seq).await;
+                return Err(SyncError::NoHome(crate::error::CoreError::Revoked));
+            }
+            Received::Rejoined => self.rejoining = false,
+            _ => {}
+        }
+        if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {
+            self.acknowledge().await?;
+        }
+        Ok(beat)
+    }
+
+    /// Names what is wrong with an entry, and ends the session unless it can go on.
+    async fn refuse(&mut self, seq: u64, error: LogError) -> Outcome<()> {
+        let reason = error.to_string();
+        let alert = match &error {
+            LogError::Replayed { seq } => TrustAlert::Replayed { seq: *seq },
+            LogError::Missing { expected, found } => TrustAlert::OutOfOrder { expected: *expected, found: *found },
+            LogError::Swapped { expected, found } => TrustAlert::OutOfOrder { expected: *expected, found: *found },
+            LogError::Forked { seq } => TrustAlert::Forked { seq: *seq },
+            LogError::Forged { seq, cause } => TrustAlert::Forged { seq: *seq, why: cause.clone() },
+            LogError::Refused { seq, cause } => TrustAlert::Forged { seq: *seq, why: cause.to_string() },
+            LogError::OutOfStep { .. } => {
+                tracing::info!(target: "privet::sync", seq, "this phone's state does not fit the log: rejoining");
+                return self.rejoin().await;
+            }
+            LogError::Removed => return Err(SyncError::NoHome(crate::error::CoreError::Revoked)),
+            LogError::Home(home) => return Err(home_error(home.clone()).into()),
+            _ => TrustAlert::Forged { seq, why: reason.clone() },
+        };
+        self.core.alert(alert);
+        match error {
+            // The genuine entry may still follow.
+            LogError::Replayed { .. } => Ok(()),
+            LogError::Forked { .. } => self.rejoin().await,
+            _ => Err(SyncError::Link(reason)),
+        }
+    }
+
+    async fn rejoin(&mut self) -> Outcome<()> {
+        if !self.rejoining {
+            self.rejoining = true;
+            self.core.with_home(|home| home.rejoin(Env::new(clock::now(), &SystemRandom)).map_err(home_error)).await?;
+            self.core.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn caught_up(&mut self, head: u64) -> Outcome<()> {
+        self.core.relay_head(head);
+        if head < self.position {
+            self.core.alert(TrustAlert::Shortened { head, position: self.position });
+        } else if head > self.position && !self.rejoining {
+            self.core.alert(TrustAlert::Missing { expected: self.position + 1 });
+        }
+        self.acknowledge().await?;
+        if !self.rejoining {
+            self.core.caught_up();
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self) -> Outcome<()> {
+        if self.position > self.acknowledged {
+            self.connection.ack_log(self.position).await?;
+            self.acknowledged = self.position;
+        }
+        Ok(())
+    }
+}
+
+/// Sends what waits, in order; each is forgotten once the relay has it.
+async fn send_outbox(core: &Arc<Core>, connection: &Connection) -> Outcome<ClientError> {
+    loop {
+        let waiting = core.with_home(|home| home.outbox().map_err(home_error)).await?;
+        for message in waiting {
+            let number = message.number;
+            match connection.send(message.bytes).await {
+                Ok(_) => core.with_home(move |home| home.sent(number).map_err(home_error)).await?,
+                Err(error) if error.is_retryable() && error.refusal().is_some() => {
+                    tracing::warn!(target: "privet::sync", %error, "a message to the hub has to wait");
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // What came while sending left its note; the pause only guards against a lost one.
+        let _ = tokio::time::timeout(Duration::from_secs(30), core.outbox.notified()).await;
+    }
+}
+
+/// What is due from time to time: the watch over silence, fresh keys, receipts.
+async fn keep_house(core: &Arc<Core>, silence: &Mutex<Silence>, started: Instant) -> Outcome<ClientError> {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut receipt: Option<(Instant, u64)> = None;
+    loop {
+        tick.tick().await;
+        if !core.link().caught_up {
+            continue;
+        }
+        if let Some(silent) = silence.lock().await.check(started.elapsed()) {
+            core.alert(TrustAlert::Withheld { silent_s: silent.as_secs() });
+        }
+        let proposed = core
+            .with_home(|home| {
+                let now = clock::now();
+                if !home.update_due(now) {
+                    return Ok(false);
+                }
+                home.propose_update(Env::new(now, &SystemRandom)).map_err(home_error)?;
+                Ok(true)
+            })
+            .await?;
+        if proposed {
+            core.outbox.notify_one();
+        }
+        let position = core.with_home(|home| Ok(home.position())).await?;
+        let due = receipt.is_none_or(|(at, seq)| at.elapsed() >= RECEIPT && seq < position.seq);
+        if due && position.seq > 0 {
+            core.tell_hub(PhoneMessage::Receipt { seq: position.seq, hash: position.hash }).await?;
+            receipt = Some((Instant::now(), position.seq));
+        }
+    }
+}

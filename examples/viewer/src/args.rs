@@ -1,0 +1,106 @@
+//! What can be asked.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The phone's part of Privet on a laptop: pair, watch, keep, verify.
+///
+/// Exit codes: 0 done, 1 other, 2 wrong arguments, 3 pairing failed, 4 not paired or removed, 5 relay or hub out of reach,
+/// 6 not verified, 7 not found, 8 store or key.
+#[derive(Debug, Parser)]
+#[command(name = "privet-viewer", version)]
+pub struct Args {
+    /// Where keys, state and clips are kept [default: ~/.local/share/privet-viewer].
+    #[arg(long, global = true, env = "PRIVET_VIEWER_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// One JSON line for each item on stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Seconds to wait for the relay before working with what is known.
+    #[arg(long, global = true, default_value_t = 10, value_name = "S")]
+    pub wait: u32,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Join a home with the code that `privet-hub pair` shows.
+    Pair {
+        /// The code's text, or a picture of it (PNG or JPEG).
+        code: String,
+        /// What the other members see this device as.
+        #[arg(long, default_value_t = default_name())]
+        name: String,
+    },
+    /// List the cameras.
+    Cameras,
+    /// Watch a camera.
+    Live {
+        /// Its name or id.
+        camera: String,
+        /// Write what was verified to this MP4 file.
+        #[arg(long, value_name = "FILE", conflicts_with = "play")]
+        out: Option<PathBuf>,
+        /// Show it, with ffplay or gst-launch-1.0.
+        #[arg(long)]
+        play: bool,
+        /// Stop after so many seconds, at the end of a segment.
+        #[arg(long, value_name = "N")]
+        seconds: Option<u64>,
+        /// How many milliseconds a slow viewer may be behind before pictures are dropped.
+        #[arg(long, default_value_t = 2000, value_name = "MS")]
+        buffer: u32,
+        /// Also measure from the stamp that test cameras put into their pictures.
+        #[arg(long)]
+        sei_latency: bool,
+    },
+    /// List the clips, newest first.
+    Clips {
+        /// Only those of this camera.
+        #[arg(long)]
+        camera: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Fetch and verify a clip and write it as MP4, with the proof that anyone can check.
+    Clip {
+        /// Its id, or as much of its beginning as is unique.
+        id: String,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Leave the proof out.
+        #[arg(long)]
+        plain: bool,
+    },
+    /// Check an exported clip. Needs no pairing when a root is given.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The camera's evidence key, hexadecimal; without it, the keys of this home's cameras.
+        #[arg(long, value_name = "HEX")]
+        root: Vec<String>,
+    },
+    /// Show the connection, and everything that could not be trusted.
+    Status,
+    /// List the members of the home.
+    Devices,
+    /// Remove a phone from the home.
+    Remove {
+        /// Its name or id.
+        device: String,
+    },
+}
+
+fn default_name() -> String {
+    std::fs::read_to_string("/etc/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "laptop".into())
+}
