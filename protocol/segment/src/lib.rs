@@ -22,6 +22,8 @@ mod cose;
 mod error;
 mod evidence;
 mod header;
+#[cfg(test)]
+mod insider;
 mod media;
 mod open;
 mod padding;

@@ -2,7 +2,7 @@
 //! length) travels in the trailer, so that any record can be checked alone; the root is signed.
 
 use crate::header::array;
-use crate::record::{HEAD, Kind};
+use crate::record::{HEAD, Kind, MAX_CONTENT};
 
 const ROOT: &str = "privet 2026 segment record root 1";
 
@@ -20,7 +20,8 @@ impl Entry {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let &[kind, a, b, c] = bytes.first_chunk()?;
         let kind = Kind::from_byte(kind)?;
-        Some(Self { kind, length: u32::from_be_bytes([0, a, b, c]) as usize, leaf: array(bytes, HEAD)? })
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        (length <= MAX_CONTENT).then_some(Self { kind, length, leaf: array(bytes, HEAD)? })
     }
 }
 
