@@ -1,6 +1,17 @@
-//! What is worth a clip: the detector and the decoder that feeds it. Both run in the camera's worker process.
+//! What is worth a clip. [`Eyes`] decode in the camera's worker process, a [`scale`]d-down picture goes to the [`Detector`].
+//!
+//! Decoding and detection never stop the video: they sit on another thread behind a short queue that drops.
 
 use serde::{Deserialize, Serialize};
+
+pub mod detector;
+pub mod scale;
+
+mod eyes;
+
+pub use detector::{Detector, Verdict};
+pub(crate) use eyes::Eyes;
+pub use eyes::EyesError;
 
 /// What the detector is told about a camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Where video comes in: one sandboxed worker process per camera, and the events it turns into.
 //!
 //! A camera is an untrusted peer. Its bytes are parsed and decoded in a [`worker`] process that holds no keys, opens no files and
-//! has one network connection, made by the hub and handed over. The worker speaks to the hub in bounded frames over a socket
+//! has one network connection, made by the hub and handed over. The worker speaks to the hub in bounded [`frames`] over a socket
 //! pair; the supervisor checks every one of them, restarts a worker that dies, hangs or grows, and never gives up.
 //!
 //! What the rest of the hub sees is a channel of [`SourceEvent`]: `Online`, then units and motion samples, then `Offline` with a
@@ -15,13 +15,21 @@ use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+pub mod frames;
 pub mod worker;
 
+mod attempt;
+mod backoff;
+mod connect;
+mod probe;
+mod process;
 mod reason;
 mod supervisor;
 
+pub use attempt::prove_sandbox;
+pub use probe::{ProbeError, ProbeReport, probe};
 pub use reason::{Fault, OfflineReason, Phase};
-pub use supervisor::{ProbeError, ProbeReport, SourceHandle, WorkerOptions, probe, spawn};
+pub use supervisor::{SourceHandle, WorkerOptions, spawn};
 
 use crate::motion::MotionSettings;
 

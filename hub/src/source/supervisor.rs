@@ -1,11 +1,22 @@
-//! The hub's side of a camera's worker process.
+//! The hub's side of a camera's worker: starts it, believes nothing it says unchecked, ends it when it dies, hangs or grows, and
+//! tries again for ever. One task a camera; a camera's trouble stays in it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
+use privet_protocol::random::{Random, SystemRandom};
+use privet_protocol::time::Timestamp;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
-use super::{CameraSettings, Format, OfflineReason, SourceEvent};
+use super::attempt::{Attempt, Watch};
+use super::backoff::Backoff;
+use super::frames::{FromWorker, Unit};
+use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
 
 /// How workers are started and watched. The default is right for the hub; tests shorten times.
 #[derive(Clone, Debug)]
@@ -19,6 +30,12 @@ pub struct WorkerOptions {
     pub longest_pause: Duration,
     /// A camera that sends no video for so long is frozen.
     pub frozen_after: Duration,
+    /// A camera that sends no key frame for so long after PLAY is given up for this attempt.
+    pub first_key_frame: Duration,
+    /// A camera that does not answer a request for so long is given up for this attempt.
+    pub answer: Duration,
+    /// A worker that says nothing for so long hangs; it has a heartbeat of one second.
+    pub hung_after: Duration,
 }
 
 impl Default for WorkerOptions {
@@ -28,6 +45,9 @@ impl Default for WorkerOptions {
             shortest_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             frozen_after: Duration::from_secs(4),
+            first_key_frame: Duration::from_secs(30),
+            answer: Duration::from_secs(10),
+            hung_after: Duration::from_secs(5),
         }
     }
 }
@@ -35,62 +55,187 @@ impl Default for WorkerOptions {
 /// A supervised camera. Dropping it ends the worker.
 #[derive(Debug)]
 pub struct SourceHandle {
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
+    pid: Arc<AtomicU32>,
+    stop: CancellationToken,
 }
 
 impl SourceHandle {
     /// Ends the worker and waits until it is gone.
-    pub async fn stop(self) {
-        self.task.abort();
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let _ = (&mut self.task).await;
     }
 
     /// The worker's process id while there is one.
     pub fn worker_pid(&self) -> Option<u32> {
-        None
+        Some(self.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
+    }
+}
+
+impl Drop for SourceHandle {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 
 /// Watches over the camera for ever: events go to `events`. Must be called within a tokio runtime. Ends when the handle is dropped
-/// or the receiver is.
+/// or the receiver is. While `events` is full nothing is read from the worker, which then drops up to a key frame.
 pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sender<SourceEvent>) -> SourceHandle {
-    drop((camera, options, events));
-    SourceHandle { task: tokio::spawn(async {}) }
+    let pid = Arc::new(AtomicU32::new(0));
+    let stop = CancellationToken::new();
+    let supervisor = Supervisor {
+        backoff: Backoff::new(options.shortest_pause, options.longest_pause),
+        camera,
+        options,
+        events,
+        pid: pid.clone(),
+        stop: stop.clone(),
+        next_frame: 0,
+    };
+    SourceHandle { task: tokio::spawn(supervisor.run()), pid, stop }
 }
 
-/// What `privet-hub camera test URL` shows.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ProbeReport {
-    /// What the camera sends.
-    pub format: Format,
-    /// Measured pictures per second.
-    pub fps: f32,
-    /// Measured bits per second of video.
-    pub bits_per_second: u64,
-    /// From the start to the first key frame.
-    pub first_key_frame: Duration,
-    /// Time between key frames, if two came while probing.
-    pub key_frame_interval: Option<Duration>,
-    /// Pictures come in another order than they are shown.
-    pub b_frames: bool,
-    /// What an owner should know.
-    pub notes: Vec<String>,
+struct Supervisor {
+    camera: CameraSettings,
+    options: WorkerOptions,
+    events: mpsc::Sender<SourceEvent>,
+    backoff: Backoff,
+    pid: Arc<AtomicU32>,
+    stop: CancellationToken,
+    /// The camera's next video frame, over all connections.
+    next_frame: u64,
 }
 
-/// Why a probe found nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProbeError {
-    /// As for a camera in use.
-    #[error(transparent)]
-    Offline(#[from] OfflineReason),
-    /// Nothing within the time given.
-    #[error("no key frame within {0:?}")]
-    Timeout(Duration),
+/// The receiver is gone or the handle is: nobody wants to know any more.
+struct NobodyListens;
+
+impl Supervisor {
+    async fn run(mut self) {
+        loop {
+            let (reason, good) = match Box::pin(self.connection()).await {
+                Ok(ended) => ended,
+                Err(NobodyListens) => return,
+            };
+            let mut random = [0; 2];
+            SystemRandom.fill(&mut random);
+            let retry_in = self.backoff.pause(good, reason.is_credentials(), u16::from_be_bytes(random));
+            tracing::warn!(camera = %self.camera.id, name = self.camera.name, %reason, ?retry_in, "camera offline");
+            if self.send(SourceEvent::Offline { reason, retry_in }).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(retry_in) => {}
+                () = self.stop.cancelled() => return,
+                () = self.events.closed() => return,
+            }
+        }
+    }
+
+    async fn send(&self, event: SourceEvent) -> Result<(), NobodyListens> {
+        tokio::select! {
+            sent = self.events.send(event) => sent.map_err(|_| NobodyListens),
+            () = self.stop.cancelled() => Err(NobodyListens),
+        }
+    }
+
+    /// One connection from its beginning to its end; how it ended, and how long there was video.
+    async fn connection(&mut self) -> Result<(OfflineReason, Duration), NobodyListens> {
+        let started = tokio::select! {
+            started = Attempt::start(&self.camera, &self.options) => started,
+            () = self.stop.cancelled() => return Err(NobodyListens),
+        };
+        let mut attempt = match started {
+            Ok(attempt) => attempt,
+            Err(reason) => return Ok((reason, Duration::ZERO)),
+        };
+        self.pid.store(attempt.pid(), Ordering::Relaxed);
+        let ended = self.listen(&mut attempt).await;
+        attempt.farewell().await;
+        self.pid.store(0, Ordering::Relaxed);
+        ended
+    }
+
+    async fn listen(&mut self, attempt: &mut Attempt) -> Result<(OfflineReason, Duration), NobodyListens> {
+        let first_frame = self.next_frame;
+        let mut online_since: Option<Instant> = None;
+        // A new format waits for its key frame; until then nothing is passed on.
+        let mut awaiting_key = true;
+        loop {
+            let watch = tokio::select! {
+                watch = attempt.next() => watch,
+                () = self.stop.cancelled() => return Err(NobodyListens),
+                () = self.events.closed() => return Err(NobodyListens),
+            };
+            let said = match watch {
+                Watch::Said(said) => said,
+                Watch::Ended(reason) => {
+                    return Ok((reason, online_since.map_or(Duration::ZERO, |since| since.elapsed())));
+                }
+            };
+            let wrong = |detail: &str| OfflineReason::Misbehaved { detail: detail.to_owned() };
+            let event = match said {
+                FromWorker::Ready(ready) => {
+                    for lack in ready.lacking {
+                        tracing::warn!(camera = %self.camera.id, lack, "the camera worker's protection is not whole");
+                    }
+                    continue;
+                }
+                FromWorker::Phase(_) | FromWorker::Fault(_) | FromWorker::Proof(_) => continue,
+                FromWorker::Format(format) => {
+                    awaiting_key = true;
+                    if online_since.is_none() {
+                        online_since = Some(Instant::now());
+                        tracing::info!(camera = %self.camera.id, name = self.camera.name, ?format, "camera online");
+                        SourceEvent::Online { format }
+                    } else {
+                        SourceEvent::Format(format)
+                    }
+                }
+                FromWorker::Unit(_) if online_since.is_none() => return Ok((wrong("a unit before its format"), Duration::ZERO)),
+                FromWorker::Unit(unit) => {
+                    if unit.track == Track::Video {
+                        let frame = first_frame.saturating_add(unit.frame);
+                        if frame < self.next_frame {
+                            return Ok((wrong("frame numbers that go back"), Duration::ZERO));
+                        }
+                        self.next_frame = frame + 1;
+                        // The format's own key frame may have been dropped on the way.
+                        awaiting_key &= !unit.key;
+                    }
+                    if awaiting_key {
+                        continue;
+                    }
+                    SourceEvent::Unit(self.dated(unit))
+                }
+                FromWorker::Motion(_) if online_since.is_none() => continue,
+                FromWorker::Motion(sample) => SourceEvent::Motion(sample),
+                FromWorker::Health(health) => SourceEvent::Health(health),
+            };
+            self.send(event).await?;
+        }
+    }
+
+    /// The unit with the wall-clock time that belongs to its reception. The worker's word counts only as far as it can be true.
+    fn dated(&self, unit: Unit) -> AccessUnit {
+        let now_us = mono_us();
+        let received_mono_us = unit.received_mono_us.clamp(now_us.saturating_sub(10_000_000), now_us);
+        let age = Duration::from_micros(now_us - received_mono_us);
+        let received = SystemTime::now().checked_sub(age).map_or(Timestamp::default(), Timestamp::from);
+        AccessUnit {
+            track: unit.track,
+            key: unit.key,
+            pts_us: unit.pts_us,
+            received,
+            received_mono_us,
+            frame: if unit.track == Track::Video { self.next_frame - 1 } else { self.next_frame.saturating_sub(1) },
+            data: unit.data,
+            loss: unit.loss,
+        }
+    }
 }
 
-/// Connects once through a sandboxed worker, listens for at most `listen` and says what is there.
-pub async fn probe(camera: CameraSettings, options: WorkerOptions, listen: Duration) -> Result<ProbeReport, ProbeError> {
-    drop((camera, options));
-    Err(ProbeError::Timeout(listen))
+fn mono_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
 }

@@ -1,0 +1,246 @@
+//! One worker process and what it says, from start to end.
+
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream, unix::pipe};
+use tokio::time::{sleep, timeout};
+
+use super::connect::Target;
+use super::frames::{self, FromWorker, HEADER, Header, Proof, ToWorker, VERSION};
+use super::process::{WorkerProcess, in_words};
+use super::{CameraSettings, OfflineReason, Phase, WorkerOptions};
+
+/// A worker's last words that are kept for the log.
+const LAST_WORDS: usize = 2048;
+/// How long a worker may take to end by itself.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// More than its own limit allows: it lies, or the limit does not hold.
+const MAX_MEMORY: u64 = 700 << 20;
+
+/// What comes from a worker.
+#[derive(Debug)]
+pub(super) enum Watch {
+    /// It said this.
+    Said(FromWorker),
+    /// It is over.
+    Ended(OfflineReason),
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    process: WorkerProcess,
+    socket: UnixStream,
+    stderr: Option<pipe::Receiver>,
+    last_words: Vec<u8>,
+    hung_after: Duration,
+    phase: Phase,
+    incoming: Incoming,
+}
+
+/// What is read of the next frame so far; kept here so that reading can be interrupted.
+#[derive(Debug)]
+enum Incoming {
+    Header { bytes: [u8; HEADER], have: usize },
+    Body { header: Header, bytes: Vec<u8> },
+}
+
+impl Incoming {
+    const START: Self = Self::Header { bytes: [0; HEADER], have: 0 };
+}
+
+impl Attempt {
+    /// Connects to the camera and starts a worker on the connection.
+    pub(super) async fn start(camera: &CameraSettings, options: &WorkerOptions) -> Result<Self, OfflineReason> {
+        let target = Target::parse(&camera.url)?;
+        let (connection, address) = target.connect().await?;
+        let settings = ToWorker {
+            version: VERSION,
+            url: target.url_at(address.ip()),
+            username: camera.username.clone(),
+            password: camera.password.as_ref().map(|password| password.as_str().to_owned()),
+            audio: camera.audio,
+            motion: camera.motion.clone(),
+            frozen_ms: millis(options.frozen_after),
+            first_key_ms: millis(options.first_key_frame),
+            answer_ms: millis(options.answer),
+            prove: false,
+        };
+        Self::with(connection, &settings, options).await
+    }
+
+    async fn with(camera: OwnedFd, settings: &ToWorker, options: &WorkerOptions) -> Result<Self, OfflineReason> {
+        let no_worker = |e: std::io::Error| OfflineReason::NoWorker { detail: format!("{}: {e}", options.executable.display()) };
+        let (ours, theirs) = StdUnixStream::pair().map_err(no_worker)?;
+        ours.set_nonblocking(true).map_err(no_worker)?;
+        let (process, stderr) =
+            WorkerProcess::start(options.executable.clone(), theirs.into(), camera).await.map_err(no_worker)?;
+        let stderr = stderr.and_then(|stderr| pipe::Receiver::from_owned_fd(stderr.into()).ok());
+        let mut socket = UnixStream::from_std(ours).map_err(no_worker)?;
+        let frame = settings.to_frame();
+        // A worker that can't even take these ends the attempt below, with its last words.
+        let _ = timeout(options.hung_after, socket.write_all(&frame)).await;
+        Ok(Self {
+            process,
+            socket,
+            stderr,
+            last_words: Vec::new(),
+            hung_after: options.hung_after,
+            phase: Phase::Starting,
+            incoming: Incoming::START,
+        })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The next that the worker says; may be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Watch {
+        let hung = sleep(self.hung_after);
+        tokio::pin!(hung);
+        loop {
+            tokio::select! {
+                said = read_frame(&mut self.socket, &mut self.incoming) => return match said {
+                    Ok(Some(said)) => self.heard(said),
+                    Ok(None) => Watch::Ended(self.post_mortem().await),
+                    Err(e) => {
+                        self.process.kill();
+                        Watch::Ended(OfflineReason::Misbehaved { detail: e.to_string() })
+                    }
+                },
+                () = &mut hung => {
+                    self.process.kill();
+                    return Watch::Ended(OfflineReason::Hung { phase: self.phase });
+                }
+                () = read_words(&mut self.stderr, &mut self.last_words) => {}
+            }
+        }
+    }
+
+    fn heard(&mut self, said: FromWorker) -> Watch {
+        match &said {
+            FromWorker::Phase(phase) => self.phase = *phase,
+            FromWorker::Fault(fault) => return Watch::Ended(OfflineReason::Camera(fault.clone())),
+            FromWorker::Health(health) if health.memory > MAX_MEMORY => {
+                self.process.kill();
+                return Watch::Ended(OfflineReason::OutOfMemory { phase: self.phase });
+            }
+            _ => {}
+        }
+        Watch::Said(said)
+    }
+
+    /// Tells the worker to go, gives it a moment to say TEARDOWN to the camera, and sees to it that it is gone.
+    pub(super) async fn farewell(mut self) {
+        let _ = self.socket.shutdown().await;
+        let _ = timeout(FAREWELL, self.process.end()).await;
+    }
+
+    /// The worker closed its socket without a word: why?
+    async fn post_mortem(&mut self) -> OfflineReason {
+        let _ = timeout(FAREWELL, self.process.end()).await;
+        let all_words = async {
+            while self.stderr.is_some() {
+                read_words(&mut self.stderr, &mut self.last_words).await;
+            }
+        };
+        let _ = timeout(FAREWELL, all_words).await;
+        let words = String::from_utf8_lossy(&self.last_words);
+        let how = self.process.ended().map_or_else(|| "it does not end".to_owned(), in_words);
+        let phase = self.phase;
+        if words.contains("memory allocation of") || words.contains("Cannot allocate memory") {
+            return OfflineReason::OutOfMemory { phase };
+        }
+        let last = words.lines().last().map(frames::tame).filter(|line| !line.is_empty());
+        OfflineReason::Crashed { phase, how: last.map_or(how.clone(), |last| format!("{how}: {last}")) }
+    }
+}
+
+/// Starts a worker that tries to break out, and returns what it tried. For tests and `doctor`.
+///
+/// # Errors
+/// [`OfflineReason`] when no worker can be started or it says nothing.
+pub async fn prove_sandbox(options: &WorkerOptions, decoding: bool) -> Result<(Vec<Proof>, Vec<String>), OfflineReason> {
+    let no_worker = |e: std::io::Error| OfflineReason::NoWorker { detail: e.to_string() };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_worker)?;
+    let address = listener.local_addr().map_err(no_worker)?;
+    let camera = tokio::net::TcpStream::connect(address).await.and_then(tokio::net::TcpStream::into_std);
+    let settings = ToWorker {
+        version: VERSION,
+        url: "rtsp://127.0.0.1/".into(),
+        username: None,
+        password: None,
+        audio: false,
+        motion: decoding.then(Default::default),
+        frozen_ms: 1000,
+        first_key_ms: 1000,
+        answer_ms: 1000,
+        prove: true,
+    };
+    let mut attempt = Attempt::with(camera.map_err(no_worker)?.into(), &settings, options).await?;
+    let mut lacking = Vec::new();
+    loop {
+        match attempt.next().await {
+            Watch::Said(FromWorker::Ready(ready)) => lacking = ready.lacking,
+            Watch::Said(FromWorker::Proof(proofs)) => return Ok((proofs, lacking)),
+            Watch::Said(_) => {}
+            Watch::Ended(reason) => return Err(reason),
+        }
+    }
+}
+
+/// A whole frame, or `None` when the worker closed its end between or inside frames.
+async fn read_frame(socket: &mut UnixStream, incoming: &mut Incoming) -> Result<Option<FromWorker>, frames::FrameError> {
+    loop {
+        let read = match incoming {
+            Incoming::Header { bytes, have } => {
+                let read = socket.read(&mut bytes[*have..]).await;
+                if let Ok(read) = &read {
+                    *have += read;
+                    if *have == HEADER {
+                        let header = Header::parse(*bytes)?;
+                        *incoming = Incoming::Body { header, bytes: Vec::with_capacity(header.length) };
+                    }
+                }
+                read
+            }
+            Incoming::Body { header, bytes } if bytes.len() < header.length => {
+                let missing = (header.length - bytes.len()) as u64;
+                (&mut *socket).take(missing).read_buf(bytes).await
+            }
+            Incoming::Body { header, bytes } => {
+                let said = frames::parse(*header, Bytes::from(std::mem::take(bytes)));
+                *incoming = Incoming::START;
+                return said.map(Some);
+            }
+        };
+        match read {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Reads what the worker prints; keeps the end of it.
+async fn read_words(stderr: &mut Option<pipe::Receiver>, last_words: &mut Vec<u8>) {
+    let Some(pipe) = stderr else { return std::future::pending().await };
+    let mut words = [0; 1024];
+    match pipe.read(&mut words).await {
+        Ok(0) | Err(_) => *stderr = None,
+        Ok(read) => {
+            last_words.extend_from_slice(&words[..read]);
+            let surplus = last_words.len().saturating_sub(LAST_WORDS);
+            last_words.drain(..surplus);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,98 @@
+//! The one connection of a worker: made by the hub, handed over, and put in place when retina asks for a connection.
+//!
+//! retina opens its TCP connection itself and takes no ready one. In the sandbox `connect` is trapped; the handler below puts the
+//! hub's connection in the place of the socket that was to be connected, once, and answers 0; every other `connect` gets EPERM.
+//! So no code in the worker ever has the right to connect to anything. This is the hub's only unsafe code.
+
+#![expect(unsafe_code, reason = "a signal handler and its registers")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The descriptor that waits to be put in place; -1 when there is none (any more).
+static CONNECTION: AtomicI32 = AtomicI32::new(-1);
+
+/// Lays `connection` ready for the next `connect`.
+pub(super) fn offer(connection: OwnedFd) {
+    CONNECTION.store(connection.into_raw_fd(), Ordering::SeqCst);
+}
+
+/// Installs the handler; before the filter that traps.
+pub(super) fn install() -> io::Result<()> {
+    // SAFETY: `action` is a valid sigaction with a handler of the signature that SA_SIGINFO asks for.
+    let outcome = unsafe {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        action.sa_sigaction = on_trap as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        libc::sigaction(libc::SIGSYS, &action, std::ptr::null_mut())
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Runs in place of a trapped system call. Async-signal-safe: one atomic, at most two system calls, no allocation.
+extern "C" fn on_trap(_signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid siginfo and ucontext to an SA_SIGINFO handler; only this thread's are touched.
+    unsafe {
+        let call = i64::from(*info.byte_add(SYSCALL_OFFSET).cast::<libc::c_int>());
+        let registers = Registers::of(context);
+        let answer = if call == libc::SYS_connect { replace(registers.first_argument() as i32) } else { -i64::from(libc::EPERM) };
+        registers.set_answer(answer);
+    }
+}
+
+/// `siginfo_t._sifields._sigsys._syscall`: behind signo, errno, code, padding and the call's address; on 64-bit Linux.
+const SYSCALL_OFFSET: usize = 24;
+
+fn replace(socket: i32) -> i64 {
+    let connection = CONNECTION.swap(-1, Ordering::SeqCst);
+    if connection < 0 {
+        return -i64::from(libc::EPERM);
+    }
+    // SAFETY: plain system calls on descriptors; a failure is answered.
+    unsafe {
+        let answer = libc::dup3(connection, socket, libc::O_CLOEXEC);
+        libc::close(connection);
+        if answer < 0 { -i64::from(libc::EBADF) } else { 0 }
+    }
+}
+
+struct Registers(*mut libc::ucontext_t);
+
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    unsafe fn of(context: *mut libc::c_void) -> Self {
+        Self(context.cast())
+    }
+
+    unsafe fn first_argument(&self) -> i64 {
+        // SAFETY: see `on_trap`.
+        unsafe { (*self.0).uc_mcontext.gregs[libc::REG_RDI as usize] }
+    }
+
+    unsafe fn set_answer(&self, value: i64) {
+        // SAFETY: see `on_trap`.
+        unsafe { (*self.0).uc_mcontext.gregs[libc::REG_RAX as usize] = value }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Registers {
+    unsafe fn of(context: *mut libc::c_void) -> Self {
+        Self(context.cast())
+    }
+
+    unsafe fn first_argument(&self) -> i64 {
+        // SAFETY: see `on_trap`. On entry x0 holds the first argument; a trapped call has not changed it.
+        unsafe { (*self.0).uc_mcontext.regs[0] as i64 }
+    }
+
+    unsafe fn set_answer(&self, value: i64) {
+        // SAFETY: see `on_trap`.
+        unsafe { (*self.0).uc_mcontext.regs[0] = value as u64 }
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("the camera worker's sandbox knows x86_64 and aarch64; see docs/design/0006-camera-worker.md");

@@ -1,0 +1,225 @@
+//! The worker's side of the socket to the hub, with all that must go on while a camera lets us wait: heartbeats, memory, the
+//! hub's end.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+
+use super::depacketize::Quirk;
+use super::memory::Meter;
+use super::sender::Sender;
+use super::session::{quirk_note, whole_seconds};
+use crate::source::frames::{self, Kind};
+use crate::source::{Fault, Health, Phase};
+
+/// How often memory and silence are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the hub hears from the worker; the hub ends a worker that is silent for some of these.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Memory that the camera's answers may take before there is video; a real SDP has 2 KiB.
+const ANSWER_MEMORY: u64 = 24 << 20;
+
+/// Why a worker ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The hub closed the socket: nobody to tell.
+    HubGone,
+    /// Tell the hub.
+    Fault(Fault),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What happens besides the camera.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// Time to look at memory and silence.
+    Tick,
+    /// The socket takes more.
+    Writable,
+    /// The hub closed its end.
+    HubGone,
+}
+
+/// The socket to the hub.
+pub(super) struct Link {
+    pub(super) health: Health,
+    socket: UnixStream,
+    sender: Sender,
+    memory: Meter,
+    memory_at_start: u64,
+    phase: Phase,
+    ticks: Interval,
+    last_heartbeat: Instant,
+}
+
+impl Link {
+    pub(super) fn new(socket: UnixStream, memory: Meter) -> Self {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let memory_at_start = memory.resident();
+        Self {
+            health: Health::default(),
+            socket,
+            sender: Sender::new(),
+            memory,
+            memory_at_start,
+            phase: Phase::Starting,
+            ticks,
+            last_heartbeat: Instant::now(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Begins a phase and tells the hub.
+    pub(super) fn enter(&mut self, phase: Phase) -> Result<(), End> {
+        self.phase = phase;
+        self.message(frames::message(Kind::Phase, &phase)).map_err(|_| End::HubGone)
+    }
+
+    /// Something an owner should know; told once.
+    pub(super) fn note(&mut self, note: String) {
+        if self.health.notes.len() < 12 && !self.health.notes.contains(&note) {
+            self.health.notes.push(note);
+        }
+    }
+
+    pub(super) fn quirk(&mut self, quirk: Quirk) {
+        if !self.health.notes.iter().any(|note| note == quirk_note(quirk)) {
+            self.note(quirk_note(quirk).to_owned());
+        }
+    }
+
+    /// Queues a frame that must arrive.
+    pub(super) fn message(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        if self.sender.message(&self.socket, frame)? {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "the hub does not read"))
+        }
+    }
+
+    /// Queues a frame that may get lost.
+    pub(super) fn offer(&mut self, frame: Vec<u8>) -> Result<(), End> {
+        self.sender.message(&self.socket, frame).map(drop).map_err(|_| End::HubGone)
+    }
+
+    /// Queues a unit, or drops up to the next key frame.
+    pub(super) fn unit(&mut self, frame: Vec<u8>, video: bool, key: bool) -> Result<(), End> {
+        self.sender.unit(&self.socket, frame, video, key).map_err(|_| End::HubGone)
+    }
+
+    /// Waits until everything is written, or for `longest`.
+    pub(super) async fn drain(&mut self, longest: Duration) -> io::Result<()> {
+        let all = async {
+            while !self.sender.is_empty() {
+                self.socket.writable().await?;
+                self.sender.flush(&self.socket)?;
+            }
+            Ok(())
+        };
+        timeout(longest, all).await.unwrap_or(Ok(()))
+    }
+
+    /// Microseconds of CLOCK_MONOTONIC.
+    #[expect(clippy::unused_self, reason = "time comes through the link, like all that is from outside")]
+    pub(super) fn mono_us(&self) -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+    }
+
+    /// Waits for whatever comes first besides the camera.
+    pub(super) async fn event(&mut self) -> Event {
+        let waiting = !self.sender.is_empty();
+        tokio::select! {
+            biased;
+            _ = self.ticks.tick() => Event::Tick,
+            () = hub_gone(&self.socket) => Event::HubGone,
+            _ = self.socket.writable(), if waiting => Event::Writable,
+        }
+    }
+
+    /// Writes what waits.
+    pub(super) fn flush(&mut self) -> Result<(), End> {
+        self.sender.flush(&self.socket).map_err(|_| End::HubGone)
+    }
+
+    /// Memory and heartbeat.
+    pub(super) fn on_tick(&mut self) -> Result<(), End> {
+        let resident = self.memory.resident();
+        let grown = resident.saturating_sub(self.memory_at_start);
+        if !matches!(self.phase, Phase::Streaming) && grown > ANSWER_MEMORY {
+            let phase = self.phase;
+            return Err(Fault::TooBig { what: "an answer".into(), limit: ANSWER_MEMORY, phase }.into());
+        }
+        if self.last_heartbeat.elapsed() >= HEARTBEAT {
+            self.last_heartbeat = Instant::now();
+            self.health.memory = resident;
+            self.health.dropped_units = self.sender.dropped();
+            self.offer(frames::message(Kind::Health, &self.health))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for one of retina's answers, for at most `longest`.
+    pub(super) async fn guard<T>(
+        &mut self,
+        longest: Duration,
+        answer: impl Future<Output = Result<T, retina::Error>>,
+    ) -> Result<T, End> {
+        let mut answer = pin!(answer);
+        let deadline = Instant::now() + longest;
+        loop {
+            tokio::select! {
+                biased;
+                event = self.event() => match event {
+                    Event::Tick => {
+                        self.on_tick()?;
+                        if Instant::now() >= deadline {
+                            return Err(Fault::Frozen { seconds: whole_seconds(longest), phase: self.phase }.into());
+                        }
+                    }
+                    Event::Writable => self.flush()?,
+                    Event::HubGone => return Err(End::HubGone),
+                },
+                answer = &mut answer => return answer.map_err(|e| fault_of(&e, self.phase).into()),
+            }
+        }
+    }
+}
+
+/// Resolves when the hub closed its end, or says something after the settings, which it never does.
+async fn hub_gone(socket: &UnixStream) {
+    while socket.readable().await.is_ok() {
+        match socket.try_read(&mut [0; 1]) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            _ => return,
+        }
+    }
+}
+
+/// retina's errors are text for people, except for the status code.
+pub(super) fn fault_of(error: &retina::Error, phase: Phase) -> Fault {
+    let detail = frames::tame(&error.to_string());
+    match error.status_code() {
+        Some(401 | 403) => Fault::Unauthorized { detail },
+        Some(status) if status >= 300 => Fault::Refused { status, phase },
+        Some(_) => Fault::Garbage { phase, detail },
+        None if detail.contains("EOF") || detail.contains("end of file") => Fault::Closed { phase },
+        None if detail.starts_with("Error reading") || detail.starts_with("Error writing") => {
+            Fault::Broken { phase, detail }
+        }
+        None => Fault::Garbage { phase, detail },
+    }
+}
