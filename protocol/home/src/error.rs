@@ -27,6 +27,9 @@ pub enum HomeError {
     /// This phone was removed; it can only pair again.
     #[error("this device was removed from the home; pair it again")]
     Removed,
+    /// This phone's state does not fit the group any more; it must rejoin.
+    #[error("this device's state does not fit the home any more; rejoin")]
+    NeedsRejoin,
     /// A message or name is longer than allowed.
     #[error("{what} is {length} bytes long, {limit} are allowed")]
     TooLong {
@@ -37,8 +40,16 @@ pub enum HomeError {
         /// The limit.
         limit: usize,
     },
+    /// A device's name is empty or too long.
+    #[error("a device's name has 1 to {limit} bytes, this one has {length}")]
+    BadName {
+        /// Its length.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The address can't be put into a QR code.
-    #[error("the relay address '{0}' is not a host name of 1 to 255 characters")]
+    #[error("the relay address '{0}' is not a host name of 1 to 255 characters without spaces")]
     BadAddress(String),
     /// MLS refused, which it should not have.
     #[error("the group refused {0}")]

@@ -19,6 +19,7 @@ mod error;
 mod group;
 mod hub;
 pub mod identity;
+pub mod inbox;
 pub mod log;
 pub mod message;
 mod overlay;
@@ -26,6 +27,7 @@ pub mod pairing;
 mod phone;
 mod policy;
 mod provider;
+mod rejoin;
 pub mod safety;
 
 use privet_protocol::random::Random;

@@ -1,58 +1,56 @@
-//! The hub's side of the home.
+//! The hub's side of the home: the only committer of the group and the only writer of the log.
+//!
+//! Each verb runs on a copy of the state and on the overlay, and ends in one durable commit. When it fails, or the store does,
+//! copy and overlay are dropped and everything is read again from the store, so that memory and disk never disagree.
+
+mod admit;
+mod members;
+mod receive;
+mod state;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_protocol::id::{DeviceId, HomeId, PairingId};
+use openmls::prelude::MlsGroup;
+use privet_protocol::cbor;
+use privet_protocol::id::{DeviceId, HomeId};
+use privet_protocol::random::Random;
 use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::{Batch, Store};
 use privet_protocol::time::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::error::{AdmitError, HomeError, ReceiveError};
-use crate::identity::Fingerprint;
-use crate::log::{LogEntry, LogPosition};
-use crate::message::{HubMessage, Member, PhoneMessage};
-use crate::pairing::{Invitation, RelayAddress};
-use crate::safety::SafetyNumber;
+use self::state::{STATE, State, hash_key, outbox_key, outbox_prefix, outbox_seq};
+use self::work::{Change, Work};
 use crate::Env;
+use crate::crypto::{SecretBytes, SigningKey};
+use crate::error::HomeError;
+use crate::group;
+use crate::identity::{Credential, Fingerprint, MAX_NAME, Role};
+use crate::log::{LogEntry, LogPosition};
+use crate::message::{HubMessage, Member};
+use crate::overlay::Overlay;
+use crate::provider::Provider;
+use crate::safety::SafetyNumber;
+
+pub use self::admit::Admitted;
+pub use self::members::Removed;
+pub use self::receive::FromPhone;
+pub(crate) use self::state::load as load_record;
+
+/// How long after something was sent the group's keys are renewed at the latest.
+pub const REFRESH_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 /// The hub's side of the home. One owner; every verb blocks for as long as the store's commit takes.
 pub struct HubHome {
-    _store: Arc<dyn Store>,
-}
-
-/// A phone became a member.
-#[derive(Debug, Clone)]
-pub struct Admitted {
-    /// Goes into the mailbox's phone side, once the capability is granted.
-    pub answer: Vec<u8>,
-    /// The new member.
-    pub member: Member,
-    /// The phone's relay key: grant it a phone's rights before the answer is posted.
-    pub capability: CapabilityKey,
-    /// Log entries to append at the relay.
-    pub entries: Vec<LogEntry>,
-}
-
-/// A device was removed.
-#[derive(Debug, Clone)]
-pub struct Removed {
-    /// Its relay key: revoke it.
-    pub capability: CapabilityKey,
-    /// Log entries to append at the relay.
-    pub entries: Vec<LogEntry>,
-}
-
-/// What an inbox message held.
-#[derive(Debug, Clone)]
-pub struct FromPhone {
-    /// Who sent it.
-    pub device: DeviceId,
-    /// What it says; absent for messages that concern the group alone.
-    pub message: Option<PhoneMessage>,
-    /// Log entries to append at the relay.
-    pub entries: Vec<LogEntry>,
+    store: Arc<dyn Store>,
+    provider: Provider,
+    state: State,
+    /// Absent after a failure, until it is read again.
+    group: Option<MlsGroup>,
+    /// Whether the keys were renewed since the program started.
+    refreshed: bool,
 }
 
 /// How the relay's log relates to the hub's.
@@ -65,7 +63,15 @@ pub enum HeadCheck {
         /// The first one it lacks.
         from: u64,
     },
-    /// The relay has entries that this hub does not know: the hub's state is an old copy and must not be used.
+    /// The relay lost entries that it had acknowledged and this hub no longer has: call [`HubHome::renew`].
+    RelayLost {
+        /// The relay's head.
+        relay_head: u64,
+        /// The last entry it acknowledged.
+        acknowledged: u64,
+    },
+    /// The relay has entries that this hub does not know: the hub's state is an old copy. Append nothing; call
+    /// [`HubHome::renew`].
     RolledBack {
         /// The relay's head.
         relay_head: u64,
@@ -79,190 +85,249 @@ impl HubHome {
     ///
     /// # Errors
     /// [`HomeError::Exists`] when the store holds a home.
-    pub fn create(_store: Arc<dyn Store>, _hub_name: &str, _env: Env<'_>) -> Result<Self, HomeError> {
-        unimplemented!()
+    pub fn create(store: Arc<dyn Store>, hub_name: &str, env: Env<'_>) -> Result<Self, HomeError> {
+        check_name(hub_name)?;
+        if store.get(STATE)?.is_some() {
+            return Err(HomeError::Exists);
+        }
+        let home = HomeId::generate(env.random);
+        let device = DeviceId::generate(env.random);
+        let secrets = [(); 3].map(|()| SecretBytes::generate(env.random));
+        let mut state = State::new(home, device, hub_name, env.now, secrets);
+        let provider = Provider::new(Overlay::new(store.clone()));
+        let group = new_group(&provider, &mut state, env.random)?;
+        let mut batch = provider.overlay.take();
+        batch.put(STATE, cbor::encode(&state));
+        store.commit(batch)?;
+        Ok(Self { store, provider, state, group: Some(group), refreshed: true })
     }
 
     /// The home in this store, if there is one.
     ///
     /// # Errors
     /// [`HomeError`] when it can't be read.
-    pub fn load(_store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
-        unimplemented!()
+    pub fn load(store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
+        let Some(state) = State::load(&store)? else { return Ok(None) };
+        let provider = Provider::new(Overlay::new(store.clone()));
+        let mut home = Self { store, provider, state, group: None, refreshed: false };
+        home.reload()?;
+        Ok(Some(home))
     }
 
     /// The home's id at the relay.
     pub fn home_id(&self) -> HomeId {
-        unimplemented!()
+        self.state.home
     }
 
     /// The hub's device id.
     pub fn device(&self) -> DeviceId {
-        unimplemented!()
+        self.state.device
     }
 
     /// The hub's name.
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.state.name
     }
 
-    /// How often the group was made anew.
+    /// How often the group was made: 1, and one more for each [`Self::renew`].
     pub fn generation(&self) -> u32 {
-        unimplemented!()
+        self.state.generation
+    }
+
+    /// The hub's identity key.
+    pub fn identity(&self) -> [u8; 32] {
+        // A seed that is no seed can't be loaded; `reload` checks it.
+        SigningKey::from_seed(&self.state.identity).map(|key| key.public()).unwrap_or_default()
     }
 
     /// The hash of the hub's identity key.
     pub fn identity_fingerprint(&self) -> Fingerprint {
-        unimplemented!()
+        Fingerprint::of(&self.identity())
     }
 
-    /// The phones of the home.
+    /// The phones of the home. Phones that have not come back since [`Self::renew`] are among them.
     pub fn members(&self) -> Vec<Member> {
-        unimplemented!()
+        self.state.members.iter().chain(&self.state.absent).map(|m| m.member.clone()).collect()
     }
 
     /// The log's head.
     pub fn head(&self) -> LogPosition {
-        unimplemented!()
+        self.state.head
     }
 
     /// The seed of the key that owns the home at the relay (Ed25519).
     pub fn capability(&self) -> Zeroizing<[u8; 32]> {
-        unimplemented!()
+        self.state.capability.key().unwrap_or_default()
     }
 
-    /// The relay keys of all phones: each may have a phone's rights.
+    /// The relay keys of all phones: each may have a phone's rights, no other may.
     pub fn capabilities(&self) -> Vec<CapabilityKey> {
-        unimplemented!()
+        self.state.members.iter().chain(&self.state.absent).map(|m| m.capability).collect()
     }
 
     /// Relay keys of removed phones that were not reported revoked yet.
     pub fn revocations(&self) -> Vec<CapabilityKey> {
-        unimplemented!()
+        self.state.revocations.clone()
     }
 
     /// The relay has revoked this key.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn revoked(&mut self, _key: &CapabilityKey) -> Result<(), HomeError> {
-        unimplemented!()
+    pub fn revoked(&mut self, key: &CapabilityKey) -> Result<(), HomeError> {
+        let mut state = self.state.clone();
+        state.revocations.retain(|revoked| revoked != key);
+        self.keep(state, Batch::new())
+    }
+
+    /// The number to compare with a phone's.
+    pub fn safety_number(&self, device: DeviceId) -> Option<SafetyNumber> {
+        let member = self.state.members.iter().chain(&self.state.absent).find(|m| m.member.device == device)?;
+        Some(SafetyNumber::between(&self.identity(), &member.member.identity))
     }
 
     /// Appends messages to the log.
     ///
     /// # Errors
     /// [`HomeError`]; then nothing was appended.
-    pub fn append(
-        &mut self,
-        _messages: &[HubMessage],
-        _extra: Batch,
-        _env: Env<'_>,
-    ) -> Result<Vec<LogEntry>, HomeError> {
-        unimplemented!()
+    pub fn append(&mut self, messages: &[HubMessage], extra: Batch, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
+        self.step(extra, env.now, |work| {
+            messages.iter().try_for_each(|message| work.say(message))?;
+            Ok(())
+        })
+        .map(|((), entries)| entries)
     }
 
-    /// Entries that the relay did not acknowledge yet.
+    /// Entries that the relay did not acknowledge yet, from number `from` on.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn outbox(&self, _from: u64, _limit: usize) -> Result<Vec<LogEntry>, HomeError> {
-        unimplemented!()
+    pub fn outbox(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, HomeError> {
+        let entries = self.store.scan(outbox_prefix(), &outbox_key(from), limit)?;
+        Ok(entries.into_iter().filter_map(|(key, bytes)| Some(LogEntry { seq: outbox_seq(&key)?, bytes })).collect())
     }
 
-    /// The relay acknowledged everything up to and including `upto`.
+    /// The relay acknowledged everything up to and including `upto`: it leaves the outbox.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn sent(&mut self, _upto: u64) -> Result<(), HomeError> {
-        unimplemented!()
+    pub fn sent(&mut self, upto: u64) -> Result<(), HomeError> {
+        let upto = upto.min(self.state.head.seq);
+        let mut batch = Batch::new();
+        for seq in self.state.sent + 1..=upto {
+            batch.delete(outbox_key(seq));
+        }
+        let mut state = self.state.clone();
+        state.sent = state.sent.max(upto);
+        self.keep(state, batch)
     }
 
-    /// Opens a pairing.
+    /// Compares the relay's head with the hub's. Do it after every connect, before anything is appended.
+    pub fn check_head(&self, relay_head: u64) -> HeadCheck {
+        if relay_head > self.state.head.seq {
+            HeadCheck::RolledBack { relay_head, hub_head: self.state.head.seq }
+        } else if relay_head < self.state.sent {
+            HeadCheck::RelayLost { relay_head, acknowledged: self.state.sent }
+        } else if relay_head < self.state.head.seq {
+            HeadCheck::RelayBehind { from: relay_head + 1 }
+        } else {
+            HeadCheck::InStep
+        }
+    }
+
+    /// The hash of the log up to this entry, while it is kept (the last 4096 are).
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn invite(
+    /// [`HomeError::Store`].
+    pub fn hash_at(&self, seq: u64) -> Result<Option<[u8; 32]>, HomeError> {
+        Ok(self.store.get(&hash_key(seq))?.and_then(|hash| hash.try_into().ok()))
+    }
+
+    /// Runs a step and makes it durable. `Ok` means it is.
+    fn step<T, E: From<HomeError>>(
         &mut self,
-        _relay: &RelayAddress,
-        _ttl: Duration,
-        _env: Env<'_>,
-    ) -> Result<Invitation, HomeError> {
-        unimplemented!()
+        extra: Batch,
+        now: Timestamp,
+        verb: impl FnOnce(&mut Work<'_>) -> Result<T, E>,
+    ) -> Result<(T, Vec<LogEntry>), E> {
+        if self.group.is_none() {
+            self.reload()?;
+        }
+        let Some(group) = self.group.take() else {
+            return Err(HomeError::Damaged("the group is missing".into()).into());
+        };
+        let mut work =
+            Work { provider: &self.provider, group, state: self.state.clone(), batch: extra, entries: Vec::new(), now };
+        let result = verb(&mut work);
+        let Work { group, state, mut batch, entries, .. } = work;
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                self.recover();
+                return Err(error);
+            }
+        };
+        batch.merge(self.provider.overlay.take());
+        batch.put(STATE, cbor::encode(&state));
+        if let Err(error) = self.store.commit(batch) {
+            self.recover();
+            return Err(HomeError::from(error).into());
+        }
+        self.state = state;
+        self.group = Some(group);
+        Ok((value, entries))
     }
 
-    /// The pairings that are open.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn invitations(&self, _now: Timestamp) -> Result<Vec<Invitation>, HomeError> {
-        unimplemented!()
+    /// Keeps a changed record; the group is not touched.
+    fn keep(&mut self, state: State, mut batch: Batch) -> Result<(), HomeError> {
+        batch.put(STATE, cbor::encode(&state));
+        match self.store.commit(batch) {
+            Ok(()) => {
+                self.state = state;
+                Ok(())
+            }
+            Err(error) => {
+                self.recover();
+                Err(error.into())
+            }
+        }
     }
 
-    /// Closes a pairing.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn cancel(&mut self, _pairing: PairingId) -> Result<(), HomeError> {
-        unimplemented!()
+    /// After a failure: what is in memory may be half a step ahead of the disk, or (when the store wrote but could not say
+    /// so) behind it. Reads the truth again; when that fails too, the next step tries once more.
+    fn recover(&mut self) {
+        self.provider.overlay.discard();
+        self.group = None;
+        let _ = self.reload();
     }
 
-    /// Admits the phone that made this request, and tells it and everyone else `snapshot`.
-    ///
-    /// # Errors
-    /// [`AdmitError`].
-    pub fn admit(
-        &mut self,
-        _pairing: PairingId,
-        _request: &[u8],
-        _snapshot: &[HubMessage],
-        _env: Env<'_>,
-    ) -> Result<Admitted, AdmitError> {
-        unimplemented!()
+    fn reload(&mut self) -> Result<(), HomeError> {
+        self.provider.overlay.discard();
+        self.group = None;
+        let state = State::load(&self.store)?.ok_or_else(|| HomeError::Damaged("it is gone".into()))?;
+        state.identity_key()?;
+        let group = group::load(&self.provider, &state.group)?
+            .ok_or_else(|| HomeError::Damaged("the group is missing".into()))?;
+        self.state = state;
+        self.group = Some(group);
+        Ok(())
     }
+}
 
-    /// Takes a message from the inbox.
-    ///
-    /// # Errors
-    /// [`ReceiveError`].
-    pub fn receive(
-        &mut self,
-        _message: &[u8],
-        _extra: Batch,
-        _env: Env<'_>,
-    ) -> Result<FromPhone, ReceiveError> {
-        unimplemented!()
-    }
+/// A group of this home's next generation, with the hub alone in it.
+fn new_group(provider: &Provider, state: &mut State, random: &dyn Random) -> Result<MlsGroup, HomeError> {
+    random.fill(&mut state.group);
+    state.leaf = SecretBytes::generate(random);
+    let identity = state.identity_key()?;
+    let leaf = state.leaf_key()?;
+    let credential = Credential::sign(Role::Hub, state.device, &state.name, &identity, &leaf.public());
+    group::create(provider, &leaf, &credential, &state.group)
+}
 
-    /// Removes a phone; `by` is the phone that asked for it, if one did.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn remove(
-        &mut self,
-        _device: DeviceId,
-        _by: Option<DeviceId>,
-        _extra: Batch,
-        _env: Env<'_>,
-    ) -> Result<Removed, HomeError> {
-        unimplemented!()
+/// A device's name is there, and not too long.
+pub(crate) fn check_name(name: &str) -> Result<(), HomeError> {
+    if name.len() > MAX_NAME || name.is_empty() {
+        return Err(HomeError::BadName { length: name.len(), limit: MAX_NAME });
     }
-
-    /// Renews the group's keys when that is due.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn refresh(&mut self, _env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
-        unimplemented!()
-    }
-
-    /// Compares the relay's head with the hub's.
-    pub fn check_head(&self, _relay_head: u64) -> HeadCheck {
-        unimplemented!()
-    }
-
-    /// The number to compare with a phone's.
-    pub fn safety_number(&self, _device: DeviceId) -> Option<SafetyNumber> {
-        unimplemented!()
-    }
+    Ok(())
 }

@@ -1,223 +1,203 @@
-//! A phone's side of the home.
+//! A phone's side of the home: follows the log and speaks to the hub.
+//!
+//! Each verb runs on a copy of the state and on the overlay, and ends in one durable commit, as at the hub. A state that no
+//! longer fits the group (a restored backup, lost MLS state) is not an end: the identity is enough to rejoin.
+
+mod join;
+mod receive;
+mod send;
+mod state;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use openmls::prelude::MlsGroup;
+use privet_protocol::cbor;
 use privet_protocol::id::{DeviceId, HomeId};
 use privet_protocol::storage::{Batch, Store};
 use privet_protocol::time::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::error::{HomeError, JoinError, LogError};
+use self::state::{STATE, State};
+use crate::crypto::SigningKey;
+use crate::error::HomeError;
+use crate::group;
 use crate::log::LogPosition;
-use crate::message::{HubMessage, Member, PhoneMessage};
-use crate::pairing::{Offer, RelayAddress};
+use crate::message::Member;
+use crate::overlay::{Overlay, OverlayError};
+use crate::pairing::RelayAddress;
+use crate::provider::Provider;
 use crate::safety::SafetyNumber;
-use crate::Env;
+
+pub use self::join::JoinAttempt;
+pub use self::receive::{MemberChange, Received};
+pub use self::send::Outgoing;
+
+/// How old this phone's keys in the group may become.
+pub const UPDATE_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// How long a proposed renewal may take before it is proposed again.
+pub const UPDATE_PATIENCE: Duration = Duration::from_secs(600);
 
 /// A phone's side of the home. One owner; every verb blocks for as long as the store's commit takes.
 pub struct PhoneHome {
-    _store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
+    provider: Provider,
+    state: State,
+    /// Absent when it was removed or lost, and after a failure until it is read again.
+    group: Option<MlsGroup>,
 }
 
-/// A phone that asked to join and waits for the answer. Survives a restart.
-pub struct JoinAttempt {
-    _store: Arc<dyn Store>,
-}
-
-/// What a log entry held.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Received {
-    /// A message of the hub.
-    Message {
-        /// Its number.
-        seq: u64,
-        /// When the hub made it.
-        at: Timestamp,
-        /// What it says.
-        message: HubMessage,
-    },
-    /// The members changed.
-    Members(Vec<MemberChange>),
-    /// This phone was removed. Its state is gone but for what it needs to say so.
-    Removed,
-    /// This phone was let in again after it asked to.
-    Rejoined,
-    /// Nothing to show: keys were renewed, or the entry is for another device.
-    Other,
-}
-
-/// How the members changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MemberChange {
-    /// One joined.
-    Joined(Member),
-    /// One was removed.
-    Left(Member),
-    /// One lost its state and was let in again.
-    Rejoined(Member),
-}
-
-/// A message on its way to the hub's inbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Its number in this phone's outbox.
-    pub number: u64,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-impl JoinAttempt {
-    /// The attempt that waits in this store, if any.
-    ///
-    /// # Errors
-    /// [`HomeError`] when it can't be read.
-    pub fn load(_store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
-        unimplemented!()
-    }
-
-    /// The request: goes into the mailbox's hub side, as often as need be.
-    pub fn request(&self) -> &[u8] {
-        unimplemented!()
-    }
-
-    /// Joins with the hub's answer. After an error the attempt still stands, in the store and here.
-    ///
-    /// # Errors
-    /// [`JoinError`].
-    pub fn complete(&mut self, _answer: &[u8], _env: Env<'_>) -> Result<PhoneHome, JoinError> {
-        unimplemented!()
-    }
+/// A step under way: everything it changes, until it is durable as a whole or dropped as a whole.
+struct Work<'a> {
+    provider: &'a Provider,
+    group: Option<MlsGroup>,
+    state: State,
+    batch: Batch,
+    /// The MLS state is another group's from now on: what was kept before is deleted.
+    fresh: bool,
+    now: Timestamp,
 }
 
 impl PhoneHome {
-    /// Asks to join: makes this phone's keys and the request for the hub.
-    ///
-    /// # Errors
-    /// [`JoinError`].
-    pub fn begin(
-        _offer: &Offer,
-        _name: &str,
-        _store: Arc<dyn Store>,
-        _env: Env<'_>,
-    ) -> Result<(JoinAttempt, Vec<u8>), JoinError> {
-        unimplemented!()
-    }
-
     /// The home in this store, if there is one.
     ///
     /// # Errors
     /// [`HomeError`] when it can't be read.
-    pub fn load(_store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
-        unimplemented!()
+    pub fn load(store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
+        let Some(state) = State::load(&store)? else { return Ok(None) };
+        let provider = Provider::new(Overlay::new(store.clone()));
+        let mut home = Self { store, provider, state, group: None };
+        home.reload()?;
+        Ok(Some(home))
     }
 
     /// The home's id at the relay.
     pub fn home_id(&self) -> HomeId {
-        unimplemented!()
+        self.state.home
+    }
+
+    /// The home's generation that this phone follows.
+    pub fn generation(&self) -> u32 {
+        self.state.generation
     }
 
     /// This phone's device id.
     pub fn device(&self) -> DeviceId {
-        unimplemented!()
+        self.state.device
     }
 
     /// The hub's name.
     pub fn hub_name(&self) -> &str {
-        unimplemented!()
+        &self.state.hub.name
+    }
+
+    /// The hub's identity key, as it was pinned.
+    pub fn hub_identity(&self) -> [u8; 32] {
+        self.state.hub.identity
     }
 
     /// The phones of the home, this one among them.
     pub fn members(&self) -> Vec<Member> {
-        unimplemented!()
+        self.state.members.clone()
     }
 
     /// Where the relay is.
     pub fn relay(&self) -> &RelayAddress {
-        unimplemented!()
+        &self.state.relay
     }
 
     /// The seed of this phone's relay key (Ed25519).
     pub fn capability(&self) -> Zeroizing<[u8; 32]> {
-        unimplemented!()
+        self.state.capability.key().unwrap_or_default()
     }
 
-    /// The last entry taken.
+    /// The last entry taken: acknowledge up to it, read on after it.
     pub fn position(&self) -> LogPosition {
-        unimplemented!()
+        self.state.position
+    }
+
+    /// When the hub made the last message that was taken: how fresh what this phone knows is.
+    pub fn hub_time(&self) -> Timestamp {
+        self.state.hub_time
     }
 
     /// The number to compare with the hub's.
     pub fn safety_number(&self) -> SafetyNumber {
-        unimplemented!()
+        let own = SigningKey::from_seed(&self.state.identity).map(|key| key.public()).unwrap_or_default();
+        SafetyNumber::between(&own, &self.state.hub.identity)
     }
 
     /// Whether this phone was removed.
     pub fn is_removed(&self) -> bool {
-        unimplemented!()
+        self.state.removed
     }
 
-    /// Takes a log entry; `extra_for` may add the caller's own writes to the same commit.
-    ///
-    /// # Errors
-    /// [`LogError`]; then nothing was changed.
-    pub fn receive(
+    /// Whether nothing can be read until a rejoin: call [`Self::rejoin`], unless [`Self::is_rejoining`].
+    pub fn needs_rejoin(&self) -> bool {
+        !self.state.removed && (self.state.lost || self.group.is_none())
+    }
+
+    /// Whether a rejoin was asked for and not answered yet. Asking again replaces the request.
+    pub fn is_rejoining(&self) -> bool {
+        self.state.rejoining.is_some()
+    }
+
+    /// Runs a step and makes it durable. `Ok` means it is.
+    fn step<T, E: From<HomeError>>(
         &mut self,
-        _entry_seq: u64,
-        _entry: &[u8],
-        _extra_for: impl FnOnce(&Received) -> Batch,
-        _env: Env<'_>,
-    ) -> Result<Received, LogError> {
-        unimplemented!()
+        now: Timestamp,
+        verb: impl FnOnce(&mut Work<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.group.is_none() {
+            self.reload()?;
+        }
+        let mut work = Work {
+            provider: &self.provider,
+            group: self.group.take(),
+            state: self.state.clone(),
+            batch: Batch::new(),
+            fresh: false,
+            now,
+        };
+        let result = verb(&mut work);
+        let Work { group, state, mut batch, fresh, .. } = work;
+        let committed = result.and_then(|value| {
+            let overlay = &self.provider.overlay;
+            let mls = if fresh { overlay.take_fresh().map_err(HomeError::from)? } else { overlay.take() };
+            batch.merge(mls);
+            batch.put(STATE, cbor::encode(&state));
+            self.store.commit(batch).map_err(HomeError::from)?;
+            Ok(value)
+        });
+        match committed {
+            Ok(value) => {
+                self.state = state;
+                self.group = group;
+                Ok(value)
+            }
+            Err(error) => {
+                // Reads the truth again; when that fails too, the next step tries once more.
+                self.provider.overlay.discard();
+                self.group = None;
+                let _ = self.reload();
+                Err(error)
+            }
+        }
     }
 
-    /// Makes a message for the hub; it stays in the outbox until it is reported sent.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn send(
-        &mut self,
-        _message: &PhoneMessage,
-        _extra: Batch,
-        _env: Env<'_>,
-    ) -> Result<Outgoing, HomeError> {
-        unimplemented!()
-    }
-
-    /// Messages that were not reported sent.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn outbox(&self) -> Result<Vec<Outgoing>, HomeError> {
-        unimplemented!()
-    }
-
-    /// The relay has everything up to and including this number.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn sent(&mut self, _number: u64) -> Result<(), HomeError> {
-        unimplemented!()
-    }
-
-    /// Whether this phone's keys in the group should be renewed.
-    pub fn update_due(&self, _now: Timestamp) -> bool {
-        unimplemented!()
-    }
-
-    /// Proposes new keys for this phone; the hub commits them.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn propose_update(&mut self, _env: Env<'_>) -> Result<Outgoing, HomeError> {
-        unimplemented!()
-    }
-
-    /// Asks the hub to be let in again with the same identity.
-    ///
-    /// # Errors
-    /// [`HomeError`].
-    pub fn rejoin(&mut self, _env: Env<'_>) -> Result<Outgoing, HomeError> {
-        unimplemented!()
+    fn reload(&mut self) -> Result<(), HomeError> {
+        self.provider.overlay.discard();
+        self.group = None;
+        self.state = State::load(&self.store)?.ok_or_else(|| HomeError::Damaged("it is gone".into()))?;
+        if self.state.removed {
+            return Ok(());
+        }
+        self.group = match group::load(&self.provider, &self.state.group) {
+            Ok(group) => group,
+            // The identity is intact, so this phone can still rejoin.
+            Err(OverlayError::Damaged(_)) => None,
+            Err(OverlayError::Store(error)) => return Err(error.into()),
+        };
+        Ok(())
     }
 }

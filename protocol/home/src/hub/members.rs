@@ -1,0 +1,139 @@
+//! Removing a phone, renewing the group's keys, and making the group anew.
+
+use openmls::prelude::{LeafNodeIndex, MlsGroup};
+use privet_protocol::cbor;
+use privet_protocol::id::DeviceId;
+use privet_protocol::relay::CapabilityKey;
+use privet_protocol::storage::Batch;
+use privet_protocol::time::Timestamp;
+
+use super::state::{STATE, outbox_prefix};
+use super::work::Work;
+use super::{Change, HubHome, REFRESH_AFTER, new_group};
+use crate::Env;
+use crate::error::HomeError;
+use crate::log::{LogEntry, LogPosition};
+use crate::message::HubMessage;
+use crate::policy::member_credential;
+
+/// A device was removed.
+#[derive(Debug, Clone)]
+pub struct Removed {
+    /// Its relay key: revoke it, then call [`HubHome::revoked`]. It also stands in [`HubHome::revocations`] until then.
+    pub capability: CapabilityKey,
+    /// Log entries to append at the relay.
+    pub entries: Vec<LogEntry>,
+}
+
+impl HubHome {
+    /// Removes a phone; `by` is the phone that asked for it, if one did. Afterwards nothing new can be read by it; end every
+    /// open stream and start it again under a new key.
+    ///
+    /// # Errors
+    /// [`HomeError::NotAMember`] when there is no such phone.
+    pub fn remove(
+        &mut self,
+        device: DeviceId,
+        by: Option<DeviceId>,
+        extra: Batch,
+        env: Env<'_>,
+    ) -> Result<Removed, HomeError> {
+        if device == self.state.device {
+            return Err(HomeError::NotRemovable);
+        }
+        let (capability, entries) = self.step(extra, env.now, |work| {
+            let members = &mut work.state.members;
+            let (gone, present) = match members.iter().position(|m| m.member.device == device) {
+                Some(index) => (members.remove(index), true),
+                None => {
+                    let absent = &mut work.state.absent;
+                    let index = absent.iter().position(|m| m.member.device == device);
+                    (absent.remove(index.ok_or(HomeError::NotAMember(device))?), false)
+                }
+            };
+            if present {
+                let leaf = leaf_of(&work.group, &device)?.ok_or(HomeError::NotAMember(device))?;
+                work.commit(Change { remove: Some(leaf), ..Change::default() })?;
+            }
+            work.state.revocations.push(gone.capability);
+            work.say(&HubMessage::Left { device, name: gone.member.name, by })?;
+            Ok::<_, HomeError>(gone.capability)
+        })?;
+        Ok(Removed { capability, entries })
+    }
+
+    /// Whether [`Self::refresh`] would do something now.
+    pub fn refresh_due(&self, now: Timestamp) -> bool {
+        !self.refreshed || (self.state.dirty && now.since(self.state.last_commit) >= REFRESH_AFTER)
+    }
+
+    /// Renews the group's keys when that is due: once after the program started, and six hours after the last time when
+    /// something was sent since.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn refresh(&mut self, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
+        if !self.refresh_due(env.now) {
+            return Ok(Vec::new());
+        }
+        let ((), entries) = self.step(Batch::new(), env.now, |work: &mut Work<'_>| {
+            work.commit(Change::default())?;
+            Ok::<_, HomeError>(())
+        })?;
+        self.refreshed = true;
+        Ok(entries)
+    }
+
+    /// Makes the group anew, because this hub's state is an old copy, or the log was lost, or the suite changes: generation
+    /// plus one, a fresh group with the hub alone, a log that goes on after `relay_head`. Phones see it and ask to be let in
+    /// again under the identity they are pinned with; until then they are members that read nothing.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn renew(&mut self, relay_head: u64, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
+        let mut state = self.state.clone();
+        state.generation += 1;
+        let members = std::mem::take(&mut state.members);
+        state.absent.extend(members);
+        state.sent = relay_head;
+        state.head = LogPosition::start(&state.home, state.generation, relay_head);
+        state.last_commit = env.now;
+        state.dirty = false;
+        self.provider.overlay.discard();
+        self.group = None;
+        let built = self.build_renewed(state, env);
+        if built.is_err() {
+            self.recover();
+        }
+        built
+    }
+
+    fn build_renewed(&mut self, mut state: super::State, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
+        let mut batch = Batch::new();
+        for (key, _) in self.store.scan(outbox_prefix(), outbox_prefix(), usize::MAX)? {
+            batch.delete(key);
+        }
+        let group = new_group(&self.provider, &mut state, env.random)?;
+        let mut work = Work { provider: &self.provider, group, state, batch, entries: Vec::new(), now: env.now };
+        work.renewal()?;
+        let Work { group, state, mut batch, entries, .. } = work;
+        batch.merge(self.provider.overlay.take_fresh()?);
+        batch.put(STATE, cbor::encode(&state));
+        self.store.commit(batch)?;
+        self.state = state;
+        self.group = Some(group);
+        self.refreshed = true;
+        Ok(entries)
+    }
+}
+
+/// The leaf of this device.
+pub(super) fn leaf_of(group: &MlsGroup, device: &DeviceId) -> Result<Option<LeafNodeIndex>, HomeError> {
+    for member in group.members() {
+        let credential = member_credential(&member).map_err(|e| HomeError::Damaged(e.to_string()))?;
+        if &credential.device == device {
+            return Ok(Some(member.index));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,171 @@
+//! What a phone sends: messages, key updates, and requests to be let in again.
+
+use openmls::prelude::{LeafNodeParameters, QueuedProposal};
+use privet_protocol::cbor;
+use privet_protocol::storage::Batch;
+use privet_protocol::time::Timestamp;
+use zeroize::Zeroizing;
+
+use super::state::{Rejoining, State, outbox_key, outbox_number, outbox_prefix};
+use super::{PhoneHome, UPDATE_AFTER, UPDATE_PATIENCE, Work};
+use crate::Env;
+use crate::crypto::{SecretBytes, SigningKey};
+use crate::error::HomeError;
+use crate::group::{self, refused, write};
+use crate::identity::{Credential, Role};
+use crate::inbox::{Inbox, Payload};
+use crate::message::{MAX_MESSAGE, PhoneMessage};
+use crate::rejoin::Channel;
+
+/// A message on its way to the hub's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number in this phone's outbox.
+    pub number: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl PhoneHome {
+    /// Makes a message for the hub; it stays in the outbox until it is reported sent.
+    ///
+    /// # Errors
+    /// [`HomeError::Removed`], [`HomeError::NeedsRejoin`], or the store's.
+    pub fn send(&mut self, message: &PhoneMessage, extra: Batch, env: Env<'_>) -> Result<Outgoing, HomeError> {
+        self.step(env.now, |work| {
+            work.batch.merge(extra);
+            work.say(message)
+        })
+    }
+
+    /// Messages that were not reported sent, oldest first.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn outbox(&self) -> Result<Vec<Outgoing>, HomeError> {
+        let entries = self.store.scan(outbox_prefix(), outbox_prefix(), 4096)?;
+        Ok(entries
+            .into_iter()
+            .filter_map(|(key, bytes)| Some(Outgoing { number: outbox_number(&key)?, bytes }))
+            .collect())
+    }
+
+    /// The relay has everything up to and including this number.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn sent(&mut self, number: u64) -> Result<(), HomeError> {
+        let mut batch = Batch::new();
+        for outgoing in self.outbox()?.into_iter().take_while(|outgoing| outgoing.number <= number) {
+            batch.delete(outbox_key(outgoing.number));
+        }
+        Ok(self.store.commit(batch)?)
+    }
+
+    /// Whether this phone's keys in the group should be renewed: right after it joined, and daily.
+    pub fn update_due(&self, now: Timestamp) -> bool {
+        let Some(group) = &self.group else { return false };
+        if self.state.removed || self.state.lost {
+            return false;
+        }
+        let waiting = self
+            .state
+            .updating
+            .is_some_and(|(epoch, proposed)| epoch == group.epoch().as_u64() && now.since(proposed) < UPDATE_PATIENCE);
+        let old = self.state.updated.is_none_or(|updated| now.since(updated) >= UPDATE_AFTER);
+        old && !waiting
+    }
+
+    /// Proposes new keys for this phone; the hub commits them, unless the group has changed in between.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn propose_update(&mut self, env: Env<'_>) -> Result<Outgoing, HomeError> {
+        self.step(env.now, |work| {
+            work.check()?;
+            let leaf = work.state.leaf_key()?;
+            let group = work.group.as_mut().ok_or(HomeError::NeedsRejoin)?;
+            let (message, _) =
+                group.propose_self_update(work.provider, &leaf, LeafNodeParameters::default()).map_err(refused)?;
+            work.state.updating = Some((group.epoch().as_u64(), env.now));
+            let mls = write(&message)?;
+            Ok(work.queue(Inbox::Update(&mls).encode()))
+        })
+    }
+
+    /// Asks the hub to be let in again with the same identity: for a phone whose state was lost or restored, that was away
+    /// for longer than the relay keeps the log, or whose home was made anew.
+    ///
+    /// # Errors
+    /// [`HomeError::Removed`], or the store's.
+    pub fn rejoin(&mut self, env: Env<'_>) -> Result<Outgoing, HomeError> {
+        self.step(env.now, |work| work.ask_again(env))
+    }
+}
+
+impl Work<'_> {
+    fn say(&mut self, message: &PhoneMessage) -> Result<Outgoing, HomeError> {
+        self.check()?;
+        let body = SecretBytes::new(cbor::encode(message));
+        let length = body.expose().len();
+        if length > MAX_MESSAGE {
+            return Err(HomeError::TooLong { what: "the message", length, limit: MAX_MESSAGE });
+        }
+        self.state.said += 1;
+        let payload = Zeroizing::new(cbor::encode(&Payload { number: self.state.said, at: self.now, body }));
+        let leaf = self.state.leaf_key()?;
+        let group = self.group.as_mut().ok_or(HomeError::NeedsRejoin)?;
+        // openmls sends nothing while proposals wait. They wait here for the hub's commit, which is not ours to make, so
+        // they step aside for a moment.
+        let waiting: Vec<QueuedProposal> = group.pending_proposals().cloned().collect();
+        for proposal in &waiting {
+            group
+                .remove_pending_proposal(&self.provider.overlay, proposal.proposal_reference_ref())
+                .map_err(refused)?;
+        }
+        let message = group.create_message(self.provider, &leaf, &payload).map_err(refused)?;
+        for proposal in waiting {
+            group.store_pending_proposal(&self.provider.overlay, proposal)?;
+        }
+        let mls = write(&message)?;
+        Ok(self.queue(Inbox::Message(&mls).encode()))
+    }
+
+    fn ask_again(&mut self, env: Env<'_>) -> Result<Outgoing, HomeError> {
+        if self.state.removed {
+            return Err(HomeError::Removed);
+        }
+        let state = &self.state;
+        let seed = SecretBytes::generate(env.random);
+        let leaf = SigningKey::from_seed(&seed).ok_or_else(|| HomeError::Damaged("a key".into()))?;
+        let identity = state.identity_key()?;
+        let name = state.name().to_owned();
+        let credential = Credential::sign(Role::Phone, state.device, &name, &identity, &leaf.public());
+        let package = group::key_package(self.provider, &leaf, &credential)?;
+        let mut nonce = [0; 16];
+        env.random.fill(&mut nonce);
+        let channel = Channel { home: &state.home, device: &state.device, key: &state.rejoin_key };
+        let sealed = channel
+            .ask(&identity, nonce, package, env.now, env.random)
+            .ok_or_else(|| HomeError::Damaged("the key shared with the hub".into()))?;
+        let message = Inbox::Rejoin { device: state.device, sealed: &sealed }.encode();
+        self.state.rejoining = Some(Rejoining { nonce, leaf: seed, name });
+        Ok(self.queue(message))
+    }
+
+    /// Whether this phone is a member whose state can be used.
+    fn check(&self) -> Result<(), HomeError> {
+        match &self.state {
+            State { removed: true, .. } => Err(HomeError::Removed),
+            State { lost: true, .. } => Err(HomeError::NeedsRejoin),
+            _ => Ok(()),
+        }
+    }
+
+    fn queue(&mut self, bytes: Vec<u8>) -> Outgoing {
+        self.state.queued += 1;
+        let number = self.state.queued;
+        self.batch.put(outbox_key(number), bytes.clone());
+        Outgoing { number, bytes }
+    }
+}

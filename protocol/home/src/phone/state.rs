@@ -1,0 +1,211 @@
+//! What a phone keeps beside the MLS group: one record, written with every step.
+
+use privet_protocol::id::{DeviceId, HomeId, PairingId};
+use privet_protocol::storage::Store;
+use privet_protocol::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{SecretBytes, SigningKey};
+use crate::error::HomeError;
+use crate::hub::load_record;
+use crate::log::{LogPosition, Place};
+use crate::message::Member;
+use crate::pairing::RelayAddress;
+
+/// Where the record stands.
+pub(super) const STATE: &[u8] = b"home/phone/state";
+/// Where a join that waits for its answer stands.
+pub(super) const ATTEMPT: &[u8] = b"home/phone/join";
+const OUTBOX: &[u8] = b"home/phone/outbox/";
+const VERSION: u8 = 1;
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct State {
+    version: u8,
+    pub(super) home: HomeId,
+    pub(super) generation: u32,
+    pub(super) device: DeviceId,
+    pub(super) hub: Hub,
+    pub(super) relay: RelayAddress,
+    pub(super) identity: SecretBytes,
+    pub(super) capability: SecretBytes,
+    pub(super) rejoin_key: SecretBytes,
+    /// The seed of the leaf's signature key; another one after each rejoin.
+    pub(super) leaf: SecretBytes,
+    #[serde(with = "serde_bytes")]
+    pub(super) group: [u8; 16],
+    pub(super) position: LogPosition,
+    /// The time of the last message of the hub.
+    pub(super) hub_time: Timestamp,
+    pub(super) members: Vec<Member>,
+    /// Pairings whose MLS key was announced and not yet used.
+    pub(super) announced: Vec<PairingId>,
+    /// The number of the last message made, within this membership.
+    pub(super) said: u64,
+    /// The number of the last outbox record.
+    pub(super) queued: u64,
+    /// When this phone's keys were last renewed.
+    pub(super) updated: Option<Timestamp>,
+    /// The renewal that is under way: its epoch and when it was proposed.
+    pub(super) updating: Option<(u64, Timestamp)>,
+    pub(super) rejoining: Option<Rejoining>,
+    /// The home's generation is a later one, or the state does not fit: nothing can be read until a rejoin.
+    pub(super) lost: bool,
+    pub(super) removed: bool,
+}
+
+/// The hub as it was pinned.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Hub {
+    pub(super) device: DeviceId,
+    pub(super) name: String,
+    #[serde(with = "serde_bytes")]
+    pub(super) identity: [u8; 32],
+}
+
+/// A rejoin that waits for its answer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Rejoining {
+    #[serde(with = "serde_bytes")]
+    pub(super) nonce: [u8; 16],
+    pub(super) leaf: SecretBytes,
+    pub(super) name: String,
+}
+
+/// A join that waits for its answer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Attempt {
+    version: u8,
+    pub(super) pairing: PairingId,
+    pub(super) psk: SecretBytes,
+    #[serde(with = "serde_bytes")]
+    pub(super) hub: [u8; 32],
+    pub(super) until: Timestamp,
+    pub(super) relay: RelayAddress,
+    pub(super) device: DeviceId,
+    pub(super) name: String,
+    pub(super) identity: SecretBytes,
+    pub(super) capability: SecretBytes,
+    pub(super) leaf: SecretBytes,
+    #[serde(with = "serde_bytes")]
+    pub(super) request: Vec<u8>,
+}
+
+/// What of a new member's state is not derived.
+pub(super) struct Founding {
+    pub(super) home: HomeId,
+    pub(super) generation: u32,
+    pub(super) hub: Hub,
+    pub(super) rejoin_key: SecretBytes,
+    pub(super) group: [u8; 16],
+    pub(super) position: LogPosition,
+    pub(super) members: Vec<Member>,
+    pub(super) now: Timestamp,
+}
+
+impl State {
+    pub(super) fn new(attempt: &Attempt, founding: Founding) -> Self {
+        Self {
+            version: VERSION,
+            home: founding.home,
+            generation: founding.generation,
+            device: attempt.device,
+            hub: founding.hub,
+            relay: attempt.relay.clone(),
+            identity: attempt.identity.clone(),
+            capability: attempt.capability.clone(),
+            rejoin_key: founding.rejoin_key,
+            leaf: attempt.leaf.clone(),
+            group: founding.group,
+            position: founding.position,
+            hub_time: founding.now,
+            members: founding.members,
+            announced: Vec::new(),
+            said: 0,
+            queued: 0,
+            updated: None,
+            updating: None,
+            rejoining: None,
+            lost: false,
+            removed: false,
+        }
+    }
+
+    pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
+        let Some(state) = load_record::<Self>(store, STATE)? else { return Ok(None) };
+        version(state.version)?;
+        Ok(Some(state))
+    }
+
+    pub(super) fn identity_key(&self) -> Result<SigningKey, HomeError> {
+        SigningKey::from_seed(&self.identity).ok_or_else(|| HomeError::Damaged("the identity key".into()))
+    }
+
+    pub(super) fn leaf_key(&self) -> Result<SigningKey, HomeError> {
+        SigningKey::from_seed(&self.leaf).ok_or_else(|| HomeError::Damaged("the leaf key".into()))
+    }
+
+    /// The place of the next log entry.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { home: &self.home, generation: self.generation, before: &self.position }
+    }
+
+    /// This device's name.
+    pub(super) fn name(&self) -> &str {
+        self.members.iter().find(|m| m.device == self.device).map_or("", |m| &m.name)
+    }
+}
+
+impl Attempt {
+    #[expect(clippy::too_many_arguments, reason = "one record, made in one place")]
+    pub(super) fn new(
+        offer: &crate::pairing::Offer,
+        device: DeviceId,
+        name: &str,
+        identity: SecretBytes,
+        capability: SecretBytes,
+        leaf: SecretBytes,
+        request: Vec<u8>,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            pairing: offer.pairing(),
+            psk: SecretBytes::new(offer.psk.to_vec()),
+            hub: *offer.hub_fingerprint().as_bytes(),
+            until: offer.until(),
+            relay: offer.relay().clone(),
+            device,
+            name: name.to_owned(),
+            identity,
+            capability,
+            leaf,
+            request,
+        }
+    }
+
+    pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
+        let Some(attempt) = load_record::<Self>(store, ATTEMPT)? else { return Ok(None) };
+        version(attempt.version)?;
+        Ok(Some(attempt))
+    }
+}
+
+fn version(found: u8) -> Result<(), HomeError> {
+    if found == VERSION {
+        Ok(())
+    } else {
+        Err(HomeError::Damaged(format!("it has version {found}, this program reads {VERSION}")))
+    }
+}
+
+pub(super) fn outbox_key(number: u64) -> Vec<u8> {
+    [OUTBOX, &number.to_be_bytes()].concat()
+}
+
+pub(super) fn outbox_number(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(OUTBOX)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+pub(super) fn outbox_prefix() -> &'static [u8] {
+    OUTBOX
+}
