@@ -28,9 +28,10 @@ impl Graph {
             .nodes
             .iter()
             .map(|node| {
-                let linked = node.deps.iter().filter(|dep| {
-                    dep.dep_kinds.iter().any(|kind| !matches!(kind.kind, DependencyKind::Development))
-                });
+                let linked = node
+                    .deps
+                    .iter()
+                    .filter(|dep| dep.dep_kinds.iter().any(|kind| !matches!(kind.kind, DependencyKind::Development)));
                 (&node.id, linked.map(|dep| &dep.pkg).collect())
             })
             .collect();
@@ -84,7 +85,10 @@ fn what_both_sides_agree_on_does_no_input_or_output() {
     let graph = Graph::load();
     for protocol in ["privet-protocol", "privet-segment", "privet-home"] {
         graph.must_not_reach(protocol, NETWORK);
-        graph.must_not_reach(protocol, &["gstreamer*", "privet-store", "privet-relay*", "privet-hub", "privet-app-core"]);
+        graph.must_not_reach(
+            protocol,
+            &["gstreamer*", "privet-store", "privet-relay*", "privet-hub", "privet-app-core"],
+        );
     }
 }
 
@@ -117,7 +121,8 @@ fn every_link_in_the_docs_is_alive() {
                 continue;
             }
             let (file, anchor) = link.split_once('#').map_or((link.as_str(), None), |(f, a)| (f, Some(a)));
-            let target = if file.is_empty() { root().join(&page) } else { root().join(&page).parent().unwrap().join(file) };
+            let target =
+                if file.is_empty() { root().join(&page) } else { root().join(&page).parent().unwrap().join(file) };
             if !target.exists() {
                 dead.push(format!("{}: {link}", page.display()));
             } else if let Some(anchor) = anchor
@@ -167,7 +172,12 @@ fn tracked_files() -> Vec<PathBuf> {
     let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     if let Some(output) = git.ok().filter(|output| output.status.success()) {
         let names = String::from_utf8(output.stdout).unwrap();
-        return names.split('\0').filter(|n| !n.is_empty()).map(PathBuf::from).filter(|f| root().join(f).exists()).collect();
+        return names
+            .split('\0')
+            .filter(|n| !n.is_empty())
+            .map(PathBuf::from)
+            .filter(|f| root().join(f).exists())
+            .collect();
     }
     let (mut files, mut open) = (Vec::new(), vec![root()]);
     while let Some(folder) = open.pop() {
@@ -210,7 +220,10 @@ fn anchors(markdown: &str) -> BTreeSet<String> {
     headings
         .map(|line| {
             let text = line.trim_start_matches('#').trim().to_lowercase();
-            text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+            text.chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
         })
         .collect()
 }

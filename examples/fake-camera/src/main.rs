@@ -112,16 +112,8 @@ fn main() -> ExitCode {
     let settings = server.settings();
     let (user, password) = settings.credentials.as_ref().map(|(u, p)| (u.as_str(), p.as_str())).unzip();
     let (width, height) = settings.size;
-    let ready = Ready {
-        ready: true,
-        url: server.url(),
-        port: settings.port,
-        user,
-        password,
-        width,
-        height,
-        fps: settings.fps,
-    };
+    let ready =
+        Ready { ready: true, url: server.url(), port: settings.port, user, password, width, height, fps: settings.fps };
     println!("{}", serde_json::to_string(&ready).unwrap_or_default());
     eprintln!("The camera is at {}; Ctrl-C stops it.", server.url());
     server.run();

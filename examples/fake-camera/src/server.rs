@@ -158,18 +158,19 @@ fn need_elements(settings: &Settings) -> Result<(), ServerError> {
 /// The pipeline in GStreamer's own words, as `gst-launch-1.0` would take it.
 fn launch_line(settings: &Settings) -> String {
     let Settings { size: (width, height), fps, kbps, gop, b_frames, .. } = settings;
-    // Without B-frames as live cameras do it; with them, the encoder may look ahead.
-    let tune = if *b_frames == 0 {
-        "tune=zerolatency sliced-threads=false".to_string()
+    // Without B-frames as live cameras do it; with them, the encoder may look ahead. The RTP payloader asks for constrained
+    // baseline, which has no B-frames, unless the profile is named.
+    let (profile, tune) = if *b_frames == 0 {
+        ("constrained-baseline", "tune=zerolatency sliced-threads=false".to_string())
     } else {
-        format!("bframes={b_frames} b-adapt=false rc-lookahead=0 sync-lookahead=0 mb-tree=false")
+        ("main", format!("bframes={b_frames} b-adapt=false rc-lookahead=0 sync-lookahead=0 mb-tree=false"))
     };
     let video = format!(
         "videotestsrc name=scene is-live=true pattern=black \
          ! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1 \
          ! x264enc speed-preset=ultrafast threads=1 bitrate={kbps} vbv-buf-capacity=1000 key-int-max={gop} \
            option-string=scenecut=0:keyint={gop}:min-keyint={gop} {tune} \
-         ! h264parse name=parse ! video/x-h264,stream-format=avc,alignment=au \
+         ! video/x-h264,profile={profile} ! h264parse name=parse ! video/x-h264,stream-format=avc,alignment=au \
          ! rtph264pay name=pay0 pt=96 config-interval=-1"
     );
     let audio = "audiotestsrc is-live=true wave=ticks volume=0.3 ! audio/x-raw,rate=16000,channels=1 \
@@ -253,7 +254,8 @@ impl Numbers {
         let pts = pts?.nseconds();
         let first = self.waiting.first()?.0;
         let shift = *self.shift.get_or_insert(pts.saturating_sub(first));
-        let at = self.waiting.iter().position(|(waiting, _)| waiting.abs_diff(pts.saturating_sub(shift)) < 1_000_000)?;
+        let at =
+            self.waiting.iter().position(|(waiting, _)| waiting.abs_diff(pts.saturating_sub(shift)) < 1_000_000)?;
         Some(self.waiting.remove(at).1)
     }
 }
