@@ -1,1 +1,44 @@
-//! app-core for Kotlin, Swift and Python.
+//! app-core for Kotlin, Swift and Python: annotations and conversions, no logic. The API in words:
+//! `docs/reference/app-core.md`; how an app uses it: `docs/guide/write-an-app.md`.
+//!
+//! Names avoid what the languages can't have: no `close` (Kotlin's AutoCloseable), no error field called `message`.
+
+mod client;
+mod error;
+mod media;
+mod platform;
+mod values;
+
+pub use client::{Client, PairingOffer};
+pub use error::{CoreError, PairingFailureKind};
+pub use media::{Clip, Live, LiveItem};
+pub use platform::{EventListener, FileKeys, KeyWrapper};
+pub use values::*;
+
+uniffi::setup_scaffolding!();
+
+/// This library's version.
+#[uniffi::export]
+pub fn version() -> String {
+    privet_app_core::version().into()
+}
+
+/// Checks an exported clip. Trust roots are evidence public keys, 65 bytes each. Needs no pairing.
+///
+/// # Errors
+/// [`CoreError::Tampered`] when it has no readable proof, [`CoreError::Storage`], [`CoreError::Invalid`].
+#[uniffi::export]
+#[expect(clippy::needless_pass_by_value, reason = "what crosses the border is owned")]
+pub fn verify_file(path: String, trust_roots: Vec<Vec<u8>>) -> Result<VerifyReport, CoreError> {
+    Ok(privet_app_core::verify_file(path, &trust_roots)?.into())
+}
+
+/// Checks an exported clip in memory, like [`verify_file`].
+///
+/// # Errors
+/// As [`verify_file`].
+#[uniffi::export]
+#[expect(clippy::needless_pass_by_value, reason = "what crosses the border is owned")]
+pub fn verify_bytes(data: Vec<u8>, trust_roots: Vec<Vec<u8>>) -> Result<VerifyReport, CoreError> {
+    Ok(privet_app_core::verify_bytes(&data, &trust_roots)?.into())
+}

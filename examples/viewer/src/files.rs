@@ -8,6 +8,7 @@ use crate::latency;
 use crate::run::Failure;
 
 /// A file that grows by verified segments. When the camera's parameters change, another file goes on.
+#[derive(Debug)]
 pub struct FileOut {
     path: PathBuf,
     number: u32,

@@ -20,11 +20,6 @@ impl Say {
         Self { json }
     }
 
-    /// Whether machines read along.
-    pub fn json(&self) -> bool {
-        self.json
-    }
-
     /// An item of data: as JSON, or as `text`.
     pub fn item(&self, item: &impl Serialize, text: impl FnOnce() -> String) {
         let line = if self.json {
