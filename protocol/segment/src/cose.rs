@@ -1,8 +1,9 @@
 //! COSE_Sign1 (RFC 9052) with ES256, in one form only: the algorithm and the content type are protected, nothing is
 //! unprotected, the payload is inside. So a signed thing has one encoding, and a certificate can't pass for a statement.
 
-use coset::{CborSerializable, ContentType, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, iana};
+use coset::{CborSerializable, CoseSign1Builder, Header, HeaderBuilder, iana};
 
+use crate::cbor::{Reader, Writer};
 use crate::error::SegmentError;
 use crate::evidence::{EvidencePublicKey, SigningKey};
 
@@ -31,6 +32,15 @@ impl Content {
     fn header(self) -> Header {
         HeaderBuilder::new().algorithm(iana::Algorithm::ES256).content_type(self.media_type().to_owned()).build()
     }
+
+    /// The protected header's bytes.
+    fn protected(self) -> Vec<u8> {
+        let mut map = Writer::default();
+        map.map(2);
+        map.key(1).int(iana::Algorithm::ES256 as i64);
+        map.key(3).text(self.media_type());
+        map.finish()
+    }
 }
 
 /// Signs `payload`.
@@ -45,51 +55,77 @@ pub(crate) fn sign(key: &SigningKey, content: Content, payload: Vec<u8>) -> Resu
 }
 
 /// Something signed whose signature is still to be checked.
-pub(crate) struct Signed {
+pub(crate) struct Signed<'a> {
     content: Content,
-    message: Vec<u8>,
-    signature: Vec<u8>,
-    payload: Vec<u8>,
+    protected: Vec<u8>,
+    payload: &'a [u8],
+    signature: &'a [u8],
 }
 
-impl Signed {
+impl<'a> Signed<'a> {
     /// Longest signed thing.
-    pub(crate) const LIMIT: usize = 2048;
+    const LIMIT: usize = 2048;
 
-    pub(crate) fn parse(content: Content, bytes: &[u8]) -> Result<Self, SegmentError> {
+    pub(crate) fn parse(content: Content, bytes: &'a [u8]) -> Result<Self, SegmentError> {
         let malformed = |why| SegmentError::Statement { what: content.name(), why };
         if bytes.len() > Self::LIMIT {
             return Err(malformed("too long"));
         }
-        let sign1 = CoseSign1::from_slice(bytes).map_err(|_| malformed("not a COSE_Sign1"))?;
-        let algorithm = Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES256));
-        let media_type = Some(ContentType::Text(content.media_type().to_owned()));
-        if sign1.protected.header.alg != algorithm || sign1.protected.header.content_type != media_type {
+        let protected = content.protected();
+        let (found, payload, signature) = read(bytes).ok_or(malformed("not a COSE_Sign1 in its one form"))?;
+        if found != protected {
             return Err(malformed("signed as something else"));
         }
-        let (message, payload) = (sign1.tbs_data(&[]), sign1.payload.ok_or(malformed("no payload"))?);
-        let in_one_form = CoseSign1Builder::new()
-            .protected(content.header())
-            .payload(payload.clone())
-            .signature(sign1.signature.clone())
-            .build()
-            .to_vec();
-        if in_one_form.ok().as_deref() != Some(bytes) {
-            return Err(malformed("not in its one form"));
-        }
-        Ok(Self { content, message, signature: sign1.signature, payload })
+        Ok(Self { content, protected, payload, signature })
     }
 
     /// The payload, not to be believed before [`Self::verify`].
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.payload
+    pub(crate) const fn payload(&self) -> &'a [u8] {
+        self.payload
     }
 
     pub(crate) fn verify(&self, key: &EvidencePublicKey) -> Result<(), SegmentError> {
-        if key.verify(&self.message, &self.signature) {
+        // Sig_structure of RFC 9052 section 4.4.
+        let mut message = Writer::default();
+        message.array(4).text("Signature1").bytes(&self.protected).bytes(&[]).bytes(self.payload);
+        if key.verify(&message.finish(), self.signature) {
             Ok(())
         } else {
             Err(SegmentError::BadSignature { what: self.content.name() })
         }
+    }
+}
+
+/// Protected header, payload and signature; the unprotected header is empty.
+fn read(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut reader = Reader::new(bytes);
+    (reader.array()? == 4).then_some(())?;
+    let protected = reader.bytes()?;
+    (reader.map()? == 0).then_some(())?;
+    let (payload, signature) = (reader.bytes()?, reader.bytes()?);
+    reader.is_empty().then_some((protected, payload, signature))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use coset::CoseSign1;
+    use privet_protocol::random::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_general_cose_library_agrees() {
+        let key = SigningKey::generate(&SeededRandom::new(b"cose")).unwrap();
+        let public = key.public().unwrap();
+        let bytes = sign(&key, Content::Statement, b"payload".to_vec()).unwrap();
+        let theirs = CoseSign1::from_slice(&bytes).unwrap();
+        theirs.verify_signature(&[], |signature, message| public.verify(message, signature).then_some(()).ok_or(())).unwrap();
+        let ours = Signed::parse(Content::Statement, &bytes).unwrap();
+        ours.verify(&public).unwrap();
+        assert_eq!((Some(ours.payload()), ours.signature), (theirs.payload.as_deref(), &theirs.signature[..]));
+        assert!(Signed::parse(Content::Certificate, &bytes).is_err());
+        let tagged = [&[0xd2], &bytes[..]].concat();
+        assert!(Signed::parse(Content::Statement, &tagged).is_err(), "one form only: untagged");
     }
 }
