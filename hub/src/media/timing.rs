@@ -47,9 +47,9 @@ impl DecodeClock {
         Self { last_dts: None, newest: Vec::with_capacity(MAX_REORDER + 2), group: None, reorder: 0, step_us: step }
     }
 
-    /// The nominal time between two pictures, in microseconds.
-    pub fn step_us(&self) -> i64 {
-        self.step_us
+    /// The camera connected anew: what was learned about order and rate is forgotten, decode times still only grow.
+    pub fn reconnect(&mut self, nominal_fps: Option<f32>) {
+        *self = Self { last_dts: self.last_dts, ..Self::new(nominal_fps) };
     }
 
     /// The timing of the next picture in decode order.

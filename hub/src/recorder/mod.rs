@@ -1,1 +1,617 @@
-//! To be written.
+//! A camera's recorder: what is kept, what is shown live, and how both are cut into signed, sealed segments.
+//!
+//! [`Recorder`] is a state machine without I/O: [`Recorder::handle`] takes an [`Input`] and the time and appends
+//! [`Output`]s. The task beside it ([`task`]) only moves them. One group of pictures is one segment:
+//!
+//! 1. Units join the pre-roll [`ring`]; a key frame (or a cut, in a group without end) is a border.
+//! 2. At a border every open stream's segment is finished and signed, and the next one begun with its own init segment.
+//! 3. Motion starts a clip with the whole pre-roll ([`clip`] says when it ends); a phone's lease ([`lease`]) starts a live
+//!    stream with the current group from its key frame.
+//! 4. Frame and statement numbers come from the [`chain`], outages become gap statements, a clock set back is noted.
+
+pub mod chain;
+pub mod clip;
+pub mod event;
+pub mod lease;
+mod outage;
+pub mod ring;
+pub mod task;
+pub mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use privet_home::{EndReason, SecretBytes, StreamEnded, StreamKind, StreamStarted};
+use privet_protocol::id::CameraId;
+use privet_protocol::random::Random;
+use privet_protocol::time::Timestamp;
+use privet_segment::{EvidenceKey, GapReason, SegmentError, Session};
+
+use self::chain::Chain;
+use self::clip::{ClipPlan, ClipTimes, Verdict};
+pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
+use self::lease::Leases;
+use self::outage::{Outages, WallClock};
+use self::ring::{Pushed, Ring, TimedUnit};
+use self::writer::{Beginning, SealError, StreamWriter};
+use crate::media::timing::DecodeClock;
+use crate::source::{AccessUnit, Format, SourceEvent, Track};
+
+/// How long a session key signs before it is replaced.
+const SESSION: Duration = Duration::from_secs(24 * 3600);
+/// How far before now a session may have begun: the pre-roll is older than the clip.
+const SESSION_MARGIN_MS: i64 = 3_600_000;
+
+/// How a camera is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Video kept before a motion.
+    pub pre_roll: Duration,
+    /// The most memory it may take.
+    pub pre_roll_bytes: usize,
+    /// After the last motion.
+    pub post_roll: Duration,
+    /// The longest clip.
+    pub max_clip: Duration,
+}
+
+/// The state of one camera's recording.
+pub struct Recorder {
+    camera: CameraId,
+    evidence: EvidenceKey,
+    random: Arc<dyn Random>,
+    session: Option<Session>,
+    chain: Chain,
+    next_frame: u64,
+    next_live: u64,
+    last_source_frame: Option<u64>,
+    format: Option<Arc<Format>>,
+    clock: DecodeClock,
+    wall: WallClock,
+    /// What turns the connection's presentation times into the camera's; known from its first unit on.
+    offset_us: Option<i64>,
+    last_us: i64,
+    ring: Ring,
+    outages: Outages,
+    plan: ClipPlan,
+    leases: Leases,
+    may_record: bool,
+    stopped: bool,
+    live: Option<StreamWriter>,
+    clip: Option<Clip>,
+    /// Frames up to this one are in a clip already.
+    recorded_frame: Option<u64>,
+}
+
+/// A clip being made: its writer, and the open segment's bytes.
+struct Clip {
+    writer: StreamWriter,
+    blob: Vec<u8>,
+}
+
+impl Recorder {
+    /// A recorder that goes on after `chain`, which must be durable with its reservation already.
+    pub fn new(
+        camera: CameraId,
+        evidence: EvidenceKey,
+        chain: Chain,
+        settings: Settings,
+        random: Arc<dyn Random>,
+        now: Moment,
+    ) -> Self {
+        let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let times = ClipTimes { post_roll_us: us(settings.post_roll), max_us: us(settings.max_clip) };
+        let keep = i64::try_from(us(settings.pre_roll)).unwrap_or(i64::MAX);
+        Self {
+            camera,
+            evidence,
+            random,
+            session: None,
+            next_frame: chain.frames_reserved.saturating_sub(chain::BLOCK),
+            next_live: chain.live_reserved.saturating_sub(chain::BLOCK),
+            outages: Outages::after_restart(chain.recorded_until),
+            chain,
+            last_source_frame: None,
+            format: None,
+            clock: DecodeClock::new(None),
+            wall: WallClock::new(now),
+            offset_us: None,
+            last_us: 0,
+            ring: Ring::new(keep, settings.pre_roll_bytes),
+            plan: ClipPlan::new(times),
+            leases: Leases::default(),
+            may_record: true,
+            stopped: false,
+            live: None,
+            clip: None,
+            recorded_frame: None,
+        }
+    }
+
+    /// Takes what happened and appends what is to be done about it.
+    pub fn handle(&mut self, input: Input, now: Moment, out: &mut Vec<Output>) {
+        if self.stopped {
+            return;
+        }
+        if self.wall.stepped_back(now) {
+            for writer in self.writers() {
+                writer.clock_stepped_back();
+            }
+        }
+        match input {
+            Input::Source(event) => self.source(event, now, out),
+            Input::Watch { viewer, lease } => {
+                self.leases.renew(viewer, lease, now.mono_us);
+                self.start_live(out);
+            }
+            Input::Unwatch { viewer } => {
+                self.leases.end(viewer);
+                self.end_unwatched(out);
+            }
+            Input::Rekey { removed } => self.rekey(removed, out),
+            Input::Room { chain } => self.room(chain, now, out),
+            Input::NoRoom { chain } => self.no_room(chain, now),
+            Input::Tick => {}
+            Input::Stop => {
+                self.end_live(EndReason::HubStopped, out);
+                self.end_clip(EndReason::HubStopped, out);
+                self.stopped = true;
+            }
+        }
+        self.leases.expire(now.mono_us);
+        self.end_unwatched(out);
+        if self.plan.overdue(now.mono_us, self.format.is_none()) {
+            let reason = if self.format.is_none() { EndReason::CameraLost } else { EndReason::Finished };
+            self.end_clip(reason, out);
+        }
+        self.reserve(out);
+    }
+
+    /// The streams that are open, with the keys of their next segments: what a new member is told.
+    pub fn open_streams(&self) -> Vec<StreamStarted> {
+        let clip = self.clip.as_ref().map(|c| &c.writer);
+        self.live.iter().chain(clip).map(|writer| started(self.camera, writer)).collect()
+    }
+
+    /// How many watch live.
+    pub fn viewers(&self) -> usize {
+        self.leases.viewers()
+    }
+
+    /// Whether a clip is being recorded.
+    pub fn recording(&self) -> bool {
+        self.clip.is_some()
+    }
+
+    /// Bytes that the pre-roll holds.
+    pub fn pre_roll_bytes(&self) -> usize {
+        self.ring.bytes()
+    }
+
+    // --- the camera ---
+
+    fn source(&mut self, event: SourceEvent, now: Moment, out: &mut Vec<Output>) {
+        match event {
+            SourceEvent::Online { format } => {
+                self.offset_us = None;
+                self.clock.reconnect(format.nominal_fps());
+                self.set_format(format, out);
+            }
+            SourceEvent::Format(format) => self.set_format(format, out),
+            SourceEvent::Unit(unit) => self.unit(unit, now, out),
+            SourceEvent::Motion(sample) => {
+                let started = self.plan.motion(sample.active, now.mono_us);
+                if started && !self.start_clip(out) {
+                    self.plan.abort();
+                }
+            }
+            SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
+            SourceEvent::Health(_) => {}
+        }
+    }
+
+    fn set_format(&mut self, format: Format, out: &mut Vec<Output>) {
+        self.finish_segments(out);
+        let format = Arc::new(format);
+        self.ring.set_format(Arc::clone(&format));
+        self.format = Some(Arc::clone(&format));
+        out.push(Output::Camera(CameraNews::Online { format }));
+    }
+
+    fn offline(&mut self, reason: &crate::source::OfflineReason, now: Moment, out: &mut Vec<Output>) {
+        if self.format.take().is_some() {
+            self.finish_segments(out);
+            self.ring.clear();
+            self.outages.begin(now.wall, GapReason::CameraLost);
+        }
+        self.plan.camera_lost();
+        out.push(Output::Camera(CameraNews::Offline { reason: reason.to_string() }));
+    }
+
+    fn unit(&mut self, unit: AccessUnit, now: Moment, out: &mut Vec<Output>) {
+        let video = unit.track == Track::Video;
+        if self.offset_us.is_none() && !video {
+            return;
+        }
+        let mono = i64::try_from(unit.received_mono_us).unwrap_or(i64::MAX);
+        let after = self.last_us;
+        // The first picture of a connection is put where the hub's clock says, so an outage stays as long as it was.
+        let offset = *self.offset_us.get_or_insert_with(|| mono.max(after).saturating_sub(unit.pts_us));
+        let pts_us = unit.pts_us.saturating_add(offset);
+        let timing = if video {
+            self.clock.next(pts_us, unit.key)
+        } else {
+            crate::media::timing::Timing { dts_us: pts_us, pts_us, duration_us: 0 }
+        };
+        let frame = if video { self.number_frame(unit.frame) } else { self.next_frame.saturating_sub(1) };
+        if video {
+            self.last_us = timing.dts_us.max(self.last_us);
+        }
+        let received_mono_us = unit.received_mono_us;
+        let timed = TimedUnit { unit, timing, frame };
+        match self.ring.push(timed.clone(), video) {
+            Pushed::Dropped => {}
+            Pushed::Opened => {
+                self.outages.end(timed.unit.received);
+                self.finish_segments(out);
+                if timed.unit.key {
+                    self.border(now, out);
+                }
+                self.to_streams(&timed, Some(received_mono_us), out);
+            }
+            Pushed::Joined => self.to_streams(&timed, Some(received_mono_us), out),
+        }
+    }
+
+    /// The frame's number: holes in the source's count stay visible.
+    fn number_frame(&mut self, source: u64) -> u64 {
+        let step = match self.last_source_frame.replace(source) {
+            Some(last) if (2..10_000).contains(&source.saturating_sub(last)) => source - last,
+            _ => 1,
+        };
+        let number = self.next_frame.saturating_add(step - 1);
+        self.next_frame = number.saturating_add(1);
+        number
+    }
+
+    /// A group begins with a key frame: the moment for clips to end or be renewed.
+    fn border(&mut self, now: Moment, out: &mut Vec<Output>) {
+        match self.plan.at_border(now.mono_us) {
+            Verdict::Stay => {}
+            Verdict::End => self.end_clip(EndReason::Finished, out),
+            Verdict::Renew => {
+                self.end_clip(EndReason::Finished, out);
+                self.open_clip(out);
+            }
+        }
+    }
+
+    fn to_streams(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) {
+        if self.live.is_none() && self.leases.viewers() > 0 {
+            // What starts now replays the group with this unit in it.
+            self.start_live(out);
+        } else {
+            self.live_unit(unit, received_mono_us, out);
+        }
+        self.clip_unit(unit, out);
+    }
+
+    // --- live ---
+
+    /// Starts a live stream if somebody watches, none is there and there is a key frame to start with.
+    fn start_live(&mut self, out: &mut Vec<Output>) {
+        if self.live.is_some() || self.leases.viewers() == 0 || self.format.is_none() {
+            return;
+        }
+        let units: Vec<TimedUnit> = self.ring.from_last_key().flat_map(|g| g.units.iter().cloned()).collect();
+        let Some(first) = units.first() else { return };
+        let writer = StreamWriter::new(self.camera, StreamKind::Live, first, &*self.random);
+        out.push(Output::Started(started(self.camera, &writer)));
+        self.live = Some(writer);
+        for unit in &units {
+            // A replay says nothing about delay.
+            self.live_unit(unit, None, out);
+        }
+    }
+
+    fn live_unit(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) {
+        if self.live.is_none() {
+            return;
+        }
+        if let Err(cause) = self.seal_live(unit, received_mono_us, out) {
+            self.live_failed(&cause, out);
+        }
+    }
+
+    fn seal_live(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) -> Result<(), SealError> {
+        let mut bytes = Vec::with_capacity(unit.unit.data.len() + 2048);
+        if self.live.as_ref().is_some_and(|w| w.open_index().is_none()) {
+            if unit.unit.track == Track::Audio {
+                return Ok(());
+            }
+            let session = self.session(unit.unit.received)?;
+            let Some((format, writer)) = self.format.as_ref().zip(self.live.as_mut()) else { return Ok(()) };
+            let beginning = Beginning {
+                session: &session,
+                format,
+                sequence: self.next_live,
+                previous: writer.last_statement(),
+                gap: self.outages.take_live(),
+                first: unit,
+            };
+            writer.begin(&beginning, &mut bytes)?;
+            self.next_live += 1;
+            out.push(live_record(writer, LivePart::Begin, Bytes::new(), None));
+        }
+        let Some(writer) = self.live.as_mut() else { return Ok(()) };
+        writer.unit(unit, &mut bytes)?;
+        if !bytes.is_empty() {
+            out.push(live_record(writer, LivePart::More, bytes.into(), received_mono_us));
+        }
+        Ok(())
+    }
+
+    fn finish_live_segment(&mut self, out: &mut Vec<Output>) {
+        let Some(writer) = self.live.as_mut() else { return };
+        let Some(index) = writer.open_index() else { return };
+        let mut bytes = Vec::new();
+        match writer.finish(&mut bytes) {
+            Ok(_) => out.push(Output::Live(LiveRecord {
+                stream: writer.stream(),
+                index,
+                part: LivePart::End,
+                bytes: bytes.into(),
+                received_mono_us: None,
+            })),
+            Err(cause) => self.live_failed(&cause, out),
+        }
+    }
+
+    fn live_failed(&mut self, cause: &SealError, out: &mut Vec<Output>) {
+        tracing::error!(camera = %self.camera, %cause, "a live stream can't go on");
+        if let Some(writer) = self.live.take() {
+            out.push(Output::Ended(StreamKind::Live, ended(&writer, EndReason::Finished)));
+        }
+    }
+
+    fn end_unwatched(&mut self, out: &mut Vec<Output>) {
+        if self.leases.viewers() == 0 {
+            self.end_live(EndReason::NobodyWatching, out);
+        }
+    }
+
+    fn end_live(&mut self, reason: EndReason, out: &mut Vec<Output>) {
+        self.finish_live_segment(out);
+        if let Some(writer) = self.live.take() {
+            out.push(Output::Ended(StreamKind::Live, ended(&writer, reason)));
+        }
+    }
+
+    // --- clips ---
+
+    /// Starts a clip with the pre-roll; false when that is not possible now.
+    fn start_clip(&mut self, out: &mut Vec<Output>) -> bool {
+        if !self.may_record || self.format.is_none() || self.clip.is_some() {
+            return false;
+        }
+        let after = self.recorded_frame;
+        // What an earlier clip holds already is not repeated, and a clip begins with a key frame.
+        let groups: Vec<_> = self
+            .ring
+            .groups()
+            .skip_while(|g| !g.starts_with_key || after.is_some_and(|after| g.first_frame() <= after))
+            .cloned()
+            .collect();
+        let Some(first) = groups.first().and_then(|g| g.units.first()) else {
+            // The whole ring is in the last clip: the new one begins at the next border.
+            return self.ring.groups().next().is_some();
+        };
+        self.new_clip(first, out);
+        for group in &groups {
+            self.finish_clip_segment(out);
+            for unit in &group.units {
+                self.clip_unit_in(unit, &group.format, out);
+            }
+        }
+        true
+    }
+
+    /// Starts a clip at the group border where the ring stands now.
+    fn open_clip(&mut self, out: &mut Vec<Output>) {
+        let first = self.ring.groups().next_back().and_then(|g| g.units.first()).cloned();
+        if let Some(first) = first {
+            self.new_clip(&first, out);
+        }
+    }
+
+    fn new_clip(&mut self, first: &TimedUnit, out: &mut Vec<Output>) {
+        let writer = StreamWriter::new(self.camera, StreamKind::Clip, first, &*self.random);
+        out.push(Output::Started(started(self.camera, &writer)));
+        self.clip = Some(Clip { writer, blob: Vec::new() });
+    }
+
+    fn clip_unit(&mut self, unit: &TimedUnit, out: &mut Vec<Output>) {
+        let Some(format) = self.format.clone() else { return };
+        if self.clip.is_none() && self.plan.running() && self.may_record && unit.unit.key && unit.unit.track == Track::Video {
+            self.new_clip(unit, out);
+        }
+        self.clip_unit_in(unit, &format, out);
+    }
+
+    fn clip_unit_in(&mut self, unit: &TimedUnit, format: &Arc<Format>, out: &mut Vec<Output>) {
+        if self.clip.is_some()
+            && let Err(cause) = self.seal_clip(unit, format)
+        {
+            self.clip_failed(&cause, out);
+        }
+    }
+
+    fn seal_clip(&mut self, unit: &TimedUnit, format: &Arc<Format>) -> Result<(), SealError> {
+        let session = self.session(unit.unit.received)?;
+        let Some(clip) = self.clip.as_mut() else { return Ok(()) };
+        if clip.writer.open_index().is_none() {
+            if unit.unit.track == Track::Audio {
+                return Ok(());
+            }
+            let beginning = Beginning {
+                session: &session,
+                format,
+                sequence: self.chain.recorded,
+                previous: self.chain.previous,
+                gap: self.outages.take_recorded(unit.unit.received, self.chain.recorded_until, clip.writer.segments() == 0),
+                first: unit,
+            };
+            clip.writer.begin(&beginning, &mut clip.blob)?;
+        }
+        clip.writer.unit(unit, &mut clip.blob)?;
+        if unit.unit.track == Track::Video {
+            self.recorded_frame = Some(unit.frame);
+        }
+        Ok(())
+    }
+
+    fn finish_clip_segment(&mut self, out: &mut Vec<Output>) {
+        let Some(clip) = self.clip.as_mut() else { return };
+        match clip.writer.finish(&mut clip.blob) {
+            Ok(None) => {}
+            Ok(Some(finished)) => {
+                self.chain.recorded = finished.sequence.saturating_add(1);
+                self.chain.previous = finished.digest;
+                self.chain.recorded_until = Some(finished.ended);
+                out.push(Output::Segment(ClipSegment {
+                    stream: clip.writer.stream(),
+                    index: finished.index,
+                    bytes: Bytes::from(std::mem::take(&mut clip.blob)),
+                    chain: self.chain.clone(),
+                }));
+            }
+            Err(cause) => self.clip_failed(&cause, out),
+        }
+    }
+
+    fn clip_failed(&mut self, cause: &SealError, out: &mut Vec<Output>) {
+        tracing::error!(camera = %self.camera, %cause, "a clip can't go on");
+        self.plan.abort();
+        if let Some(clip) = self.clip.take() {
+            out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, EndReason::Finished)));
+        }
+    }
+
+    fn end_clip(&mut self, reason: EndReason, out: &mut Vec<Output>) {
+        self.finish_clip_segment(out);
+        if let Some(clip) = self.clip.take() {
+            out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, reason)));
+        }
+    }
+
+    // --- both ---
+
+    fn finish_segments(&mut self, out: &mut Vec<Output>) {
+        self.finish_live_segment(out);
+        self.finish_clip_segment(out);
+    }
+
+    /// The members changed: what is sealed from now on, nobody who left can open. The current group is told again from its
+    /// key frame, so that no picture is missing.
+    fn rekey(&mut self, removed: Option<privet_protocol::id::DeviceId>, out: &mut Vec<Output>) {
+        if let Some(removed) = removed {
+            self.leases.end(removed);
+        }
+        if self.live.is_some() {
+            self.end_live(EndReason::Rekeyed, out);
+            self.start_live(out);
+        }
+        if self.clip.is_some() {
+            self.end_clip(EndReason::Rekeyed, out);
+            let groups: Vec<_> = self.ring.from_last_key().cloned().collect();
+            if let Some(first) = groups.first().and_then(|g| g.units.first()) {
+                self.new_clip(first, out);
+                for group in &groups {
+                    self.finish_clip_segment(out);
+                    for unit in &group.units {
+                        self.clip_unit_in(unit, &group.format, out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Clips can't be kept: the one under way is given up (what is durable of it stays), the chain goes back to what is durable.
+    fn no_room(&mut self, durable: Chain, now: Moment) {
+        self.may_record = false;
+        self.clip = None;
+        self.outages.begin_recorded(now.wall, GapReason::StorageFull);
+        self.adopt(durable);
+    }
+
+    fn room(&mut self, durable: Chain, now: Moment, out: &mut Vec<Output>) {
+        if self.may_record {
+            return;
+        }
+        self.may_record = true;
+        self.outages.end_recorded(now.wall);
+        self.adopt(durable);
+        if self.plan.running() && !self.start_clip(out) {
+            self.plan.abort();
+        }
+    }
+
+    fn adopt(&mut self, durable: Chain) {
+        self.chain.recorded = durable.recorded;
+        self.chain.previous = durable.previous;
+        self.chain.recorded_until = durable.recorded_until;
+    }
+
+    fn reserve(&mut self, out: &mut Vec<Output>) {
+        let near = |next: u64, reserved: u64| reserved.saturating_sub(next) < chain::BLOCK / 2;
+        if near(self.next_frame, self.chain.frames_reserved) || near(self.next_live, self.chain.live_reserved) {
+            self.chain = self.chain.reserve();
+            out.push(Output::Reserve(self.chain.clone()));
+        }
+    }
+
+    fn session(&mut self, at: Timestamp) -> Result<Session, SegmentError> {
+        if let Some(session) = self.session.as_ref().filter(|s| s.covers(at)) {
+            return Ok(session.clone());
+        }
+        let from = Timestamp(at.0.saturating_sub(SESSION_MARGIN_MS));
+        let session = Session::certify(&self.evidence, self.camera, from, at.after(SESSION), &*self.random)?;
+        self.session = Some(session.clone());
+        Ok(session)
+    }
+
+    fn writers(&mut self) -> impl Iterator<Item = &mut StreamWriter> {
+        self.live.iter_mut().chain(self.clip.as_mut().map(|c| &mut c.writer))
+    }
+}
+
+fn started(camera: CameraId, writer: &StreamWriter) -> StreamStarted {
+    StreamStarted {
+        stream: writer.stream(),
+        camera,
+        kind: writer.kind(),
+        secret: SecretBytes::new(writer.secret().to_bytes().as_slice()),
+        started: writer.started(),
+    }
+}
+
+fn ended(writer: &StreamWriter, reason: EndReason) -> StreamEnded {
+    StreamEnded {
+        stream: writer.stream(),
+        segments: writer.segments(),
+        started: writer.started(),
+        ended: writer.ended(),
+        reason,
+        last_statement: writer.last_statement(),
+        bytes: writer.bytes(),
+    }
+}
+
+fn live_record(writer: &StreamWriter, part: LivePart, bytes: Bytes, received_mono_us: Option<u64>) -> Output {
+    let index = writer.open_index().unwrap_or_default();
+    Output::Live(LiveRecord { stream: writer.stream(), index, part, bytes, received_mono_us })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,218 @@
-//! To be written.
+//! The way out: one connection to the relay, made again for ever, and everything that goes over it.
+//!
+//! * [`home`]: the one owner of the group and the log.
+//! * [`live`]: live segments, as they are made.
+//! * [`clips`]: the outbox, oldest first, resumed where it broke off.
+//! * [`log`]: entries in order; signs of life.
+//! * [`inbox`]: what phones ask for, and what is done about it.
+//! * [`pairing`]: one mailbox per QR code.
+//!
+//! On every new connection the relay's view is put right before anything else: revoked keys, granted keys, the log's head.
+
+pub mod clips;
+pub mod home;
+pub mod inbox;
+pub mod live;
+pub mod log;
+pub mod pairing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_home::HeadCheck;
+use privet_protocol::random::SystemRandom;
+use privet_protocol::storage::Store;
+use privet_relay_client::{
+    Backoff, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect,
+};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::home::HomeHandle;
+use self::pairing::Pairings;
+use crate::outbox::Outbox;
+use crate::recorder::Input;
+use crate::recorder::task::Recorders;
+use crate::status::{Alarm, Board};
+
+/// How long an attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that held so long was a good one: the next wait is short again.
+const GOOD: Duration = Duration::from_secs(30);
+/// How often the group may be made anew because of what a relay says.
+const RENEW_PAUSE: Duration = Duration::from_secs(600);
+
+/// What the way out needs.
+#[derive(Clone)]
+pub struct Uplink {
+    /// The relay.
+    pub target: RelayTarget,
+    /// The operator's invite.
+    pub invite: Option<String>,
+    /// The home.
+    pub home: HomeHandle,
+    /// The state on disk.
+    pub store: Arc<dyn Store>,
+    /// Clips.
+    pub outbox: Outbox,
+    /// Recorders, for what phones ask.
+    pub recorders: Recorders,
+    /// QR codes that wait for a phone.
+    pub pairings: Pairings,
+    /// What the owner sees.
+    pub board: Board,
+    /// The time between signs of life.
+    pub heartbeat: Duration,
+}
+
+/// Why a connection came to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum UplinkError {
+    /// The relay or the way to it.
+    #[error(transparent)]
+    Relay(#[from] ClientError),
+    /// The relay's log and the hub's don't fit together, again.
+    #[error("{0}, and the group was made anew for this not long ago: the relay lies or loses data")]
+    Forked(String),
+    /// The home's state.
+    #[error(transparent)]
+    Home(#[from] privet_home::HomeError),
+    /// The outbox.
+    #[error(transparent)]
+    Store(#[from] privet_protocol::storage::StoreError),
+    /// The hub stops.
+    #[error(transparent)]
+    Stopping(#[from] home::Stopping),
+}
+
+impl UplinkError {
+    /// Whether somebody must do something before it can work.
+    fn needs_somebody(&self) -> bool {
+        match self {
+            Self::Relay(error) => !error.is_retryable(),
+            Self::Forked(_) => true,
+            Self::Home(_) | Self::Store(_) | Self::Stopping(_) => false,
+        }
+    }
+}
+
+impl Uplink {
+    /// Connects, works, and connects again, until the hub stops.
+    pub async fn run(self, connection: watch::Sender<Option<Connection>>) {
+        let address = format!("{}:{}", self.target.host, self.target.port);
+        let mut backoff = Backoff::default();
+        loop {
+            self.board.relay(&address, "connecting", None, None);
+            let began = tokio::time::Instant::now();
+            let Err(error) = self.once(&address, &connection).await;
+            connection.send_replace(None);
+            if matches!(error, UplinkError::Stopping(_)) {
+                return;
+            }
+            if began.elapsed() > GOOD {
+                backoff.reset();
+            }
+            let wait = backoff.next(&SystemRandom);
+            let state = if error.needs_somebody() { "refused" } else { "waiting" };
+            let next = format!("tries again in {:.0} s; clips wait on the disk meanwhile", wait.as_secs_f64().ceil());
+            tracing::warn!(relay = %address, why = %error, wait_s = wait.as_secs(), "no connection to the relay");
+            self.board.relay(&address, state, Some(error.to_string()), Some(next));
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn once(
+        &self,
+        address: &str,
+        out: &watch::Sender<Option<Connection>>,
+    ) -> Result<std::convert::Infallible, UplinkError> {
+        let (id, seed) = self.home.call(|home, _| (home.home_id(), home.capability())).await?;
+        let key = ClientKey::from_seed(&seed)?;
+        let principal = Principal::Founder { home: id, invite: self.invite.clone() };
+        let connection = connect(&self.target, principal, &key, CONNECT).await?;
+        self.put_right(&connection).await?;
+        self.board.relay(address, "connected", None, None);
+        tracing::info!(relay = %address, "connected to the relay");
+        out.send_replace(Some(connection.clone()));
+
+        let mut work: JoinSet<Result<(), UplinkError>> = JoinSet::new();
+        work.spawn(log::send(self.clone(), connection.clone()));
+        work.spawn(log::heartbeats(self.clone(), connection.clone()));
+        work.spawn(log::camera_news(self.clone()));
+        work.spawn(inbox::follow(self.clone(), connection.clone()));
+        for _ in 0..clips::PARALLEL {
+            work.spawn(clips::send(self.clone(), connection.clone()));
+        }
+        work.spawn(clips::finish(self.clone(), connection.clone()));
+        work.spawn(pairing::serve(self.clone(), connection.clone()));
+        let error = tokio::select! {
+            error = connection.closed() => error.into(),
+            Some(ended) = work.join_next() => match ended {
+                Ok(Err(error)) => error,
+                Ok(Ok(())) => ClientError::Protocol("a part of the uplink ended".into()).into(),
+                Err(panic) => ClientError::Protocol(format!("a part of the uplink failed: {panic}")).into(),
+            },
+        };
+        connection.close();
+        Err(error)
+    }
+
+    /// Makes the relay's view of the home the hub's: who may come in, and where the log stands.
+    async fn put_right(&self, connection: &Connection) -> Result<(), UplinkError> {
+        let head = connection.usage().await?.log_head;
+        let (check, gone, members) = self
+            .home
+            .call(move |home, _| (home.check_head(head), home.revocations(), home.capabilities()))
+            .await?;
+        match check {
+            HeadCheck::InStep => {}
+            HeadCheck::RelayBehind { from } => tracing::info!(from, "the relay lacks log entries"),
+            HeadCheck::RelayLost { relay_head, acknowledged } => {
+                let cause = format!("the relay's log stands at {relay_head}, though it acknowledged {acknowledged}");
+                self.renew(relay_head, cause).await?;
+            }
+            HeadCheck::RolledBack { relay_head, hub_head } => {
+                let cause = format!("the relay's log stands at {relay_head}, this hub's only at {hub_head}");
+                self.renew(relay_head, cause).await?;
+            }
+        }
+        for key in gone {
+            self.revoke(connection, key).await?;
+        }
+        for key in members {
+            connection.grant(key, Rights::PHONE).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the group anew after a log that does not fit: a restored backup, or a relay that lost its data. A relay that
+    /// lies about its head can cause no more than this, and not again and again.
+    async fn renew(&self, relay_head: u64, cause: String) -> Result<(), UplinkError> {
+        if !self.board.may_renew(RENEW_PAUSE) {
+            return Err(UplinkError::Forked(cause));
+        }
+        tracing::error!(%cause, "the group is made anew");
+        self.home.call(move |home, env| home.renew(relay_head, env)).await??;
+        self.board.raise(Alarm::Renewed { cause });
+        for (_, recorder) in self.recorders.all() {
+            recorder.send(Input::Rekey { removed: None });
+        }
+        Ok(())
+    }
+
+    /// Takes a removed phone's key its rights at the relay.
+    pub(crate) async fn revoke(
+        &self,
+        connection: &Connection,
+        key: privet_relay_client::CapabilityKey,
+    ) -> Result<(), UplinkError> {
+        match connection.revoke(key).await {
+            Ok(()) => {}
+            // It never had any.
+            Err(error) if matches!(error.refusal(), Some(Code::NotFound)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.home.call(move |home, _| home.revoked(&key)).await??;
+        Ok(())
+    }
+}

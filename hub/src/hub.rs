@@ -1,0 +1,335 @@
+//! The running hub: everything started in the right order, and brought to an end in the right order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_home::{EndReason, Env, HomeError, HubHome, HubMessage, RelayAddress};
+use privet_protocol::random::{Random, SystemRandom};
+use privet_protocol::storage::{Batch, Store, StoreError};
+use privet_relay_client::{Connection, RelayTarget, Trust};
+use privet_segment::SegmentError;
+use privet_store::{Blobs, DiskStore, SealedStore};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{Camera, Config};
+use crate::control::{Control, ControlError};
+use crate::keys::{KeyError, camera_identity, hub_key};
+use crate::motion::MotionSettings;
+use crate::outbox::Outbox;
+use crate::outbox::keeper::{Keeper, KeeperHandle};
+use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
+use crate::recorder::{Input, Recorder, Settings};
+use crate::source::{CameraSettings, SourceHandle, WorkerOptions};
+use crate::status::{Board, Status};
+use crate::time::{moment, mono_us, wall};
+use crate::uplink::Uplink;
+use crate::uplink::home::{HomeHandle, Stopping};
+use crate::uplink::inbox;
+use crate::uplink::live::LiveSender;
+use crate::uplink::pairing::Pairings;
+
+/// Events of a camera that may wait for its recorder.
+const EVENTS: usize = 256;
+/// How long the end waits for the relay to take what was said last.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Why the hub could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The data directory can't be used.
+    #[error("the data directory {} can't be used: {cause}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// A key can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The state on disk can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The home can't be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A camera's key can't be used.
+    #[error(transparent)]
+    Evidence(#[from] SegmentError),
+    /// The socket for the command line can't be made.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// It is being stopped.
+    #[error(transparent)]
+    Stopping(#[from] Stopping),
+}
+
+/// A running hub.
+pub struct Hub {
+    config: Arc<Config>,
+    started_us: u64,
+    board: Board,
+    outbox: Outbox,
+    home: HomeHandle,
+    recorders: Recorders,
+    keepers: [KeeperHandle; 2],
+    uplink: Uplink,
+    connection: watch::Receiver<Option<Connection>>,
+    sources: Vec<SourceHandle>,
+    recording: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    control: Option<Control>,
+}
+
+impl Hub {
+    /// Starts the hub. It works when this returns; the relay and the cameras are connected to in the background.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub async fn start(config: Config, workers: WorkerOptions) -> Result<Self, HubError> {
+        let config = Arc::new(config);
+        let started_us = mono_us();
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let opening = Arc::clone(&config);
+        let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
+        let Opened { store, outbox, home } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
+
+        let board = Board::new();
+        let recorders = Recorders::default();
+        let invitations = home.invitations(wall())?;
+        let home = HomeHandle::spawn(home).map_err(|e| StoreError::Io(e.to_string()))?;
+        let (connections, connection) = watch::channel(None);
+        let live = LiveSender::new(connection.clone(), board.clone());
+        let keeps = Duration::from_secs(u64::from(config.recording.relay_keeps_days) * 86_400);
+        let mut tasks = Vec::new();
+        let mut keep = || {
+            let parts = (outbox.clone(), home.clone(), recorders.clone(), board.clone());
+            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps);
+            tasks.push(tokio::spawn(keeper.run(queue)));
+            handle
+        };
+        let keepers = [keep(), keep()];
+        let pairings = Pairings::default();
+        invitations.into_iter().for_each(|invitation| pairings.resume(invitation));
+
+        let mut hub = Self {
+            uplink: Uplink {
+                target: RelayTarget {
+                    host: config.relay.host.clone(),
+                    port: config.relay.port,
+                    trust: config.relay_pin().map_or(Trust::WebPki, Trust::Pin),
+                },
+                invite: config.relay.invite.clone(),
+                home: home.clone(),
+                store,
+                outbox: outbox.clone(),
+                recorders: recorders.clone(),
+                pairings,
+                board: board.clone(),
+                heartbeat: config.heartbeat(),
+            },
+            config,
+            started_us,
+            board,
+            outbox,
+            home,
+            recorders,
+            keepers,
+            connection,
+            sources: Vec::new(),
+            recording: Vec::new(),
+            tasks,
+            control: None,
+        };
+        for camera in hub.config.cameras.clone() {
+            hub.add_camera(&camera, &workers, live.clone(), Arc::clone(&random)).await?;
+        }
+        let cameras = HubMessage::Cameras(hub.board.cameras());
+        hub.home.call(move |home, env| home.append(&[cameras], Batch::new(), env)).await??;
+        hub.tasks.push(tokio::spawn(hub.uplink.clone().run(connections)));
+        hub.control = Some(Control::listen(&hub.config.data_dir, hub.view())?);
+        Ok(hub)
+    }
+
+    async fn add_camera(
+        &mut self,
+        camera: &Camera,
+        workers: &WorkerOptions,
+        live: LiveSender,
+        random: Arc<dyn Random>,
+    ) -> Result<(), HubError> {
+        let (store, outbox, name) = (self.uplink.store.clone(), self.outbox.clone(), camera.name.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let identity = camera_identity(&*store, &name, &SystemRandom)?;
+            let chain = outbox.reserve(identity.id, None)?;
+            Ok::<_, KeyError>((identity, chain))
+        });
+        let (identity, chain) = made.await.map_err(|e| StoreError::Io(e.to_string()))??;
+        let id = identity.id;
+        self.board.add_camera(id, &camera.name, identity.evidence.public()?);
+        let recording = &self.config.recording;
+        let settings = Settings {
+            pre_roll: Duration::from_secs(recording.pre_roll_s.into()),
+            pre_roll_bytes: (recording.pre_roll_mib as usize) << 20,
+            post_roll: Duration::from_secs(recording.post_roll_s.into()),
+            max_clip: Duration::from_secs(recording.max_clip_s.into()),
+        };
+        let recorder = Recorder::new(id, identity.evidence, chain, settings, random, moment());
+        let (events, source) = mpsc::channel(EVENTS);
+        let (handle, inputs) = RecorderHandle::channel();
+        self.recorders.add(id, handle);
+        let [keeper, announcer] = self.keepers.clone();
+        let sinks = Sinks { keeper, announcer, live, board: self.board.clone(), recorders: self.recorders.clone() };
+        self.recording.push(tokio::spawn(crate::recorder::task::run(id, recorder, source, inputs, sinks)));
+        self.sources.push(crate::source::spawn(settings_of(id, camera), workers.clone(), events));
+        Ok(())
+    }
+
+    /// What the command line and tests can do.
+    pub fn view(&self) -> View {
+        View {
+            config: Arc::clone(&self.config),
+            started_us: self.started_us,
+            uplink: self.uplink.clone(),
+            connection: self.connection.clone(),
+        }
+    }
+
+    /// Ends everything: clips are finished and durable, streams are told to be over, workers are gone.
+    pub async fn stop(mut self) {
+        drop(self.control.take());
+        for (_, recorder) in self.recorders.all() {
+            recorder.send(Input::Stop);
+        }
+        for task in self.recording.drain(..) {
+            let _ = task.await;
+        }
+        for source in self.sources.drain(..) {
+            source.stop().await;
+        }
+        for keeper in &self.keepers {
+            keeper.flush().await;
+        }
+        if self.connection.borrow().is_some() {
+            let _ = tokio::time::timeout(LAST_WORDS, self.said()).await;
+        }
+        for task in self.tasks.drain(..) {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// Waits until the relay has the log.
+    async fn said(&self) {
+        while let Ok(Ok(entries)) = self.home.call(|home, _| home.outbox(1, 1)).await {
+            if entries.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// What can be asked of a running hub from the side.
+#[derive(Clone)]
+pub struct View {
+    config: Arc<Config>,
+    started_us: u64,
+    uplink: Uplink,
+    connection: watch::Receiver<Option<Connection>>,
+}
+
+impl View {
+    /// The page.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn status(&self) -> Result<Status, Stopping> {
+        let uplink = &self.uplink;
+        let (phones, waiting) = uplink
+            .home
+            .call(|home, _| (home.members().len(), home.outbox(1, 10_000).map_or(0, |entries| entries.len())))
+            .await?;
+        let up = Duration::from_micros(mono_us().saturating_sub(self.started_us));
+        Ok(uplink.board.page(&self.config.name, up, uplink.outbox.waiting(), phones as u64, waiting as u64))
+    }
+
+    /// The home.
+    pub fn home(&self) -> &HomeHandle {
+        &self.uplink.home
+    }
+
+    /// QR codes.
+    pub fn pairings(&self) -> &Pairings {
+        &self.uplink.pairings
+    }
+
+    /// The relay as phones are told.
+    pub fn relay_address(&self) -> RelayAddress {
+        let relay = &self.config.relay;
+        RelayAddress { host: relay.host.clone(), port: relay.port, pin: self.config.relay_pin() }
+    }
+
+    /// Removes a phone; true when it was one, and whether the relay knows already.
+    ///
+    /// # Errors
+    /// [`crate::uplink::UplinkError`].
+    pub async fn remove(&self, device: privet_protocol::id::DeviceId) -> Result<Option<bool>, crate::uplink::UplinkError> {
+        let Some(key) = inbox::remove(&self.uplink, device, None).await? else { return Ok(None) };
+        let connection = self.connection.borrow().clone();
+        let Some(connection) = connection else { return Ok(Some(false)) };
+        // Without a connection, or when this one breaks, the next one begins with it.
+        Ok(Some(self.uplink.revoke(&connection, key).await.is_ok()))
+    }
+}
+
+struct Opened {
+    store: Arc<dyn Store>,
+    outbox: Outbox,
+    home: HubHome,
+}
+
+/// Opens the state on disk, or makes it, and brings to an end what a crash cut off.
+fn open(config: &Config) -> Result<Opened, HubError> {
+    let folder = &config.data_dir;
+    let unusable = |e: std::io::Error| HubError::Folder { folder: folder.clone(), cause: e.to_string() };
+    if !folder.is_dir() {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let disk = DiskStore::open(folder.join("state"))?;
+    let key = hub_key(folder, credentials.as_deref(), &SystemRandom)?;
+    let store: Arc<dyn Store> = Arc::new(SealedStore::new(disk, &key)?);
+    let env = Env::new(wall(), &SystemRandom);
+    let mut home = match HubHome::load(Arc::clone(&store))? {
+        Some(home) => home,
+        None => HubHome::create(Arc::clone(&store), &config.name, env)?,
+    };
+    let blobs = Blobs::open(folder.join("clips"), config.recording.free_space_floor_mib << 20)?;
+    let outbox = Outbox::open(Arc::clone(&store), blobs)?;
+    for (stream, _) in outbox.open_streams() {
+        if let Some((ended, extra)) = outbox.end(stream, EndReason::HubStopped, None) {
+            tracing::info!(%stream, segments = ended.segments, "a stream that was cut off is brought to its end");
+            home.append(&[HubMessage::StreamEnded(ended)], extra, env)?;
+            outbox.ended(stream, true);
+        }
+    }
+    Ok(Opened { store, outbox, home })
+}
+
+fn settings_of(id: privet_protocol::id::CameraId, camera: &Camera) -> CameraSettings {
+    let mut settings = CameraSettings::new(id, camera.name.clone(), camera.url.clone());
+    settings.username.clone_from(&camera.username);
+    settings.password = camera.password();
+    settings.audio = camera.audio;
+    settings.motion = camera.motion.then(|| {
+        let mut motion = MotionSettings::default();
+        motion.sensitivity = camera.sensitivity;
+        motion
+    });
+    settings
+}

@@ -1,0 +1,264 @@
+//! Writes clips into the outbox, one thing after the other, and watches the room on the disk.
+//!
+//! When the disk is full (or too slow by far) recording stops: the stream under way is ended with what is durable of it, every
+//! recorder is told, an alarm is raised. As soon as there is room again, recording goes on. The state of the home keeps
+//! the room below the floor for itself, so keys and messages still work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use privet_home::{EndReason, HubMessage, StreamEnded, StreamKind, StreamStarted};
+use privet_protocol::id::{CameraId, StreamId};
+use privet_protocol::storage::StoreError;
+use tokio::sync::mpsc;
+
+use super::Outbox;
+use crate::recorder::chain::Chain;
+use crate::recorder::task::Recorders;
+use crate::recorder::{ClipSegment, Input};
+use crate::status::{Alarm, Board};
+use crate::time::wall;
+use crate::uplink::home::{HomeHandle, Stopping};
+
+/// Segments that wait in memory for a slow disk may take so many bytes.
+const MAX_QUEUED: u64 = 96 << 20;
+/// Recording resumes when there is so much room above the floor.
+const RESUME_ROOM: u64 = 32 << 20;
+/// How often the room is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What is to be kept, in order.
+#[derive(Debug)]
+pub enum Keep {
+    /// A clip or a live stream begins.
+    Started(StreamStarted),
+    /// A clip's segment is whole.
+    Segment(ClipSegment),
+    /// A segment of this stream was dropped before it came here.
+    Overrun(StreamId),
+    /// A stream is over.
+    Ended(StreamKind, StreamEnded),
+    /// A camera needs more numbers.
+    Reserve(CameraId, Chain),
+    /// Answer when everything before this is done.
+    Flush(tokio::sync::oneshot::Sender<()>),
+}
+
+/// Where recorders hand in what is to be kept. Never blocks.
+#[derive(Clone, Debug)]
+pub struct KeeperHandle {
+    queue: mpsc::UnboundedSender<Keep>,
+    queued: Arc<AtomicU64>,
+}
+
+impl KeeperHandle {
+    /// Hands in; a segment is refused, and its stream given up, when too much waits already.
+    pub fn keep(&self, what: Keep) {
+        let what = match what {
+            Keep::Segment(segment) => {
+                let length = segment.bytes.len() as u64;
+                if self.queued.load(Ordering::Relaxed) + length > MAX_QUEUED {
+                    Keep::Overrun(segment.stream)
+                } else {
+                    self.queued.fetch_add(length, Ordering::Relaxed);
+                    Keep::Segment(segment)
+                }
+            }
+            what => what,
+        };
+        // The keeper outlives the recorders.
+        let _ = self.queue.send(what);
+    }
+
+    /// Waits until all that was handed in is done.
+    pub async fn flush(&self) {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        self.keep(Keep::Flush(done));
+        let _ = wait.await;
+    }
+}
+
+/// The keeper's state.
+pub struct Keeper {
+    outbox: Outbox,
+    home: HomeHandle,
+    recorders: Recorders,
+    board: Board,
+    relay_keeps: Duration,
+    queued: Arc<AtomicU64>,
+    full: bool,
+    /// Ends that could not be announced yet.
+    late: Vec<(StreamId, EndReason)>,
+}
+
+impl Keeper {
+    /// A keeper and the queue that feeds it.
+    pub fn new(
+        outbox: Outbox,
+        home: HomeHandle,
+        recorders: Recorders,
+        board: Board,
+        relay_keeps: Duration,
+    ) -> (Self, KeeperHandle, mpsc::UnboundedReceiver<Keep>) {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicU64::new(0));
+        let handle = KeeperHandle { queue, queued: Arc::clone(&queued) };
+        (Self { outbox, home, recorders, board, relay_keeps, queued, full: false, late: Vec::new() }, handle, receiver)
+    }
+
+    /// Keeps until every handle is gone.
+    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Keep>) {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let step = tokio::select! {
+                what = queue.recv() => match what {
+                    Some(what) => self.take(what).await,
+                    None => return,
+                },
+                _ = look.tick() => self.look().await,
+            };
+            if step.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take(&mut self, what: Keep) -> Result<(), Stopping> {
+        match what {
+            Keep::Started(started) => {
+                if started.kind == StreamKind::Clip && self.full {
+                    return Ok(());
+                }
+                self.announce(started).await
+            }
+            Keep::Segment(segment) => {
+                self.queued.fetch_sub(segment.bytes.len() as u64, Ordering::Relaxed);
+                self.segment(segment).await
+            }
+            Keep::Overrun(stream) => {
+                if self.is_open(stream) {
+                    let cause = StoreError::Full("the disk can't keep up with the cameras".into());
+                    self.no_room(&cause).await?;
+                }
+                Ok(())
+            }
+            Keep::Ended(kind, ended) => {
+                let told = (kind == StreamKind::Live).then_some(ended.clone());
+                self.end(ended.stream, ended.reason, told).await
+            }
+            Keep::Reserve(camera, chain) => {
+                let outbox = self.outbox.clone();
+                if let Err(error) = blocking(move || outbox.reserve(camera, Some(&chain))).await {
+                    tracing::error!(%camera, %error, "frame numbers could not be reserved; trying again");
+                }
+                Ok(())
+            }
+            Keep::Flush(done) => {
+                let _ = done.send(());
+                Ok(())
+            }
+        }
+    }
+
+    async fn announce(&mut self, started: StreamStarted) -> Result<(), Stopping> {
+        let extra = self.outbox.announce(&started);
+        let message = HubMessage::StreamStarted(started.clone());
+        match self.home.call(move |home, env| home.append(&[message], extra, env)).await? {
+            Ok(_) => self.outbox.announced(&started),
+            // Nobody will know the stream, so its segments are not kept either.
+            Err(error) => {
+                tracing::error!(stream = %started.stream, %error, "a stream could not be announced");
+                self.board.raise(Alarm::State { cause: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn segment(&mut self, segment: ClipSegment) -> Result<(), Stopping> {
+        if self.full || !self.is_open(segment.stream) {
+            return Ok(());
+        }
+        let outbox = self.outbox.clone();
+        let until = wall().after(self.relay_keeps);
+        match blocking(move || outbox.keep(&segment, until, wall())).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.no_room(&error).await,
+        }
+    }
+
+    fn is_open(&self, stream: StreamId) -> bool {
+        self.outbox.open_streams().iter().any(|(open, _)| *open == stream)
+    }
+
+    async fn end(&mut self, stream: StreamId, reason: EndReason, told: Option<StreamEnded>) -> Result<(), Stopping> {
+        let Some((ended, extra)) = self.outbox.end(stream, reason, told.as_ref()) else { return Ok(()) };
+        let message = HubMessage::StreamEnded(ended);
+        match self.home.call(move |home, env| home.append(&[message], extra, env)).await? {
+            Ok(_) => self.outbox.ended(stream, false),
+            Err(error) => {
+                tracing::error!(%stream, %error, "the end of a stream could not be announced; trying again");
+                self.late.push((stream, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// A segment could not be kept: every clip ends with what is durable, and nothing is recorded until there is room.
+    async fn no_room(&mut self, error: &StoreError) -> Result<(), Stopping> {
+        tracing::error!(%error, "clips can't be kept: recording stops until there is room");
+        self.board.raise(Alarm::NoRoom { cause: error.to_string() });
+        self.full = true;
+        let clips: Vec<StreamId> = self
+            .outbox
+            .open_streams()
+            .into_iter()
+            .filter(|(_, open)| open.kind == StreamKind::Clip)
+            .map(|(stream, _)| stream)
+            .collect();
+        for stream in clips {
+            self.end(stream, EndReason::NoRoom, None).await?;
+        }
+        self.tell(false).await;
+        Ok(())
+    }
+
+    /// Looks after what could not be done before.
+    async fn look(&mut self) -> Result<(), Stopping> {
+        for (stream, reason) in std::mem::take(&mut self.late) {
+            self.end(stream, reason, None).await?;
+        }
+        let outbox = self.outbox.clone();
+        let room = blocking(move || outbox.room()).await.unwrap_or(0);
+        if self.full && room >= RESUME_ROOM {
+            tracing::info!("there is room again: recording goes on");
+            self.full = false;
+            self.board.clear_room();
+            self.tell(true).await;
+        } else if !self.full && room == 0 {
+            let error = StoreError::Full("the free-space floor is reached".into());
+            self.no_room(&error).await?;
+        }
+        self.board.set_room(room);
+        Ok(())
+    }
+
+    async fn tell(&self, room: bool) {
+        for (camera, recorder) in self.recorders.all() {
+            let outbox = self.outbox.clone();
+            // Where the chain can't be read the recorder's own is the best there is; nothing is written to it meanwhile.
+            let Ok(chain) = blocking(move || outbox.chain(camera)).await else { continue };
+            recorder.send(if room { Input::Room { chain } } else { Input::NoRoom { chain } });
+        }
+    }
+}
+
+async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panic) => Err(StoreError::Io(panic.to_string())),
+    }
+}

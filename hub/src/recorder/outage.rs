@@ -1,0 +1,118 @@
+//! Outages become gap statements; a wall clock that is set back is noticed.
+
+use privet_protocol::time::Timestamp;
+use privet_segment::{Gap, GapReason};
+
+use super::event::Moment;
+
+/// A wall clock may fall behind the monotonic one by so much before it counts as set back.
+const TOLERANCE_MS: i64 = 1_000;
+
+/// What is to be said about missing pictures at the next segment, for the live and the recorded statements each.
+#[derive(Debug, Default)]
+pub struct Outages {
+    live: State,
+    recorded: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    None,
+    /// Begun, not over.
+    Open { from: Timestamp, reason: GapReason },
+    /// Over, not yet told.
+    Over(Gap),
+}
+
+impl State {
+    fn begin(&mut self, from: Timestamp, reason: GapReason) {
+        *self = match std::mem::take(self) {
+            // Two outages without a segment between them are one; the first cause is the one to name.
+            Self::Open { from, reason } | Self::Over(Gap { from, reason, .. }) => Self::Open { from, reason },
+            Self::None => Self::Open { from, reason },
+        };
+    }
+
+    fn end(&mut self, until: Timestamp) {
+        if let Self::Open { from, reason } = *self {
+            *self = Self::Over(Gap { from, until, reason });
+        }
+    }
+
+    fn take(&mut self) -> Option<Gap> {
+        match *self {
+            Self::Over(gap) => {
+                *self = Self::None;
+                Some(gap)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Outages {
+    /// The hub was off since its last recorded segment.
+    pub fn after_restart(recorded_until: Option<Timestamp>) -> Self {
+        let recorded =
+            recorded_until.map_or(State::None, |from| State::Open { from, reason: GapReason::HubOff });
+        Self { live: State::None, recorded }
+    }
+
+    /// No pictures come from now on.
+    pub fn begin(&mut self, from: Timestamp, reason: GapReason) {
+        self.live.begin(from, reason);
+        self.recorded.begin(from, reason);
+    }
+
+    /// They come again.
+    pub fn end(&mut self, until: Timestamp) {
+        self.live.end(until);
+        self.recorded.end(until);
+    }
+
+    /// Nothing can be recorded from now on.
+    pub fn begin_recorded(&mut self, from: Timestamp, reason: GapReason) {
+        self.recorded.begin(from, reason);
+    }
+
+    /// It can again.
+    pub fn end_recorded(&mut self, until: Timestamp) {
+        self.recorded.end(until);
+    }
+
+    /// What the next live segment says.
+    pub fn take_live(&mut self) -> Option<Gap> {
+        self.live.take()
+    }
+
+    /// What the next recorded segment says. The first one of a clip says at least that nothing was recorded since the last.
+    pub fn take_recorded(&mut self, started: Timestamp, last: Option<Timestamp>, first: bool) -> Option<Gap> {
+        self.recorded.end(started);
+        let between = last.filter(|last| first && *last < started);
+        self.recorded
+            .take()
+            .or_else(|| between.map(|from| Gap { from, until: started, reason: GapReason::NotRecorded }))
+    }
+}
+
+/// Watches the wall clock against the monotonic one.
+#[derive(Debug)]
+pub struct WallClock {
+    last: Moment,
+}
+
+impl WallClock {
+    /// From now on.
+    pub fn new(now: Moment) -> Self {
+        Self { last: now }
+    }
+
+    /// Whether the wall clock was set back since the last look.
+    pub fn stepped_back(&mut self, now: Moment) -> bool {
+        let passed_ms = i64::try_from(now.mono_us.saturating_sub(self.last.mono_us) / 1000).unwrap_or(i64::MAX);
+        let expected = self.last.wall.0.saturating_add(passed_ms);
+        self.last = now;
+        now.wall.0 < expected.saturating_sub(TOLERANCE_MS)
+    }
+}

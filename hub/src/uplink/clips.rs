@@ -1,0 +1,142 @@
+//! Clips on their way: the outbox's segments, oldest first, each resumed where an earlier try broke off.
+
+use std::time::Duration;
+
+use privet_protocol::time::Timestamp;
+use privet_relay_client::{ClientError, Code, Connection, Retention};
+
+use super::{Uplink, UplinkError};
+use crate::outbox::Pending;
+use crate::status::Alarm;
+
+/// Segments sent at the same time.
+pub(super) const PARALLEL: usize = 3;
+/// How often the outbox is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long to wait when the relay has no room.
+const NO_ROOM: Duration = Duration::from_secs(30);
+/// Bytes handed to QUIC at once.
+const PIECE: usize = 64 * 1024;
+/// Live goes first.
+const PRIORITY: i32 = -1;
+
+/// Sends one segment after the other.
+pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
+    loop {
+        let Some((number, pending)) = uplink.outbox.claim() else {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        let mut claim = Claim { uplink: &uplink, number, held: true };
+        let outcome = send_one(&uplink, &connection, &pending).await;
+        match outcome {
+            Ok(()) => {
+                claim.done(false).await?;
+                uplink.board.clear_relay();
+            }
+            Err(UplinkError::Relay(ClientError::Refused(refusal))) => {
+                uplink.board.raise(Alarm::Relay { cause: refusal.to_string() });
+                match refusal.code {
+                    // It will never take this one: its place is taken, its stream is closed, or it is too long.
+                    Code::Conflict | Code::Gone | Code::TooLarge => {
+                        tracing::error!(stream = %pending.stream, index = pending.index, %refusal, "a segment is given up");
+                        claim.done(true).await?;
+                    }
+                    _ => {
+                        drop(claim);
+                        tokio::time::sleep(NO_ROOM).await;
+                    }
+                }
+            }
+            Err(UplinkError::Store(error)) => {
+                tracing::error!(stream = %pending.stream, index = pending.index, %error, "a segment can't be read");
+                claim.done(true).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -> Result<(), UplinkError> {
+    let longest = connection.server_time().after(Duration::from_secs(connection.limits().retention_s));
+    let until = Timestamp(pending.until.0.min(longest.0));
+    let mut writer = connection.put(pending.stream, pending.index, Retention::Keep { until }, true).await?;
+    if writer.stored().is_none() {
+        writer.set_priority(PRIORITY);
+        let outbox = uplink.outbox.clone();
+        let segment = pending.clone();
+        let bytes = tokio::task::spawn_blocking(move || outbox.read(&segment))
+            .await
+            .map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+        let mut at = usize::try_from(writer.offset()).unwrap_or(usize::MAX).min(bytes.len());
+        while at < bytes.len() {
+            let end = (at + PIECE).min(bytes.len());
+            writer.write(bytes.slice(at..end)).await?;
+            at = end;
+        }
+    }
+    let stored = writer.finish().await?;
+    if stored == pending.length {
+        Ok(())
+    } else {
+        let cause = format!("the relay stored {stored} of {} bytes", pending.length);
+        Err(ClientError::Protocol(cause).into())
+    }
+}
+
+/// A segment being sent: given back when the try fails, also when the task is dropped.
+struct Claim<'a> {
+    uplink: &'a Uplink,
+    number: u64,
+    held: bool,
+}
+
+impl Claim<'_> {
+    async fn done(&mut self, given_up: bool) -> Result<(), UplinkError> {
+        let outbox = self.uplink.outbox.clone();
+        let number = self.number;
+        let stored = tokio::task::spawn_blocking(move || outbox.stored(number, given_up)).await;
+        stored.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+        self.held = false;
+        Ok(())
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.held {
+            self.uplink.outbox.release(self.number);
+        }
+    }
+}
+
+/// Tells the relay which streams are whole, once it has all their segments.
+pub(super) async fn finish(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
+    loop {
+        for (stream, segments) in uplink.outbox.finishes() {
+            let told = match segments {
+                Some(segments) => connection.finish_stream(stream, segments).await,
+                // A live stream that a crash cut off: it has as many as the relay got.
+                None => match connection.stat(stream).await {
+                    Ok(state) => connection.finish_stream(stream, state.next).await,
+                    Err(error) => Err(error),
+                },
+            };
+            match told {
+                Ok(()) => {}
+                // It does not know the stream (any more), or knows its end already.
+                Err(ClientError::Refused(refusal)) => {
+                    tracing::debug!(%stream, %refusal, "the relay was not told a stream's end");
+                    if matches!(refusal.code, Code::Busy | Code::Storage | Code::Quota) {
+                        continue;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let outbox = uplink.outbox.clone();
+            let done = tokio::task::spawn_blocking(move || outbox.finished(stream)).await;
+            done.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! What phones ask for, and what is done about it.
+
+use std::time::Duration;
+
+use privet_home::{FromPhone, HomeError, PhoneMessage, ReceiveError};
+use privet_protocol::id::DeviceId;
+use privet_protocol::storage::{Batch, Store};
+use privet_relay_client::{Code, Connection, LogItem};
+
+use super::{Uplink, UplinkError, pairing};
+use crate::recorder::Input;
+use crate::status::Alarm;
+
+/// The next inbox message to take.
+const NEXT: &[u8] = b"hub/inbox-next";
+
+/// Takes messages as they come, for ever.
+pub(super) async fn follow(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
+    let mut next = next_number(&*uplink.store)?;
+    let mut reader = connection.read_inbox(next, true).await?;
+    loop {
+        let item = match reader.next().await {
+            Ok(Some(item)) => item,
+            Ok(None) => {
+                reader = connection.read_inbox(next, true).await?;
+                continue;
+            }
+            // The relay let messages go by before the hub came: phones ask again for what they want.
+            Err(error) if error.refusal() == Some(Code::Gone) => {
+                next = connection.usage().await?.inbox_head + 1;
+                tracing::warn!(next, "messages of phones expired at the relay before they were read");
+                reader = connection.read_inbox(next, true).await?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let LogItem::Entry { seq, bytes } = item else { continue };
+        take(&uplink, &connection, seq, bytes).await?;
+        next = seq + 1;
+        connection.ack_inbox(seq).await?;
+    }
+}
+
+async fn take(uplink: &Uplink, connection: &Connection, seq: u64, bytes: Vec<u8>) -> Result<(), UplinkError> {
+    let received = uplink
+        .home
+        .call(move |home, env| {
+            let mut extra = Batch::new();
+            extra.put(NEXT, (seq + 1).to_be_bytes());
+            home.receive(&bytes, extra, env)
+        })
+        .await?;
+    match received {
+        Ok(from) => act(uplink, connection, from).await,
+        Err(ReceiveError::Home(error)) => Err(error.into()),
+        // Final: it is never taken, and must not be read again.
+        Err(error) => {
+            tracing::debug!(seq, %error, "a message of a phone was not taken");
+            let store = uplink.store.clone();
+            let commit = tokio::task::spawn_blocking(move || {
+                let mut batch = Batch::new();
+                batch.put(NEXT, (seq + 1).to_be_bytes());
+                store.commit(batch)
+            });
+            commit.await.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+            Ok(())
+        }
+    }
+}
+
+async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Result<(), UplinkError> {
+    let viewer = from.device;
+    if let Some(seq) = from.forked {
+        let cause = format!("a phone was shown another history of this home from entry {seq} on");
+        uplink.board.raise(Alarm::Relay { cause });
+    }
+    if from.rejoined {
+        let messages = pairing::snapshot(uplink);
+        uplink.home.call(move |home, env| home.append(&messages, Batch::new(), env)).await??;
+    }
+    match from.message {
+        Some(PhoneMessage::Watch { camera, lease_ms }) => {
+            if let Some(recorder) = uplink.recorders.of(camera) {
+                recorder.send(Input::Watch { viewer, lease: Duration::from_millis(lease_ms.into()) });
+            }
+        }
+        Some(PhoneMessage::Unwatch { camera }) => {
+            if let Some(recorder) = uplink.recorders.of(camera) {
+                recorder.send(Input::Unwatch { viewer });
+            }
+        }
+        Some(PhoneMessage::RemoveDevice { device }) => match remove(uplink, device, Some(viewer)).await {
+            Ok(Some(key)) => uplink.revoke(connection, key).await?,
+            Ok(None) => tracing::info!(%device, "a device to be removed is not a member"),
+            Err(error) => return Err(error),
+        },
+        Some(PhoneMessage::Paired) => {
+            tracing::info!(device = %viewer, "a phone is in");
+            uplink.pairings.arrived(viewer);
+        }
+        Some(message) => tracing::debug!(device = %viewer, ?message, "a phone's message needs nothing done"),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Removes a phone from the home and moves all streams to new keys. Gives the key to revoke at the relay; `None` when it is
+/// no member.
+pub(crate) async fn remove(
+    uplink: &Uplink,
+    device: DeviceId,
+    by: Option<DeviceId>,
+) -> Result<Option<privet_relay_client::CapabilityKey>, UplinkError> {
+    let removed = uplink.home.call(move |home, env| home.remove(device, by, Batch::new(), env)).await?;
+    let removed = match removed {
+        Ok(removed) => removed,
+        Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    for (_, recorder) in uplink.recorders.all() {
+        recorder.send(Input::Rekey { removed: Some(device) });
+    }
+    tracing::info!(%device, "a phone was removed; all streams have new keys");
+    Ok(Some(removed.capability))
+}
+
+fn next_number(store: &dyn Store) -> Result<u64, UplinkError> {
+    let bytes = store.get(NEXT)?;
+    Ok(bytes.and_then(|b| b.try_into().ok()).map_or(1, u64::from_be_bytes))
+}

@@ -1,0 +1,292 @@
+//! QR codes that wait for a phone: one mailbox at the relay each.
+//!
+//! The order matters: the phone becomes a member in the home's state first, then its key is granted rights, then the log goes out,
+//! and only then is it answered. A connection lost in between changes nothing: on the next one the mailbox is read again from
+//! its first message, and the same request gets the same answer. The mailbox closes when the phone has said in the log's
+//! language that it is in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use privet_home::{AdmitError, HomeError, HubMessage, Invitation, RelayAddress};
+use privet_protocol::id::{DeviceId, PairingId};
+use privet_relay_client::{ClientKey, Code, Connection, LogItem, Rights, Side};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use super::home::{HomeHandle, Stopping};
+use super::{Uplink, UplinkError};
+use crate::time::wall;
+
+/// What happens with a QR code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PairingEvent {
+    /// The relay holds its mailbox: a phone can come.
+    Ready,
+    /// Somebody tried and was refused.
+    Refused {
+        /// Why.
+        cause: String,
+        /// Whether it can be tried again.
+        over: bool,
+    },
+    /// A phone is a member.
+    Joined {
+        /// Its id.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+        /// The number to compare.
+        safety_number: Option<String>,
+    },
+    /// The phone follows the log.
+    Arrived {
+        /// Its id.
+        device: DeviceId,
+    },
+    /// Its time is over.
+    Expired,
+}
+
+/// The QR codes of this run. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Pairings(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: Mutex<BTreeMap<PairingId, Open>>,
+    opened: Notify,
+    arrivals: Notify,
+}
+
+#[derive(Debug)]
+struct Open {
+    invitation: Invitation,
+    listener: Option<mpsc::UnboundedSender<PairingEvent>>,
+    /// Mailbox messages up to this one were tried.
+    tried: u64,
+    joined: Option<DeviceId>,
+    arrived: bool,
+}
+
+impl Pairings {
+    /// Shows a new QR code: what it says, and what happens with it.
+    ///
+    /// # Errors
+    /// [`HomeError`] when the home can't keep it; [`Stopping`].
+    pub async fn open(
+        &self,
+        home: &HomeHandle,
+        relay: RelayAddress,
+        ttl: Duration,
+    ) -> Result<Result<(Invitation, mpsc::UnboundedReceiver<PairingEvent>), HomeError>, Stopping> {
+        let invitation = match home.call(move |home, env| home.invite(&relay, ttl, env)).await? {
+            Ok(invitation) => invitation,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (listener, events) = mpsc::unbounded_channel();
+        self.add(invitation.clone(), Some(listener));
+        Ok(Ok((invitation, events)))
+    }
+
+    /// A QR code of an earlier run that is still good.
+    pub fn resume(&self, invitation: Invitation) {
+        self.add(invitation, None);
+    }
+
+    /// Nobody looks at the QR code any more: it is worth nothing from now on.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn cancel(&self, home: &HomeHandle, pairing: PairingId) -> Result<(), Stopping> {
+        let used = self.lock().get(&pairing).is_none_or(|o| o.joined.is_some());
+        // A phone that is in already still has to fetch its answer.
+        if !used {
+            self.lock().remove(&pairing);
+            if let Err(error) = home.call(move |home, _| home.cancel(pairing)).await? {
+                tracing::warn!(%error, "a pairing could not be cancelled; it ends by itself");
+            }
+            self.0.arrivals.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// A phone said that it is in.
+    pub(super) fn arrived(&self, device: DeviceId) {
+        for open in self.lock().values_mut().filter(|o| o.joined == Some(device)) {
+            open.arrived = true;
+            open.tell(PairingEvent::Arrived { device });
+        }
+        self.0.arrivals.notify_waiters();
+    }
+
+    fn add(&self, invitation: Invitation, listener: Option<mpsc::UnboundedSender<PairingEvent>>) {
+        let open = Open { listener, tried: 0, joined: None, arrived: false, invitation };
+        self.lock().insert(open.invitation.pairing, open);
+        self.0.opened.notify_one();
+    }
+
+    fn with<R>(&self, pairing: PairingId, look: impl FnOnce(&mut Open) -> R) -> Option<R> {
+        self.lock().get_mut(&pairing).map(look)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PairingId, Open>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn tell(&self, event: PairingEvent) {
+        if let Some(listener) = &self.listener {
+            // Whoever asked may be gone.
+            let _ = listener.send(event);
+        }
+    }
+}
+
+/// Serves every open pairing on this connection.
+pub(super) async fn serve(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
+    let mut served = Vec::new();
+    let mut tasks: JoinSet<Result<(), UplinkError>> = JoinSet::new();
+    loop {
+        let open: Vec<Invitation> = uplink.pairings.lock().values().map(|o| o.invitation.clone()).collect();
+        for invitation in open {
+            if !served.contains(&invitation.pairing) {
+                served.push(invitation.pairing);
+                tasks.spawn(serve_one(uplink.clone(), connection.clone(), invitation));
+            }
+        }
+        tokio::select! {
+            () = uplink.pairings.0.opened.notified() => {}
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(Ok(())) => {}
+                // What the relay refuses about one mailbox does not concern the rest.
+                Ok(Err(UplinkError::Relay(error))) if error.refusal().is_some() => {
+                    tracing::warn!(%error, "a pairing ended early");
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(panic) => tracing::error!(%panic, "a pairing failed"),
+            },
+        }
+    }
+}
+
+async fn serve_one(uplink: Uplink, connection: Connection, invitation: Invitation) -> Result<(), UplinkError> {
+    let pairing = invitation.pairing;
+    let left = invitation.until.since(wall());
+    let outcome = tokio::select! {
+        outcome = meet(&uplink, &connection, &invitation) => outcome,
+        () = tokio::time::sleep(left) => Ok(()),
+        () = cancelled(&uplink.pairings, pairing) => Ok(()),
+    };
+    if let Err(UplinkError::Relay(error)) = &outcome
+        && error.refusal().is_none()
+    {
+        // The connection broke: the next one goes on here.
+        return outcome;
+    }
+    let over = uplink.pairings.lock().remove(&pairing);
+    if let Some(open) = over.filter(|o| o.joined.is_none()) {
+        open.tell(match &outcome {
+            Ok(()) => PairingEvent::Expired,
+            Err(error) => PairingEvent::Refused { cause: error.to_string(), over: true },
+        });
+    }
+    match connection.close_mailbox(invitation.mailbox).await {
+        Err(error) if error.refusal().is_none() => Err(error.into()),
+        _ => outcome,
+    }
+}
+
+/// Waits for a phone, lets it in, and waits until it has arrived.
+async fn meet(uplink: &Uplink, connection: &Connection, invitation: &Invitation) -> Result<(), UplinkError> {
+    let pairings = &uplink.pairings;
+    let pairing = invitation.pairing;
+    let key = ClientKey::from_seed(&invitation.mailbox_key)?.public();
+    match connection.open_mailbox(invitation.mailbox, key, invitation.until).await {
+        Ok(()) => {}
+        // An earlier connection opened it.
+        Err(error) if error.refusal() == Some(Code::Conflict) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let _ = pairings.with(pairing, |open| open.tell(PairingEvent::Ready));
+    let mut requests = connection.collect(invitation.mailbox, Side::Hub, 1).await?;
+    while let Some(item) = requests.next().await? {
+        let LogItem::Entry { seq, bytes } = item else { continue };
+        let admitted_before = pairings.with(pairing, |open| open.joined.is_some()).unwrap_or(false);
+        let tried = pairings.with(pairing, |open| {
+            let newest = open.tried.max(seq);
+            std::mem::replace(&mut open.tried, newest)
+        });
+        let tried = tried.unwrap_or(0);
+        if seq <= tried && !admitted_before {
+            continue;
+        }
+        let snapshot = snapshot(uplink);
+        let admitted = uplink.home.call(move |home, env| home.admit(pairing, &bytes, &snapshot, env)).await?;
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(AdmitError::Home(error)) => return Err(error.into()),
+            Err(error) => {
+                let over = !matches!(error, AdmitError::Forged { attempts_left: 1.. } | AdmitError::Invalid { attempts_left: 1.., .. });
+                tracing::warn!(%error, "a pairing request was refused");
+                let _ = pairings.with(pairing, |open| {
+                    open.tell(PairingEvent::Refused { cause: error.to_string(), over: over && !admitted_before });
+                });
+                if over && !admitted_before {
+                    return Ok(());
+                }
+                continue;
+            }
+        };
+        let (device, name) = (admitted.member.device, admitted.member.name.clone());
+        let number = uplink.home.call(move |home, _| home.safety_number(device)).await?;
+        let first = pairings.with(pairing, |open| open.joined.replace(device).is_none()).unwrap_or(true);
+        connection.grant(admitted.capability, Rights::PHONE).await?;
+        log_is_out(uplink).await?;
+        connection.post(invitation.mailbox, Side::Phone, admitted.answer).await?;
+        if first {
+            tracing::info!(%device, "a phone was let in");
+            let safety_number = number.map(|n| n.to_string());
+            let _ = pairings.with(pairing, |open| open.tell(PairingEvent::Joined { device, name, safety_number }));
+        }
+        arrived(pairings, pairing).await;
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// What a newcomer must know: the cameras, and the streams that are open, from their next segment on.
+pub(super) fn snapshot(uplink: &Uplink) -> Vec<HubMessage> {
+    let streams = uplink.recorders.open_streams().into_iter().map(HubMessage::StreamStarted);
+    std::iter::once(HubMessage::Cameras(uplink.board.cameras())).chain(streams).collect()
+}
+
+/// Waits until the relay has the whole log.
+async fn log_is_out(uplink: &Uplink) -> Result<(), UplinkError> {
+    while !uplink.home.call(|home, _| home.outbox(1, 1)).await??.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+async fn arrived(pairings: &Pairings, pairing: PairingId) {
+    loop {
+        let arrival = pairings.0.arrivals.notified();
+        if pairings.with(pairing, |open| open.arrived).unwrap_or(true) {
+            return;
+        }
+        arrival.await;
+    }
+}
+
+async fn cancelled(pairings: &Pairings, pairing: PairingId) {
+    loop {
+        let arrival = pairings.0.arrivals.notified();
+        if pairings.with(pairing, |_| ()).is_none() {
+            return;
+        }
+        arrival.await;
+    }
+}
