@@ -1,2 +1,106 @@
-//! Benchmarks.
-fn main() {}
+//! `privet-bench`: what things cost, and whether the goals hold.
+//!
+//! - [`seal`]: sealing and opening against the primitives they are made of;
+//! - [`latency`]: from the camera's packet to the decrypted access unit, and what the hub adds;
+//! - [`hub`]: processor and memory for each further camera;
+//! - [`start`]: how long a live picture takes to appear, and pairing;
+//! - [`pull`]: retina alone, the floor that hub and latency are compared with.
+
+mod figure;
+mod film;
+mod hub;
+mod latency;
+mod pull;
+mod seal;
+mod start;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use figure::Figure;
+use privet_demo::Trouble;
+
+/// Measures Privet and says whether its goals hold.
+#[derive(Parser)]
+#[command(name = "privet-bench", version)]
+struct Args {
+    /// What to measure; all if not said.
+    #[command(subcommand)]
+    bench: Option<Bench>,
+    /// One line of JSON for each figure instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Bench {
+    /// Sealing and opening segments, against the bare primitives and against MLS messages.
+    Seal,
+    /// Camera to viewer, and what the hub adds.
+    Latency,
+    /// Processor and memory for each further camera.
+    Hub,
+    /// From asking for a live picture to having it.
+    LiveStart,
+    /// From the text of the pairing code to the list of cameras.
+    Pairing,
+    /// Pulls a camera with retina and nothing else, for so many seconds; used by the others.
+    #[command(hide = true)]
+    Pull {
+        /// The camera.
+        url: String,
+        /// How long.
+        seconds: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let benches = match args.bench {
+        Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
+        Some(bench) => vec![bench],
+        None => vec![Bench::Seal, Bench::Latency, Bench::Hub, Bench::LiveStart, Bench::Pairing],
+    };
+    if !args.json {
+        println!("{}", Figure::heading());
+    }
+    let mut all_well = true;
+    for bench in benches {
+        match run(&bench) {
+            Ok(figures) => {
+                for figure in figures {
+                    println!("{}", if args.json { figure.json() } else { figure.row() });
+                    all_well &= figure.met() != Some(false);
+                }
+            }
+            Err(trouble) => {
+                eprintln!("privet-bench {bench:?}: {trouble}");
+                all_well = false;
+            }
+        }
+    }
+    if !all_well {
+        eprintln!("Not every goal was met.");
+    }
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(bench: &Bench) -> Result<Vec<Figure>, Trouble> {
+    match bench {
+        Bench::Seal => Ok(seal::run()),
+        Bench::Latency => latency::run(),
+        Bench::Hub => hub::run(),
+        Bench::LiveStart => start::live(),
+        Bench::Pairing => start::pairing(),
+        Bench::Pull { .. } => Ok(Vec::new()),
+    }
+}
+
+/// A folder for one benchmark, made anew.
+fn folder(name: &str) -> Result<PathBuf, Trouble> {
+    let folder = std::env::temp_dir().join(format!("privet-bench-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|e| Trouble::new(format!("{}: {e}", folder.display())))?;
+    Ok(folder)
+}

@@ -106,3 +106,15 @@ fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     std::hint::black_box(result);
     (end.tv_sec - start.tv_sec) as f64 + (end.tv_nsec - start.tv_nsec) as f64 / 1e9
 }
+pub fn profile(what: &str) {
+    let mut s = Subject::new(Track::Audio, SEGMENT, RECORD);
+    let mut best = f64::MAX;
+    for _ in 0..8000 {
+        best = best.min(match what {
+            "seal" => s.seal(),
+            "stored" => s.read_stored(),
+            _ => s.open(),
+        });
+    }
+    println!("{} us", best * 1e6);
+}
