@@ -98,7 +98,8 @@ pub enum ReceiveError {
     /// It was taken before.
     #[error("the message was received before")]
     Seen,
-    /// It belongs to a time the group has left; the phone will notice and send it anew.
+    /// It belongs to a time the group has left. A phone that still has it in its outbox makes it anew when it has read the
+    /// log.
     #[error("the message belongs to an earlier state of the group")]
     Stale,
     /// It was not made by a member, or was changed on the way.

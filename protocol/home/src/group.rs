@@ -182,8 +182,8 @@ pub(crate) fn refused(error: impl std::fmt::Display) -> HomeError {
 pub(crate) enum Unread {
     /// Its key was used and erased: it was read before.
     Seen,
-    /// It belongs to another epoch than those that can be read.
-    Epoch,
+    /// Its key is forgotten: it belongs to another epoch than those that can be read, or came too late within one.
+    Past,
     /// It is not authentic, or does not fit the group.
     Bad(String),
     /// The store failed.
@@ -197,11 +197,14 @@ impl From<ProcessMessageError<OverlayError>> for Unread {
         match error {
             ProcessMessageError::StorageError(error) => Self::Store(error.into()),
             ProcessMessageError::ValidationError(ValidationError::UnableToDecrypt(Undecryptable(
-                Ratchet::SecretReuseError | Ratchet::TooDistantInThePast,
+                Ratchet::SecretReuseError,
             ))) => Self::Seen,
-            ProcessMessageError::ValidationError(ValidationError::WrongEpoch | ValidationError::NoPastEpochData) => {
-                Self::Epoch
-            }
+            // openmls reports an epoch that it has forgotten as a generation that it has.
+            ProcessMessageError::ValidationError(
+                ValidationError::WrongEpoch
+                | ValidationError::NoPastEpochData
+                | ValidationError::UnableToDecrypt(Undecryptable(Ratchet::TooDistantInThePast)),
+            ) => Self::Past,
             error => Self::Bad(error.to_string()),
         }
     }

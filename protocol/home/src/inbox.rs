@@ -51,7 +51,7 @@ impl<'a> Inbox<'a> {
 /// The content of a message: signed by MLS, encrypted, and numbered, because MLS' signature does not cover its place.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Payload {
-    /// From 1, anew after each join and rejoin.
+    /// From 1, for as long as the phone is a member; the hub takes each number once.
     pub(crate) number: u64,
     pub(crate) at: Timestamp,
     pub(crate) body: SecretBytes,

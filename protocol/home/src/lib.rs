@@ -27,6 +27,7 @@ pub mod pairing;
 mod phone;
 mod policy;
 mod provider;
+mod record;
 mod rejoin;
 pub mod safety;
 

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::record::scan_all;
+
 /// Everything openmls keeps stands under this prefix.
 pub(crate) const PREFIX: &[u8] = b"home/mls/";
 
@@ -49,7 +51,7 @@ impl Overlay {
     /// Like [`Self::take`], for a new group: everything openmls kept before is deleted in the same batch.
     pub(crate) fn take_fresh(&self) -> Result<Batch, StoreError> {
         let mut batch = Batch::new();
-        for (key, _) in self.store.scan(PREFIX, PREFIX, usize::MAX)? {
+        for (key, _) in scan_all(&self.store, PREFIX)? {
             batch.delete(key);
         }
         batch.merge(self.take());

@@ -35,6 +35,8 @@ pub(crate) struct Answer {
     #[serde(with = "serde_bytes")]
     pub(crate) prev: [u8; 32],
     pub(crate) hub_name: String,
+    /// The highest number of the phone's messages that was taken.
+    pub(crate) heard: u64,
     pub(crate) members: Vec<Member>,
     #[serde(with = "serde_bytes")]
     pub(crate) welcome: Vec<u8>,

@@ -3,11 +3,16 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use privet_home::{MemberChange, PhoneMessage, Received};
-use privet_protocol::storage::Batch;
+use privet_home::{
+    Env, HomeError, LogError, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError, ReceiveError, Received,
+};
+use privet_protocol::id::CameraId;
+use privet_protocol::random::SeededRandom;
+use privet_protocol::storage::{Batch, MemoryStore, Store as _};
 
 #[test]
 fn a_phone_pairs_and_hears_the_hub_and_the_hub_hears_it() {
@@ -72,4 +77,229 @@ fn a_phone_renews_its_keys_and_the_others_follow() {
     assert!(heard(&world.read(&mut ben), &note("after")));
     world.pass(Duration::from_secs(25 * 3600));
     assert!(ann.home.update_due(world.now), "and daily");
+}
+
+#[test]
+fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
+    let mut world = World::new("remove");
+    let mut ann = world.pair("Ann");
+    let mut ben = world.pair("Ben");
+    let mut cyd = world.pair("Cyd");
+    for phone in [&mut ann, &mut ben] {
+        world.read(phone);
+    }
+    let lost = ben.home.device();
+    let before_capability = world.hub.capabilities();
+    ann.home.send(&PhoneMessage::RemoveDevice { device: lost }, Batch::new(), world.env()).unwrap();
+    assert_eq!(world.deliver(&mut ann), [Some(PhoneMessage::RemoveDevice { device: lost })]);
+    let env = Env::new(world.now, &world.random);
+    let removed = world.hub.remove(lost, Some(ann.home.device()), Batch::new(), env).unwrap();
+    world.upload();
+    assert!(before_capability.contains(&removed.capability));
+    assert!(!world.hub.capabilities().contains(&removed.capability));
+    assert_eq!(world.hub.revocations(), [removed.capability], "until the relay has revoked it");
+    world.hub.revoked(&removed.capability).unwrap();
+    assert!(world.hub.revocations().is_empty());
+    assert_eq!(
+        world.hub.remove(lost, None, Batch::new(), Env::new(world.now, &world.random)).unwrap_err(),
+        HomeError::NotAMember(lost)
+    );
+
+    world.say(&note("not for Ben"));
+    for phone in [&mut ann, &mut cyd] {
+        let received = world.read(phone);
+        assert!(received.iter().any(|r| matches!(
+            r,
+            Received::Members(changes) if matches!(changes.as_slice(), [MemberChange::Left(m)] if m.device == lost)
+        )));
+        assert!(heard(&received, &note("not for Ben")));
+        assert_eq!(phone.home.members().len(), 2);
+    }
+    let copy = ben.store.backup();
+    assert_eq!(world.read(&mut ben).last(), Some(&Received::Removed));
+    assert!(ben.home.is_removed());
+    let secret = world.log.last().unwrap();
+    assert_eq!(
+        ben.home.receive(secret.seq, &secret.bytes, |_| Batch::new(), world.env()).unwrap_err(),
+        LogError::Removed
+    );
+    ben.restart();
+    assert!(ben.home.is_removed());
+    assert_eq!(ben.home.rejoin(world.env()).unwrap_err(), HomeError::Removed);
+
+    // Even with everything it ever knew, from before it learned of it, it is let in no more and reads nothing new.
+    let mut thief = Phone { home: PhoneHome::load(Arc::new(copy.clone())).unwrap().unwrap(), store: copy };
+    let removal = thief.home.position().seq;
+    for entry in &world.log[removal as usize..] {
+        let result = thief.home.receive(entry.seq, &entry.bytes, |_| Batch::new(), world.env());
+        assert!(!matches!(result, Ok(Received::Message { message, .. }) if message == note("not for Ben")));
+    }
+    let mut thief = Phone { home: PhoneHome::load(Arc::new(ben.store.backup())).unwrap().unwrap(), ..thief };
+    assert!(thief.home.rejoin(world.env()).is_err());
+    // A removed phone may pair again.
+    let env = Env::new(world.now, &world.random);
+    let invitation = world.hub.invite(&relay(), TEN_MINUTES, env).unwrap();
+    let offer = Offer::parse(&invitation.qr_text, world.now).unwrap();
+    let (mut attempt, request) =
+        PhoneHome::begin(&offer, "Ben", Arc::new(ben.store.clone()), world.env()).unwrap();
+    let admitted = world.admit(&invitation, &request);
+    ben.home = attempt.complete(&admitted.answer, world.env()).unwrap();
+    world.say(&note("again"));
+    assert!(heard(&world.read(&mut ben), &note("again")));
+}
+
+#[test]
+fn a_removed_phones_rejoin_request_is_refused() {
+    let mut world = World::new("thief");
+    let mut ann = world.pair("Ann");
+    let asked = ann.home.rejoin(world.env()).unwrap();
+    world.remove(ann.home.device());
+    let env = Env::new(world.now, &world.random);
+    assert_eq!(
+        world.hub.receive(&asked.bytes, Batch::new(), env).unwrap_err(),
+        ReceiveError::Refused(PolicyError::NotAMember)
+    );
+}
+
+#[test]
+fn a_phone_that_was_away_for_months_catches_up_in_order() {
+    let mut world = World::new("away");
+    let mut ann = world.pair("Ann");
+    let mut ben = world.pair("Ben");
+    world.read(&mut ann);
+    world.update(&mut ann);
+    world.read(&mut ben);
+    world.update(&mut ben);
+    world.read(&mut ann);
+    let keys = |store: &MemoryStore| store.scan(b"home/mls/", b"", usize::MAX).unwrap().len();
+    let (hub_keys, ben_keys) = (keys(&world.hub_store), keys(&ben.store));
+    for day in 0..60 {
+        for hour in 0..4 {
+            world.say(&note(&format!("day {day} {hour}")));
+            world.pass(Duration::from_secs(6 * 3600));
+            let env = Env::new(world.now, &world.random);
+            assert!(!world.hub.refresh(env).unwrap().is_empty());
+            world.upload();
+        }
+        world.read(&mut ben);
+        world.update(&mut ben);
+    }
+    let received = world.read(&mut ann);
+    assert_eq!(received.len(), 600, "480 by the hub, 120 for the other phone");
+    assert!(heard(&received, &note("day 59 3")));
+    assert_eq!(ann.home.position(), world.hub.head());
+    world.update(&mut ann);
+    world.read(&mut ben);
+    assert!(keys(&world.hub_store) <= hub_keys + 4, "old epochs leave nothing behind at the hub");
+    assert!(keys(&ben.store) <= ben_keys + 4, "nor at a phone that renews its keys daily");
+    assert!(keys(&ann.store) <= ben_keys + 4);
+}
+
+#[test]
+fn what_waits_in_the_outbox_is_made_anew_when_the_group_moves_on_and_is_heard_once() {
+    let mut world = World::new("outbox");
+    let mut ann = world.pair("Ann");
+    let message = PhoneMessage::Rename { name: "Ann's new phone".into() };
+    let first = ann.home.send(&message, Batch::new(), world.env()).unwrap();
+    for _ in 0..5 {
+        world.say(&note("x"));
+        world.pass(Duration::from_secs(7 * 3600));
+        let env = Env::new(world.now, &world.random);
+        world.hub.refresh(env).unwrap();
+    }
+    world.upload();
+    let stale = world.hub.receive(&first.bytes, Batch::new(), Env::new(world.now, &world.random)).unwrap_err();
+    assert_eq!(stale, ReceiveError::Stale);
+    world.read(&mut ann);
+    ann.restart();
+    let again = ann.home.outbox().unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(world.deliver(&mut ann), [Some(message.clone())]);
+    assert!(ann.home.outbox().unwrap().is_empty());
+    assert_eq!(world.hub.members()[0].name, "Ann's new phone");
+    world.read(&mut ann);
+    assert_eq!(ann.home.members()[0].name, "Ann's new phone");
+    let seen = world.hub.receive(&again[0].bytes, Batch::new(), Env::new(world.now, &world.random)).unwrap_err();
+    assert_eq!(seen, ReceiveError::Seen);
+}
+
+#[test]
+fn the_hub_reads_what_was_sent_up_to_two_commits_ago_and_no_older() {
+    let mut world = World::new("past");
+    let mut ann = world.pair("Ann");
+    let messages: Vec<_> = (0..4)
+        .map(|i| {
+            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1 };
+            ann.home.send(&watch, Batch::new(), world.env()).unwrap()
+        })
+        .collect();
+    for (commits, message) in messages.iter().enumerate() {
+        let env = Env::new(world.now, &world.random);
+        let result = world.hub.receive(&message.bytes, Batch::new(), env);
+        if commits <= 2 {
+            assert!(result.is_ok(), "{commits} commits: {result:?}");
+        } else {
+            assert_eq!(result.unwrap_err(), ReceiveError::Stale);
+        }
+        world.say(&note("x"));
+        world.pass(Duration::from_secs(7 * 3600));
+        let env = Env::new(world.now, &world.random);
+        world.hub.refresh(env).unwrap();
+    }
+}
+
+#[test]
+fn messages_out_of_order_are_taken_once_each() {
+    let mut world = World::new("order");
+    let mut ann = world.pair("Ann");
+    let mut messages: Vec<_> = (0..20u8)
+        .map(|i| {
+            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1 };
+            ann.home.send(&watch, Batch::new(), world.env()).unwrap()
+        })
+        .collect();
+    messages.reverse();
+    for message in &messages {
+        let env = Env::new(world.now, &world.random);
+        assert!(world.hub.receive(&message.bytes, Batch::new(), env).is_ok());
+    }
+    for message in &messages {
+        let env = Env::new(world.now, &world.random);
+        assert_eq!(world.hub.receive(&message.bytes, Batch::new(), env).unwrap_err(), ReceiveError::Seen);
+    }
+}
+
+#[test]
+fn a_receipt_of_another_history_is_noticed() {
+    let mut world = World::new("receipt");
+    let mut ann = world.pair("Ann");
+    let mut receipt = |world: &mut World, seq, hash| {
+        let sent = ann.home.send(&PhoneMessage::Receipt { seq, hash }, Batch::new(), world.env()).unwrap();
+        world.hub.receive(&sent.bytes, Batch::new(), Env::new(world.now, &world.random)).unwrap().forked
+    };
+    let head = world.hub.head();
+    assert_eq!(receipt(&mut world, head.seq, head.hash), None);
+    assert_eq!(receipt(&mut world, head.seq, [0; 32]), Some(head.seq));
+    assert_eq!(receipt(&mut world, head.seq + 1, head.hash), Some(head.seq + 1));
+}
+
+#[test]
+fn keys_are_renewed_at_start_and_six_hours_after_something_was_sent() {
+    let mut world = World::new("refresh");
+    let env = |world: &World| Env::new(world.now, Box::leak(Box::new(SeededRandom::new(b"r"))));
+    let refresh = |world: &mut World| world.hub.refresh(env(world)).unwrap().len();
+    assert_eq!(refresh(&mut world), 0, "just founded");
+    world.pass(Duration::from_secs(24 * 3600));
+    assert_eq!(refresh(&mut world), 0, "nothing was sent");
+    world.say(&note("x"));
+    assert_eq!(refresh(&mut world), 1);
+    world.say(&note("x"));
+    world.pass(Duration::from_secs(6 * 3600 - 1));
+    assert_eq!(refresh(&mut world), 0);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(refresh(&mut world), 1);
+    world.restart_hub();
+    assert!(world.hub.refresh_due(world.now));
+    assert_eq!(refresh(&mut world), 1);
+    assert_eq!(refresh(&mut world), 0);
 }

@@ -10,7 +10,7 @@ use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
 use super::HubHome;
-use super::state::{MemberState, Pairing, Phase, Rejoins, Window, load, pairing_key, pairings};
+use super::state::{MemberState, Pairing, Phase, Rejoins, Window, pairing_key, pairings};
 use super::work::{Change, Work};
 use crate::Env;
 use crate::crypto::{SecretBytes, sha256};
@@ -22,6 +22,7 @@ use crate::message::{HubMessage, Member};
 use crate::pairing::{
     Answer, Invitation, Keys, MAX_ATTEMPTS, Offer, RelayAddress, Request, RequestError, open_request, seal_answer,
 };
+use crate::record::load_record;
 
 /// How long a finished pairing is remembered, so that a phone that missed the answer can ask again.
 const REMEMBER: Duration = Duration::from_secs(3600);
@@ -98,7 +99,7 @@ impl HubHome {
         snapshot: &[HubMessage],
         env: Env<'_>,
     ) -> Result<Admitted, AdmitError> {
-        let record: Pairing = load(&self.store, &pairing_key(&pairing))?.ok_or(AdmitError::Unknown(pairing))?;
+        let record: Pairing = load_record(&self.store, &pairing_key(&pairing))?.ok_or(AdmitError::Unknown(pairing))?;
         let (psk, attempts_left) = match &record.phase {
             Phase::Closed => return Err(AdmitError::TooManyAttempts),
             Phase::Used { .. } => return self.admitted_before(&record, request, env.now),

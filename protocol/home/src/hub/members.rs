@@ -15,6 +15,7 @@ use crate::error::HomeError;
 use crate::log::{LogEntry, LogPosition};
 use crate::message::HubMessage;
 use crate::policy::member_credential;
+use crate::record::scan_all;
 
 /// A device was removed.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ impl HubHome {
 
     fn build_renewed(&mut self, mut state: super::State, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
         let mut batch = Batch::new();
-        for (key, _) in self.store.scan(outbox_prefix(), outbox_prefix(), usize::MAX)? {
+        for (key, _) in scan_all(&self.store, outbox_prefix())? {
             batch.delete(key);
         }
         let group = new_group(&self.provider, &mut state, env.random)?;

@@ -37,7 +37,6 @@ use crate::safety::SafetyNumber;
 pub use self::admit::Admitted;
 pub use self::members::Removed;
 pub use self::receive::FromPhone;
-pub(crate) use self::state::load as load_record;
 
 /// How long after something was sent the group's keys are renewed at the latest.
 pub const REFRESH_AFTER: Duration = Duration::from_secs(6 * 3600);

@@ -6,7 +6,7 @@ use privet_protocol::storage::Batch;
 
 use super::HubHome;
 use super::members::leaf_of;
-use super::state::{MemberState, Window};
+use super::state::MemberState;
 use super::work::{Change, Work};
 use crate::Env;
 use crate::error::{HomeError, ReceiveError};
@@ -140,7 +140,7 @@ impl Work<'_> {
         let welcome = self.commit(change)?.ok_or_else(|| HomeError::Group("an add without a welcome".into()))?;
 
         member.since_epoch = self.group.epoch().as_u64();
-        member.window = Window::default();
+        let heard = member.window.highest();
         member.member.last_seen = self.now;
         self.state.absent.retain(|m| m.member.device != device);
         self.state.members.retain(|m| m.member.device != device);
@@ -150,6 +150,7 @@ impl Work<'_> {
             generation: self.state.generation,
             prev: self.state.head.hash,
             hub_name: self.state.name.clone(),
+            heard,
             members: self.state.members.iter().map(|m| m.member.clone()).collect(),
             welcome,
         };
@@ -176,7 +177,7 @@ impl Work<'_> {
 fn unread(error: openmls::prelude::ProcessMessageError<crate::overlay::OverlayError>) -> ReceiveError {
     match Unread::from(error) {
         Unread::Seen => ReceiveError::Seen,
-        Unread::Epoch => ReceiveError::Stale,
+        Unread::Past => ReceiveError::Stale,
         Unread::Bad(cause) => ReceiveError::Forged(cause),
         Unread::Store(error) => error.into(),
     }

@@ -2,9 +2,8 @@
 
 use privet_protocol::id::{DeviceId, HomeId, MailboxId, PairingId};
 use privet_protocol::relay::CapabilityKey;
-use privet_protocol::storage::{Store, StoreError};
+use privet_protocol::storage::Store;
 use privet_protocol::time::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{SecretBytes, SigningKey};
@@ -12,6 +11,7 @@ use crate::error::HomeError;
 use crate::log::{LogPosition, Place};
 use crate::message::Member;
 use crate::pairing::RelayAddress;
+use crate::record::{decode, load_record, scan_all};
 
 /// Where the record stands.
 pub(super) const STATE: &[u8] = b"home/hub/state";
@@ -71,7 +71,7 @@ impl State {
     }
 
     pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
-        let Some(state) = load::<Self>(store, STATE)? else { return Ok(None) };
+        let Some(state) = load_record::<Self>(store, STATE)? else { return Ok(None) };
         if state.version == VERSION {
             Ok(Some(state))
         } else {
@@ -121,6 +121,10 @@ pub(super) struct Window {
 }
 
 impl Window {
+    pub(super) fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Takes `number` (from 1) unless it was taken before, or is too old to tell.
     pub(super) fn take(&mut self, number: u64) -> bool {
         if number > self.highest {
@@ -215,14 +219,5 @@ pub(super) fn pairing_key(id: &PairingId) -> Vec<u8> {
 }
 
 pub(super) fn pairings(store: &dyn Store) -> Result<Vec<Pairing>, HomeError> {
-    store.scan(PAIRINGS, PAIRINGS, 1024)?.into_iter().map(|(_, value)| decode(&value)).collect()
-}
-
-/// The record under `key`.
-pub(crate) fn load<T: DeserializeOwned>(store: &dyn Store, key: &[u8]) -> Result<Option<T>, HomeError> {
-    store.get(key)?.map(|value| decode(&value)).transpose()
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HomeError> {
-    privet_protocol::cbor::decode(bytes, usize::MAX).map_err(|e| StoreError::Damaged(e.to_string()).into())
+    scan_all(store, PAIRINGS)?.into_iter().map(|(_, value)| decode(&value)).collect()
 }

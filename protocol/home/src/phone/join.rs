@@ -10,7 +10,7 @@ use privet_protocol::storage::{Batch, Store};
 use privet_protocol::time::Timestamp;
 
 use super::PhoneHome;
-use super::state::{ATTEMPT, Attempt, Founding, Hub, STATE, State};
+use super::state::{ATTEMPT, Attempt, Founding, Hub, STATE, State, outbox, outbox_key};
 use crate::Env;
 use crate::crypto::{SecretBytes, SigningKey};
 use crate::error::{HomeError, JoinError};
@@ -228,8 +228,8 @@ pub(super) fn group_id(group: &MlsGroup) -> Result<[u8; 16], PolicyError> {
 /// Messages of an earlier membership are of no use in a new one.
 pub(super) fn forget_outbox(store: &dyn Store) -> Result<Batch, HomeError> {
     let mut batch = Batch::new();
-    for (key, _) in store.scan(super::state::outbox_prefix(), super::state::outbox_prefix(), usize::MAX)? {
-        batch.delete(key);
+    for (number, _) in outbox(store)? {
+        batch.delete(outbox_key(number));
     }
     Ok(batch)
 }

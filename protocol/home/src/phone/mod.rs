@@ -49,6 +49,7 @@ pub struct PhoneHome {
 
 /// A step under way: everything it changes, until it is durable as a whole or dropped as a whole.
 struct Work<'a> {
+    store: &'a dyn Store,
     provider: &'a Provider,
     group: Option<MlsGroup>,
     state: State,
@@ -152,6 +153,7 @@ impl PhoneHome {
             self.reload()?;
         }
         let mut work = Work {
+            store: &self.store,
             provider: &self.provider,
             group: self.group.take(),
             state: self.state.clone(),

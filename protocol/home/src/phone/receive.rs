@@ -5,7 +5,7 @@ use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
 use super::join::{EnterError, enter, group_id, members};
-use super::state::{ATTEMPT, outbox_key};
+use super::state::{ATTEMPT, outbox, outbox_key};
 use super::{PhoneHome, Work};
 use crate::Env;
 use crate::crypto::{SecretBytes, SigningKey};
@@ -160,7 +160,7 @@ impl Work<'_> {
         let processed = self.process(mls, ContentType::Application, seq).map_err(|unread| match unread {
             Unreadable::Log(error) => error,
             Unreadable::Mls(Unread::Seen) => LogError::Replayed { seq },
-            Unreadable::Mls(Unread::Epoch) => forged("it is of another epoch of the group".into()),
+            Unreadable::Mls(Unread::Past) => forged("it is of another time of the group".into()),
             Unreadable::Mls(Unread::Bad(cause)) => forged(cause),
             Unreadable::Mls(Unread::Store(error)) => error.into(),
         })?;
@@ -243,7 +243,7 @@ impl Work<'_> {
                 self.group = None;
                 Ok(Received::Other)
             } else {
-                self.removed();
+                self.removed()?;
                 Ok(Received::Removed)
             };
         }
@@ -254,6 +254,7 @@ impl Work<'_> {
         if changes.updated.contains(&device) {
             self.state.updated = Some(self.now);
         }
+        self.requeue(false)?;
         Ok(self.changed(changes))
     }
 
@@ -310,12 +311,12 @@ impl Work<'_> {
     }
 
     /// Wipes what a removed phone has no use for.
-    fn removed(&mut self) {
+    fn removed(&mut self) -> Result<(), HomeError> {
         let state = &mut self.state;
         for secret in [&mut state.identity, &mut state.capability, &mut state.rejoin_key, &mut state.leaf] {
             *secret = SecretBytes::new(Vec::new());
         }
-        for number in 0..=state.queued {
+        for (number, _) in outbox(self.store)? {
             self.batch.delete(outbox_key(number));
         }
         self.batch.delete(ATTEMPT);
@@ -324,6 +325,7 @@ impl Work<'_> {
         self.provider.overlay.discard();
         self.fresh = true;
         self.group = None;
+        Ok(())
     }
 
     /// The group was made anew.
@@ -377,12 +379,13 @@ impl Work<'_> {
         state.generation = answer.generation;
         state.position = before.after(entry);
         state.announced.clear();
-        state.said = 0;
+        state.said = state.said.max(answer.heard);
         state.updated = None;
         state.updating = None;
         state.lost = false;
         self.group = Some(group);
         self.fresh = true;
+        self.requeue(true)?;
         Ok(())
     }
 

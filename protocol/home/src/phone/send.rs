@@ -6,7 +6,7 @@ use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::state::{Rejoining, State, outbox_key, outbox_number, outbox_prefix};
+use super::state::{Content, Queued, Rejoining, State, outbox, outbox_key};
 use super::{PhoneHome, UPDATE_AFTER, UPDATE_PATIENCE, Work};
 use crate::Env;
 use crate::crypto::{SecretBytes, SigningKey};
@@ -38,16 +38,13 @@ impl PhoneHome {
         })
     }
 
-    /// Messages that were not reported sent, oldest first.
+    /// Messages that were not reported sent, oldest first. Ask anew after each entry received: when the group has moved on,
+    /// they are made anew (the hub still takes each once).
     ///
     /// # Errors
     /// [`HomeError::Store`].
     pub fn outbox(&self) -> Result<Vec<Outgoing>, HomeError> {
-        let entries = self.store.scan(outbox_prefix(), outbox_prefix(), 4096)?;
-        Ok(entries
-            .into_iter()
-            .filter_map(|(key, bytes)| Some(Outgoing { number: outbox_number(&key)?, bytes }))
-            .collect())
+        Ok(outbox(&self.store)?.into_iter().map(|(number, queued)| Outgoing { number, bytes: queued.bytes }).collect())
     }
 
     /// The relay has everything up to and including this number.
@@ -56,8 +53,8 @@ impl PhoneHome {
     /// [`HomeError::Store`].
     pub fn sent(&mut self, number: u64) -> Result<(), HomeError> {
         let mut batch = Batch::new();
-        for outgoing in self.outbox()?.into_iter().take_while(|outgoing| outgoing.number <= number) {
-            batch.delete(outbox_key(outgoing.number));
+        for (queued, _) in outbox(&self.store)?.into_iter().take_while(|(queued, _)| *queued <= number) {
+            batch.delete(outbox_key(queued));
         }
         Ok(self.store.commit(batch)?)
     }
@@ -89,7 +86,7 @@ impl PhoneHome {
                 group.propose_self_update(work.provider, &leaf, LeafNodeParameters::default()).map_err(refused)?;
             work.state.updating = Some((group.epoch().as_u64(), env.now));
             let mls = write(&message)?;
-            Ok(work.queue(Inbox::Update(&mls).encode()))
+            Ok(work.queue(Inbox::Update(&mls).encode(), Content::Update))
         })
     }
 
@@ -112,7 +109,13 @@ impl Work<'_> {
             return Err(HomeError::TooLong { what: "the message", length, limit: MAX_MESSAGE });
         }
         self.state.said += 1;
-        let payload = Zeroizing::new(cbor::encode(&Payload { number: self.state.said, at: self.now, body }));
+        let payload = Payload { number: self.state.said, at: self.now, body };
+        let bytes = self.seal(&payload)?;
+        Ok(self.queue(bytes, Content::Message(payload)))
+    }
+
+    fn seal(&mut self, payload: &Payload) -> Result<Vec<u8>, HomeError> {
+        let payload = Zeroizing::new(cbor::encode(payload));
         let leaf = self.state.leaf_key()?;
         let group = self.group.as_mut().ok_or(HomeError::NeedsRejoin)?;
         // openmls sends nothing while proposals wait. They wait here for the hub's commit, which is not ours to make, so
@@ -127,8 +130,27 @@ impl Work<'_> {
         for proposal in waiting {
             group.store_pending_proposal(&self.provider.overlay, proposal)?;
         }
-        let mls = write(&message)?;
-        Ok(self.queue(Inbox::Message(&mls).encode()))
+        Ok(Inbox::Message(&write(&message)?).encode())
+    }
+
+    /// Makes the outbox fit the group after it moved on: the hub soon forgets the epoch it was made in.
+    pub(super) fn requeue(&mut self, rejoined: bool) -> Result<(), HomeError> {
+        for (number, queued) in outbox(self.store)? {
+            match queued.content {
+                Content::Message(mut payload) => {
+                    if rejoined {
+                        self.state.said += 1;
+                        payload.number = self.state.said;
+                    }
+                    let bytes = self.seal(&payload)?;
+                    let queued = Queued { bytes, content: Content::Message(payload) };
+                    self.batch.put(outbox_key(number), cbor::encode(&queued));
+                }
+                Content::Rejoin if !rejoined => {}
+                Content::Update | Content::Rejoin => self.batch.delete(outbox_key(number)),
+            }
+        }
+        Ok(())
     }
 
     fn ask_again(&mut self, env: Env<'_>) -> Result<Outgoing, HomeError> {
@@ -150,7 +172,12 @@ impl Work<'_> {
             .ok_or_else(|| HomeError::Damaged("the key shared with the hub".into()))?;
         let message = Inbox::Rejoin { device: state.device, sealed: &sealed }.encode();
         self.state.rejoining = Some(Rejoining { nonce, leaf: seed, name });
-        Ok(self.queue(message))
+        for (number, queued) in outbox(self.store)? {
+            if matches!(queued.content, Content::Rejoin) {
+                self.batch.delete(outbox_key(number));
+            }
+        }
+        Ok(self.queue(message, Content::Rejoin))
     }
 
     /// Whether this phone is a member whose state can be used.
@@ -162,10 +189,10 @@ impl Work<'_> {
         }
     }
 
-    fn queue(&mut self, bytes: Vec<u8>) -> Outgoing {
+    fn queue(&mut self, bytes: Vec<u8>, content: Content) -> Outgoing {
         self.state.queued += 1;
         let number = self.state.queued;
-        self.batch.put(outbox_key(number), bytes.clone());
+        self.batch.put(outbox_key(number), cbor::encode(&Queued { bytes: bytes.clone(), content }));
         Outgoing { number, bytes }
     }
 }

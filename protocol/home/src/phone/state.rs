@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{SecretBytes, SigningKey};
 use crate::error::HomeError;
-use crate::hub::load_record;
+use crate::inbox::Payload;
+use crate::record::{decode, load_record, scan_all};
 use crate::log::{LogPosition, Place};
 use crate::message::Member;
 use crate::pairing::RelayAddress;
@@ -198,14 +199,33 @@ fn version(found: u8) -> Result<(), HomeError> {
     }
 }
 
+/// A message in the outbox: its bytes, and what is needed to make it anew when the group has moved on.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Queued {
+    #[serde(with = "serde_bytes")]
+    pub(super) bytes: Vec<u8>,
+    pub(super) content: Content,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum Content {
+    /// A message: encrypted again after each commit, under the same number, so that the hub takes it once.
+    Message(Payload),
+    /// A renewal of keys: worthless after the next commit.
+    Update,
+    /// A request to be let in again: good until it is answered, or asked anew.
+    Rejoin,
+}
+
+/// All that was not reported sent, oldest first.
+pub(super) fn outbox(store: &dyn Store) -> Result<Vec<(u64, Queued)>, HomeError> {
+    scan_all(store, OUTBOX)?
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix(OUTBOX)?.try_into().ok().map(u64::from_be_bytes)?, value)))
+        .map(|(number, value)| Ok((number, decode(&value)?)))
+        .collect()
+}
+
 pub(super) fn outbox_key(number: u64) -> Vec<u8> {
     [OUTBOX, &number.to_be_bytes()].concat()
-}
-
-pub(super) fn outbox_number(key: &[u8]) -> Option<u64> {
-    key.strip_prefix(OUTBOX)?.try_into().ok().map(u64::from_be_bytes)
-}
-
-pub(super) fn outbox_prefix() -> &'static [u8] {
-    OUTBOX
 }

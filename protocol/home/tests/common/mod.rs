@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{
-    Admitted, Env, HubHome, HubMessage, JoinAttempt, LogEntry, Offer, PhoneHome, PhoneMessage, Received, RelayAddress,
+    Admitted, Env, HubHome, HubMessage, JoinAttempt, LogEntry, LogError, Offer, PhoneHome, PhoneMessage, Received, RelayAddress,
 };
 use privet_protocol::id::DeviceId;
 use privet_protocol::random::SeededRandom;
@@ -102,6 +102,14 @@ impl World {
             }
         }
         all
+    }
+
+    /// Lets the phone try all it has not read, whatever comes of it.
+    pub fn read_errors(&self, phone: &mut Phone) -> Vec<Result<Received, LogError>> {
+        self.log[phone.home.position().seq as usize..]
+            .iter()
+            .map(|entry| phone.home.receive(entry.seq, &entry.bytes, |_| Batch::new(), self.env()))
+            .collect()
     }
 
     /// Takes everything from the phone's outbox to the hub.
