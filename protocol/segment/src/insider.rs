@@ -123,7 +123,7 @@ fn take_apart(key: &StreamKey, header: Header, blob: &[u8]) -> (Vec<(Kind, Vec<u
         let word = blob[at..].first_chunk().copied().unwrap();
         let (length, last) = cipher.unmask(record, word).unwrap();
         at += WORD;
-        let mut plaintext = Vec::new();
+        let mut plaintext = vec![0; length - record::TAG];
         let plain = cipher.open_into(record, last, &blob[at..at + length], &mut plaintext).unwrap();
         match plain.kind {
             Kind::Trailer => trailer.extend_from_slice(plain.content),

@@ -97,16 +97,30 @@ impl Opener {
 
     /// Takes the next bytes. Then take what they gave with [`Self::next`], so that nothing piles up.
     pub fn push(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let error = match self.stage {
-                Stage::Broken(_) => return,
-                Stage::Ended => Some(SegmentError::TrailingBytes),
-                _ => self.fill(&mut bytes).err(),
-            };
-            if let Some(error) = error {
-                self.stage = Stage::Broken(error);
-                self.buffer = BytesMut::new();
+        while !bytes.is_empty() && self.may_go_on() {
+            let (taken, rest) = bytes.split_at(self.missing().min(bytes.len()));
+            bytes = rest;
+            if self.buffer.is_empty() {
+                self.buffer.reserve(self.length);
             }
+            self.buffer.extend_from_slice(taken);
+            let filled = self.filled();
+            self.note(filled);
+        }
+    }
+
+    /// Takes the next bytes for good: records that are whole in them are opened where they are, without a copy. Items hold
+    /// on to the memory of what was pushed.
+    pub fn push_owned(&mut self, mut bytes: BytesMut) {
+        while !bytes.is_empty() && self.may_go_on() {
+            let missing = self.missing().min(bytes.len());
+            if matches!(self.part, Part::Record { .. }) && self.buffer.is_empty() {
+                self.buffer = bytes.split_to(missing);
+            } else {
+                self.buffer.extend_from_slice(&bytes.split_to(missing));
+            }
+            let filled = self.filled();
+            self.note(filled);
         }
     }
 
@@ -147,11 +161,28 @@ impl Opener {
         Ok(Verified::new(statement))
     }
 
-    /// Fills the part that is being received; reads it when it is whole.
-    fn fill(&mut self, bytes: &mut &[u8]) -> Result<(), SegmentError> {
-        let (taken, rest) = bytes.split_at((self.length - self.buffer.len()).min(bytes.len()));
-        *bytes = rest;
-        self.buffer.extend_from_slice(taken);
+    /// Nothing is broken, and bytes that come now belong to the segment.
+    fn may_go_on(&mut self) -> bool {
+        if self.stage == Stage::Ended {
+            self.note(Err(SegmentError::TrailingBytes));
+        }
+        !matches!(self.stage, Stage::Broken(_))
+    }
+
+    fn note(&mut self, result: Result<(), SegmentError>) {
+        if let Err(error) = result {
+            self.stage = Stage::Broken(error);
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Bytes that the part being received still needs.
+    fn missing(&self) -> usize {
+        self.length - self.buffer.len()
+    }
+
+    /// Reads the part being received once it is whole.
+    fn filled(&mut self) -> Result<(), SegmentError> {
         if matches!(self.part, Part::Header) {
             // A version of the future may have another header: say so at its first byte.
             if let Some(&found) = self.buffer.first().filter(|&&version| version != crate::VERSION) {
@@ -168,7 +199,7 @@ impl Opener {
                 let (length, last) = self.cipher.unmask(self.record, word)?;
                 self.part = Part::Record { last };
                 self.length = length;
-                self.buffer = BytesMut::with_capacity(length);
+                self.buffer.clear();
                 return Ok(());
             }
             Part::Record { last } => {

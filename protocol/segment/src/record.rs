@@ -24,7 +24,8 @@ pub(crate) const MAX_WIRE: usize = WORD + MAX_PLAINTEXT + TAG;
 pub(crate) const MAX_RECORDS: u32 = 1 << 14;
 
 const MAX_PLAINTEXT: usize = 1 << 16;
-const TAG: usize = 16;
+/// AES-GCM's tag.
+pub(crate) const TAG: usize = 16;
 const LAST: u32 = 1 << 31;
 
 /// What a record is.
@@ -142,22 +143,19 @@ impl RecordCipher {
         Plain::parse(plaintext).ok_or(SegmentError::Malformed { record, what: "lengths that don't fit" })
     }
 
-    /// Opens a record into `plaintext`, which is overwritten.
+    /// Opens a record into `plaintext`, which is as long as the ciphertext without its tag.
     pub(crate) fn open_into<'a>(
         &self,
         record: u32,
         last: bool,
         ciphertext: &[u8],
-        plaintext: &'a mut Vec<u8>,
+        plaintext: &'a mut [u8],
     ) -> Result<Plain<'a>, SegmentError> {
         let forged = SegmentError::Forged { record };
-        let (body, tag) = ciphertext.split_at_checked(ciphertext.len().wrapping_sub(TAG)).ok_or(forged.clone())?;
-        plaintext.resize(body.len(), 0);
-        let opened = self.key.open_separate_gather(self.nonce(record, last), Aad::empty(), body, tag, plaintext);
-        if opened.is_err() {
-            plaintext.clear();
-            return Err(forged);
-        }
+        let (body, tag) = ciphertext.split_at_checked(plaintext.len()).ok_or(forged.clone())?;
+        self.key
+            .open_separate_gather(self.nonce(record, last), Aad::empty(), body, tag, plaintext)
+            .map_err(|_| forged)?;
         Plain::parse(plaintext).ok_or(SegmentError::Malformed { record, what: "lengths that don't fit" })
     }
 

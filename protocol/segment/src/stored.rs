@@ -12,7 +12,7 @@ use crate::header::{Header, array};
 use crate::media::{InitInfo, UnitHead};
 use crate::open::zeros;
 use crate::ratchet::StreamKey;
-use crate::record::{HEAD, Kind, Plain, RecordCipher, WORD};
+use crate::record::{HEAD, Kind, Plain, RecordCipher, TAG, WORD};
 use crate::statement::Statement;
 use crate::trailer::{MAX_TRAILER_RECORDS, Trailer};
 use crate::verified::Verified;
@@ -42,12 +42,34 @@ struct MediaRecord {
     mp4_start: u64,
 }
 
+impl MediaRecord {
+    /// Bytes of the plaintext before those of the MP4.
+    const fn skip(&self) -> usize {
+        HEAD + self.head
+    }
+
+    /// Bytes of the MP4.
+    const fn media(&self) -> usize {
+        self.length - self.head
+    }
+}
+
 /// Where a record's ciphertext is in the blob.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: usize,
     end: usize,
     last: bool,
+}
+
+impl Place {
+    fn of<'a>(&self, blob: &'a [u8]) -> &'a [u8] {
+        blob.get(self.start..self.end).unwrap_or_default()
+    }
+
+    const fn plaintext_length(&self) -> usize {
+        (self.end - self.start).saturating_sub(TAG)
+    }
 }
 
 #[derive(Default)]
@@ -154,12 +176,18 @@ impl<B: AsRef<[u8]>> StoredSegment<B> {
             // The last record that starts at or before `at`; those without bytes of the MP4 come before it.
             let index = self.records.partition_point(|record| record.mp4_start <= at).saturating_sub(1);
             let record = self.media(index as u32)?;
+            let whole = at == record.mp4_start && buffer.len() - filled >= record.media() && filled >= record.skip();
+            if whole && recent.record != Some(index) {
+                self.read_whole(index, record, &mut buffer[filled - record.skip()..filled + record.media()])?;
+                filled += record.media();
+                continue;
+            }
             if recent.record != Some(index) {
                 recent.record = None;
                 open_media(self.blob.as_ref(), &self.cipher, index, record, &mut recent.plaintext)?;
                 recent.record = Some(index);
             }
-            let skip = HEAD + record.head + usize::try_from(at - record.mp4_start).unwrap_or(usize::MAX);
+            let skip = record.skip() + usize::try_from(at - record.mp4_start).unwrap_or(usize::MAX);
             let from = recent.plaintext.get(skip..).unwrap_or_default();
             let into = buffer.get_mut(filled..).unwrap_or_default();
             let length = from.len().min(into.len());
@@ -172,15 +200,28 @@ impl<B: AsRef<[u8]>> StoredSegment<B> {
         Ok(filled)
     }
 
+    /// Opens a record right where its media belong. `place` begins with bytes that are there already and stay: the record's
+    /// head gets in their way for a moment.
+    fn read_whole(&self, index: usize, record: &MediaRecord, place: &mut [u8]) -> Result<(), SegmentError> {
+        let kept = place[..record.skip()].to_vec();
+        let opened = open_media_at(self.blob.as_ref(), &self.cipher, index, record, place).map(|_| ());
+        if opened.is_err() {
+            place.fill(0);
+        }
+        place[..kept.len()].copy_from_slice(&kept);
+        opened
+    }
+
     /// Checks every record and the hash of the access units.
     ///
     /// # Errors
     /// [`SegmentError`] at the first record that is not as signed.
     pub fn check(&self) -> Result<(), SegmentError> {
         let mut assembler = Assembler::new();
-        for index in 0..self.records() {
-            let content = Bytes::from(self.record(index)?.into_inner());
-            let _ = assembler.take(self.media(index)?.kind, content)?;
+        for (index, record) in self.records.iter().enumerate() {
+            let mut plaintext = Vec::new();
+            open_media(self.blob.as_ref(), &self.cipher, index, record, &mut plaintext)?;
+            let _ = assembler.take(record.kind, Bytes::from(plaintext).slice(HEAD..))?;
         }
         if !assembler.between_items() {
             return Err(SegmentError::Malformed { record: self.records(), what: "the last unit is not whole" });
@@ -319,9 +360,25 @@ fn open_media<'a>(
     media: &MediaRecord,
     plaintext: &'a mut Vec<u8>,
 ) -> Result<&'a [u8], SegmentError> {
-    let plain = open_at(blob, cipher, index, &media.place, plaintext)?;
+    plaintext.resize(HEAD + media.length, 0);
+    open_media_at(blob, cipher, index, media, plaintext)
+}
+
+fn open_media_at<'a>(
+    blob: &[u8],
+    cipher: &RecordCipher,
+    index: usize,
+    media: &MediaRecord,
+    plaintext: &'a mut [u8],
+) -> Result<&'a [u8], SegmentError> {
+    let forged = SegmentError::Forged { record: index as u32 };
+    // Only the last record has padding, and it is no media: the length must be the signed one.
+    if media.place.plaintext_length() != plaintext.len() {
+        return Err(forged);
+    }
+    let plain = cipher.open_into(index as u32, media.place.last, media.place.of(blob), plaintext)?;
     if plain.kind != media.kind || plain.content.len() != media.length || plain.leaf() != media.leaf {
-        return Err(SegmentError::Forged { record: index as u32 });
+        return Err(forged);
     }
     Ok(plain.content)
 }
@@ -334,8 +391,8 @@ fn open_at<'a>(
     plaintext: &'a mut Vec<u8>,
 ) -> Result<Plain<'a>, SegmentError> {
     let record = index as u32;
-    let ciphertext = blob.get(place.start..place.end).ok_or(SegmentError::Truncated { record })?;
-    let plain = cipher.open_into(record, place.last, ciphertext, plaintext)?;
+    plaintext.resize(place.plaintext_length(), 0);
+    let plain = cipher.open_into(record, place.last, place.of(blob), plaintext)?;
     if !plain.padding.is_empty() && !place.last || !zeros(plain.padding) {
         return Err(SegmentError::Malformed { record, what: "padding where none can be" });
     }

@@ -44,6 +44,8 @@ pub fn run() -> Vec<Figure> {
     figures.extend(pair("open and verify", &bare, &opened));
     let (bare, opened) = compare(|| limit.open(true), || video.open());
     figures.extend(pair("open and verify, with SHA-256", &bare, &opened));
+    let (bare, opened) = compare(|| limit.open(false), || proper.open_pieces());
+    figures.extend(pair("open and verify, from pieces of 64 KiB", &bare, &opened));
     let (bare, read) = compare(|| limit.open(false), || proper.read_stored());
     figures.extend(pair("stored: open, verify, read the MP4", &bare, &read));
 
@@ -113,6 +115,7 @@ pub fn profile(what: &str) {
         best = best.min(match what {
             "seal" => s.seal(),
             "stored" => s.read_stored(),
+            "pieces" => s.open_pieces(),
             _ => s.open(),
         });
     }
