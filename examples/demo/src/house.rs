@@ -199,12 +199,17 @@ impl House {
         run(&program("privet-hub")?, &arguments, COMMAND)
     }
 
-    /// A new pairing code: its text.
+    /// A new pairing code; a phone can use it when this returns. It is good for as long as it is held.
     ///
     /// # Errors
-    /// [`Trouble`] when the hub does not make one.
-    pub fn invite(&self) -> Result<String, Trouble> {
-        text(&self.hub_says(&["pair", "--no-wait"])?.first()?, "code")
+    /// [`Trouble`] when the hub does not make one, or the relay does not take it.
+    pub fn invite(&self) -> Result<Invitation, Trouble> {
+        let config = self.folder.join("hub.toml");
+        let words = ["--config".as_ref(), config.as_os_str(), "pair".as_ref(), "--json".as_ref()];
+        let mut process = Process::start("pairing", &program("privet-hub")?, &words, &self.folder.join("pair.log"))?;
+        let code = text(&process.wait_for(READY, |line| line["is"] == "code")?, "code")?;
+        process.wait_for(READY, |line| line["is"] == "ready")?;
+        Ok(Invitation { code, process })
     }
 
     /// A phone that belongs to nobody yet.
@@ -212,13 +217,18 @@ impl House {
         Phone { folder: self.folder.join(format!("phone-{name}")), name: name.into() }
     }
 
-    /// A phone that is paired.
+    /// A phone that is paired, and whose safety number is the hub's.
     ///
     /// # Errors
     /// [`Trouble`] when pairing fails.
     pub fn pair(&self, name: &str) -> Result<Phone, Trouble> {
         let phone = self.phone(name);
-        phone.pair(&self.invite()?)?.ok().map_err(|e| e.during("pairing"))?;
+        let mut invitation = self.invite()?;
+        let joined = phone.pair(invitation.code())?.first().map_err(|e| e.during("pairing"))?;
+        let seen = invitation.joined()?;
+        if seen["safety_number"] != joined["safety_number"] {
+            return Err(Trouble::new(format!("the hub and '{name}' show different safety numbers: {seen} {joined}")));
+        }
         Ok(phone)
     }
 
@@ -226,6 +236,35 @@ impl House {
         let file = self.folder.join(name);
         fs::write(&file, text).map_err(|e| Trouble::new(format!("{}: {e}", file.display())))?;
         Ok(file)
+    }
+}
+
+/// A pairing code that the hub shows.
+pub struct Invitation {
+    code: String,
+    process: Process,
+}
+
+impl Invitation {
+    /// The code's text.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Waits until the hub says that a phone joined with it.
+    ///
+    /// # Errors
+    /// [`Trouble`] when none does in time.
+    pub fn joined(&mut self) -> Result<Value, Trouble> {
+        self.process.wait_for(READY, |line| line["is"] == "joined")
+    }
+
+    /// Waits for the hub's next word on it that `wanted` accepts.
+    ///
+    /// # Errors
+    /// [`Trouble`] when there is none in time.
+    pub fn wait_for(&mut self, wanted: impl FnMut(&Value) -> bool) -> Result<Value, Trouble> {
+        self.process.wait_for(READY, wanted)
     }
 }
 

@@ -155,7 +155,8 @@ fn build(args: &Args) -> Result<(House, Process), Trouble> {
 }
 
 fn pair(house: &House, outcome: &mut Outcome) -> Result<Phone, Trouble> {
-    let code = house.invite()?;
+    let mut invitation = house.invite()?;
+    let code = invitation.code().to_string();
     say("\nThe hub shows this code; a phone scans it within ten minutes:\n");
     if let Ok(picture) = qrcode::QrCode::new(code.as_bytes()) {
         say(&picture.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build());
@@ -166,7 +167,11 @@ fn pair(house: &House, outcome: &mut Outcome) -> Result<Phone, Trouble> {
     outcome.pairing_ms = joined["ms"].as_u64().unwrap_or(0);
     say(&format!("phone   paired with '{}' in {} ms", joined["hub"].as_str().unwrap_or_default(), outcome.pairing_ms));
     let number = joined["safety_number"].as_str().unwrap_or_default();
-    say(&format!("        safety number {number} (the hub shows the same)"));
+    let hubs = invitation.joined()?["safety_number"].as_str().unwrap_or_default().to_string();
+    if hubs != number {
+        return Err(Trouble::new(format!("phone and hub show different safety numbers: {number} and {hubs}")));
+    }
+    say(&format!("        safety number {number}, on the hub too"));
     until("the camera's being online", Duration::from_secs(15), || {
         let cameras = phone.says(&["cameras"]).ok()?.ok().ok()?;
         cameras.lines.into_iter().find(|camera| camera["name"] == CAMERA && camera["online"] == true)

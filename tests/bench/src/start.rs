@@ -71,9 +71,9 @@ fn figures(bench: &'static str, case: &str, mut waits: Vec<f64>, most: f64) -> V
 
 /// Pairs, and says how long it took until the list of cameras was there, in milliseconds.
 async fn pair(house: &House, client: &Client) -> Result<f64, Trouble> {
-    let code = house.invite()?;
+    let invitation = house.invite()?;
     let asked = Instant::now();
-    let offer = PairingOffer::parse(&code).map_err(|e| Trouble::new(e.to_string()))?;
+    let offer = PairingOffer::parse(invitation.code()).map_err(|e| Trouble::new(e.to_string()))?;
     client.pair(&offer).await.map_err(core)?;
     first_camera(client).await?;
     Ok(asked.elapsed().as_secs_f64() * 1000.0)
