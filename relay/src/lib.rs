@@ -1,1 +1,17 @@
-//! The blind relay server.
+//! The blind relay (`docs/design/0005-relay.md`): it stores and forwards sealed bytes for homes it knows nothing about.
+//!
+//! * [`Server`] is the relay, in process or inside the program `privet-relay`.
+//! * [`Config`] is everything that can be set, with the limits that bound what anybody can make it do.
+//! * [`Identity`] is the key that clients pin.
+//! * [`storage`] is the seam to where state and bodies are kept.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod identity;
+mod server;
+pub mod storage;
+
+pub use config::{Config, ConfigError};
+pub use identity::{Identity, IdentityError};
+pub use server::{Server, ServerError};

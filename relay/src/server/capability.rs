@@ -1,0 +1,56 @@
+//! Who may do what: the owner grants rights to keys and takes them back, and a hello proves that a key is there.
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use privet_protocol::cbor;
+use privet_protocol::relay::{CapabilityKey, Code, EXPORTER_LABEL, Hello, Response, Rights, hello_signing_input};
+use privet_protocol::storage::Batch;
+
+use super::home::Home;
+use super::log;
+use super::records::{GrantRecord, grant_key};
+use super::wire::Failure;
+
+/// Whether the hello's signature was made with its key, on this connection.
+pub(crate) fn is_proven(connection: &quinn::Connection, hello: &Hello) -> bool {
+    let mut exporter = [0; 32];
+    if connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").is_err() {
+        return false;
+    }
+    let input = hello_signing_input(&exporter, &hello.principal, &hello.key);
+    UnparsedPublicKey::new(&ED25519, &hello.key.0).verify(&input, &hello.signature.0).is_ok()
+}
+
+pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Result<Response, Failure> {
+    if who == home.owner {
+        return Err(Failure::refuse(Code::Conflict, "the owner has all rights already"));
+    }
+    let _book = home.book.lock().await;
+    let record = {
+        let grants = home.grants();
+        let known = grants.get(&who).copied();
+        if known.is_none() && grants.len() as u64 >= home.limits.keys {
+            return Err(Failure::refuse(Code::Quota, format!("the home may grant {} keys", home.limits.keys)));
+        }
+        // A new reader holds back everything that is there.
+        GrantRecord { rights, acknowledged: known.map_or(0, |grant| grant.acknowledged) }
+    };
+    let mut batch = Batch::new();
+    batch.put(grant_key(home.id, &who), cbor::encode(&record));
+    home.storage.commit(batch).await?;
+    home.grants().insert(who, record);
+    Ok(Response::Done)
+}
+
+pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, Failure> {
+    let mut book = home.book.lock().await;
+    let mut batch = Batch::new();
+    batch.delete(grant_key(home.id, &who));
+    home.storage.commit(batch).await?;
+    home.grants().remove(&who);
+    home.expel(&who);
+    // What only this key had not read may go now.
+    log::forget_read(home, &mut book).await?;
+    drop(book);
+    super::segments::forget_read(home).await?;
+    Ok(Response::Done)
+}

@@ -1,0 +1,276 @@
+//! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use privet_protocol::id::MailboxId;
+use privet_protocol::relay::{
+    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Rights, VERSIONS, close,
+};
+use quinn::{RecvStream, SendStream, VarInt};
+
+use super::home::Home;
+use super::quota::TokenBucket;
+use super::segments::Put;
+use super::wire::{Answers, Failure, read_message};
+use super::{Relay, capability, follow, inbox, log, mailbox, segments};
+
+/// Requests under way at once, once the hello was accepted; one before.
+const STREAMS: u32 = 16;
+/// The longest hello.
+const MAX_HELLO: usize = 4096;
+/// How long a request's own bytes may take, its body aside.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes on their way to one client: little while it follows, so that what is late is decided late.
+const SEND_WINDOW: u64 = 1024 * 1024;
+const FOLLOW_WINDOW: u64 = 128 * 1024;
+const RECEIVE_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// Whom a connection acts for, proven.
+pub(crate) struct Session {
+    relay: Arc<Relay>,
+    connection: quinn::Connection,
+    home: Arc<Home>,
+    key: CapabilityKey,
+    role: Role,
+    requests: Mutex<TokenBucket>,
+    following: AtomicUsize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Owner,
+    Member,
+    Mailbox(MailboxId),
+}
+
+/// Serves a connection until it is over.
+pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
+    let hello = tokio::time::timeout(relay.config.limits.hello(), greet(&relay, &connection)).await;
+    let session = match hello {
+        Ok(Some(session)) => Arc::new(session),
+        Ok(None) => return,
+        Err(_) => return connection.close(VarInt::from_u32(close::LATE), b"no hello came in time"),
+    };
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
+    connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+    connection.set_send_window(SEND_WINDOW);
+    tracing::debug!("a client said hello");
+    while let Ok((send, receive)) = connection.accept_bi().await {
+        let session = Arc::clone(&session);
+        relay.tasks.spawn(async move { session.request(send, receive).await });
+    }
+    session.home.leave(&session.key, &connection);
+    tracing::debug!("a client left");
+}
+
+/// Reads and answers the hello; `None` when the client was refused or is gone.
+async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Session> {
+    let (send, mut receive) = connection.accept_bi().await.ok()?;
+    let mut answers = Answers::new(send);
+    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO).await {
+        Ok(hello) => admit(relay, connection, hello).await,
+        Err(failure) => Err(failure),
+    };
+    match outcome {
+        Ok(session) => {
+            let limits = &relay.config.limits;
+            let welcome = HelloAnswer::Welcome {
+                version: VERSIONS[0],
+                limits: privet_protocol::relay::Limits {
+                    streams: STREAMS,
+                    segment_bytes: limits.segment_bytes,
+                    stored_bytes: limits.stored_bytes,
+                    retention_s: limits.retention_s,
+                },
+                now: relay.now(),
+            };
+            answers.send(&welcome).await.ok()?;
+            answers.finish();
+            Some(session)
+        }
+        Err(failure) => {
+            if let Failure::Refused(refusal) = failure {
+                let code = if refusal.code == Code::Malformed { close::MALFORMED } else { close::REFUSED };
+                if answers.send(&HelloAnswer::Refused(refusal)).await.is_ok() {
+                    let told = answers.stopped();
+                    answers.finish();
+                    // The answer has to arrive before the connection goes; a client that waits is cut off by the deadline.
+                    told.await;
+                }
+                connection.close(VarInt::from_u32(code), b"");
+            } else {
+                connection.close(VarInt::from_u32(close::MALFORMED), b"");
+            }
+            None
+        }
+    }
+}
+
+async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Session, Failure> {
+    if !hello.versions.iter().take(16).any(|version| VERSIONS.contains(version)) {
+        return Err(Failure::refuse(Code::Version, format!("this relay speaks {VERSIONS:?}")));
+    }
+    if !capability::is_proven(connection, &hello) {
+        return Err(Failure::denied());
+    }
+    let (home, role) = match hello.principal {
+        Principal::Founder { home, invite } => (relay.found(home, hello.key, invite).await?, Role::Owner),
+        Principal::Member { home } => {
+            let home = relay.home_of(home, &hello.key).await?;
+            let role = if home.owner == hello.key { Role::Owner } else { Role::Member };
+            (home, role)
+        }
+        Principal::Mailbox { mailbox } => {
+            let record = mailbox::find(&*relay.storage, mailbox, relay.now()).await?.ok_or_else(Failure::denied)?;
+            if record.key != hello.key {
+                return Err(Failure::denied());
+            }
+            if record.closed {
+                return Err(Failure::refuse(Code::Gone, "the mailbox was closed"));
+            }
+            (relay.home(record.home).await?.ok_or_else(Failure::denied)?, Role::Mailbox(mailbox))
+        }
+    };
+    home.enter(hello.key, connection)?;
+    // Taken in first and looked at again: a revocation in between found nothing to close.
+    if role == Role::Member && home.rights(&hello.key).is_none() {
+        return Err(Failure::denied());
+    }
+    let rate = relay.config.limits.requests_per_s;
+    Ok(Session {
+        relay: Arc::clone(relay),
+        connection: connection.clone(),
+        home,
+        key: hello.key,
+        role,
+        requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+        following: AtomicUsize::new(0),
+    })
+}
+
+impl Session {
+    async fn request(&self, send: SendStream, mut receive: RecvStream) {
+        let mut answers = Answers::new(send);
+        let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
+        let outcome = match read {
+            Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
+            Ok(Err(failure)) => Err(failure),
+            Ok(Ok(_)) if !self.may_ask_now() => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
+            Ok(Ok(request)) => self.answer(request, &mut receive, &mut answers).await,
+        };
+        match outcome {
+            Ok(()) => answers.finish(),
+            Err(failure) => answers.fail(failure).await,
+        }
+    }
+
+    fn may_ask_now(&self) -> bool {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        body: &mut RecvStream,
+        answers: &mut Answers,
+    ) -> Result<(), Failure> {
+        self.authorize(&request)?;
+        let home = &*self.home;
+        let now = self.relay.now();
+        let response = match request {
+            Request::Append { seq, entry } => log::append(home, seq, entry, now).await?,
+            Request::ReadLog { from, follow } => return log::read(home, from, follow, answers).await,
+            Request::AckLog { upto } => log::acknowledge(home, &self.key, upto).await?,
+            Request::Send { message } => inbox::send(home, self.key, message, now).await?,
+            Request::ReadInbox { from, follow } => return inbox::read(home, from, follow, answers).await,
+            Request::AckInbox { upto } => inbox::acknowledge(home, upto).await?,
+            Request::Put { stream, index, retention, resume } => {
+                let put = Put { stream, index, retention, resume };
+                return segments::put(home, put, body, answers, now).await;
+            }
+            Request::Finish { stream, segments } => segments::finish(home, stream, segments, now).await?,
+            Request::Get { stream, index, offset } => {
+                return segments::get(home, stream, index, offset, answers).await;
+            }
+            Request::Follow { stream, from } => {
+                let _window = FollowWindow::open(self);
+                return follow::follow(home, &self.connection, stream, from, answers, now).await;
+            }
+            Request::Stat { stream } => segments::stat(home, stream)?,
+            Request::AckStream { stream } => segments::acknowledge(home, self.key, stream).await?,
+            Request::DropStream { stream } => segments::drop_stream(home, stream).await?,
+            Request::Grant { key, rights } => capability::grant(home, key, rights).await?,
+            Request::Revoke { key } => capability::revoke(home, key).await?,
+            Request::OpenMailbox { mailbox, key, until } => mailbox::open(home, mailbox, key, until, now).await?,
+            Request::CloseMailbox { mailbox } => mailbox::close(home, mailbox, now).await?,
+            Request::Post { mailbox, to, message } => mailbox::post(home, mailbox, to, message, now).await?,
+            Request::Collect { mailbox, side, from } => {
+                return mailbox::collect(home, mailbox, side, from, || self.relay.now(), answers).await;
+            }
+            Request::Usage => Response::Usage(home.usage()),
+        };
+        answers.send(&response).await
+    }
+
+    /// Whether this session may make this request, as of now.
+    fn authorize(&self, request: &Request) -> Result<(), Failure> {
+        let rights = match self.role {
+            Role::Owner => return Ok(()),
+            Role::Member => self.home.rights(&self.key).unwrap_or_default(),
+            Role::Mailbox(own) => {
+                return match request {
+                    Request::Post { mailbox, .. } | Request::Collect { mailbox, .. } if *mailbox == own => Ok(()),
+                    _ => Err(Failure::denied()),
+                };
+            }
+        };
+        let allowed = match request {
+            Request::ReadLog { .. } | Request::AckLog { .. } => rights.log,
+            Request::Send { .. } => rights.inbox,
+            Request::Get { .. } | Request::Follow { .. } | Request::Stat { .. } | Request::AckStream { .. } => {
+                rights.segments
+            }
+            Request::Usage => rights != Rights::default(),
+            Request::Append { .. }
+            | Request::ReadInbox { .. }
+            | Request::AckInbox { .. }
+            | Request::Put { .. }
+            | Request::Finish { .. }
+            | Request::DropStream { .. }
+            | Request::Grant { .. }
+            | Request::Revoke { .. }
+            | Request::OpenMailbox { .. }
+            | Request::CloseMailbox { .. }
+            | Request::Post { .. }
+            | Request::Collect { .. } => false,
+        };
+        if allowed { Ok(()) } else { Err(Failure::denied()) }
+    }
+}
+
+/// While a client follows, little is on its way to it.
+struct FollowWindow<'a>(&'a Session);
+
+impl<'a> FollowWindow<'a> {
+    fn open(session: &'a Session) -> Self {
+        if session.following.fetch_add(1, Ordering::Relaxed) == 0 {
+            session.connection.set_send_window(FOLLOW_WINDOW);
+        }
+        Self(session)
+    }
+}
+
+impl Drop for FollowWindow<'_> {
+    fn drop(&mut self) {
+        if self.0.following.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.connection.set_send_window(SEND_WINDOW);
+        }
+    }
+}
+
+/// What a refused newcomer is told, whichever of many reasons it has.
+pub(crate) fn over_limit(what: &str) -> Failure {
+    Failure::Refused(Refusal::new(Code::Quota, format!("the relay has no room for more {what}")))
+}

@@ -1,0 +1,112 @@
+//! The UDP socket, TLS and what bounds strangers: addresses are validated, newcomers are limited per network and as a whole.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use privet_protocol::relay::ALPN;
+use quinn::congestion::BbrConfig;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt};
+
+use super::{Relay, ServerError, connection};
+use crate::identity::Identity;
+
+/// Bytes of socket buffer to ask for; the system gives what it allows. With the usual 208 KiB bursts are lost.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+/// Handshakes under way beyond which every newcomer has to prove its address first.
+const RETRY_ABOVE: usize = 64;
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn bind(address: SocketAddr, identity: Identity) -> Result<Endpoint, ServerError> {
+    let failed = |cause: String| ServerError::Listen { address, cause };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(identity.chain, identity.key))
+        .map_err(|e| failed(e.to_string()))?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    let crypto = QuicServerConfig::try_from(tls).map_err(|e| failed(e.to_string()))?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    // Strangers' first packets wait in bounded memory: at most 8 MiB in all.
+    config
+        .transport_config(Arc::new(transport()))
+        .max_incoming(1024)
+        .incoming_buffer_size(64 * 1024)
+        .incoming_buffer_size_total(8 * 1024 * 1024);
+
+    let socket = UdpSocket::bind(address).map_err(|e| failed(e.to_string()))?;
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+        .map_err(|e| failed(e.to_string()))
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(1452);
+    transport
+        // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
+        .congestion_controller_factory(Arc::new(BbrConfig::default()))
+        .initial_mtu(1200)
+        .mtu_discovery_config(Some(discovery))
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
+        // One stream and little memory until the hello was accepted.
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(VarInt::from_u32(1024 * 1024))
+        .receive_window(VarInt::from_u32(64 * 1024))
+        .send_window(64 * 1024)
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+/// Accepts connections until the relay shuts down.
+pub(crate) async fn run(relay: Arc<Relay>, endpoint: Endpoint) {
+    loop {
+        let incoming = tokio::select! {
+            () = relay.shutdown.cancelled() => return,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        if let Some(incoming) = admit(&relay, incoming, endpoint.open_connections()) {
+            let relay = Arc::clone(&relay);
+            let tasks = relay.tasks.clone();
+            tasks.spawn(greet(relay, incoming));
+        }
+    }
+}
+
+/// Lets a newcomer in, sends it back to prove its address, or turns it away.
+fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incoming> {
+    let address = incoming.remote_address();
+    if relay.config.log.addresses {
+        tracing::debug!(%address, "a newcomer");
+    }
+    if connections as u64 >= relay.config.limits.connections {
+        tracing::warn!(connections, "full: a newcomer was turned away");
+        incoming.refuse();
+        return None;
+    }
+    if !incoming.remote_address_validated() && relay.handshakes() > RETRY_ABOVE {
+        // Stateless. A newcomer that can't be asked again is turned away.
+        if let Err(error) = incoming.retry() {
+            error.into_incoming().refuse();
+        }
+        return None;
+    }
+    if !relay.networks().take(address.ip(), Instant::now()) {
+        incoming.refuse();
+        return None;
+    }
+    Some(incoming)
+}
+
+async fn greet(relay: Arc<Relay>, incoming: Incoming) {
+    let handshake = relay.handshake();
+    let Ok(connecting) = incoming.accept() else { return };
+    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_PATIENCE, connecting).await else { return };
+    drop(handshake);
+    connection::serve(relay, connection).await;
+}

@@ -1,0 +1,191 @@
+//! Following a stream: each follower at its own pace, segment by segment, each on a QUIC stream of its own.
+//!
+//! Bytes go out as they come in. A follower that has not taken a passing segment some time after a newer one has begun loses
+//! the rest of it and goes on with the newest: it is late by one segment at most, costs no memory beyond what all followers
+//! share, and holds up nobody. Kept segments are never skipped: they are on disk.
+
+use std::sync::Arc;
+
+use privet_protocol::id::StreamId;
+use privet_protocol::relay::{Code, From, Response, SegmentHead, reset};
+use privet_protocol::time::Timestamp;
+
+use super::growing::{Cursor, Growing, Piece};
+use super::home::Home;
+use super::segments::send_kept;
+use super::stream::{Next, Stream};
+use super::wire::{Answers, Failure};
+
+pub(crate) async fn follow(
+    home: &Home,
+    connection: &quinn::Connection,
+    stream: StreamId,
+    from: From,
+    answers: &mut Answers,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let stream = home.stream_or_begin(stream, now)?;
+    let outcome = send(home, connection, &stream, from, answers).await;
+    home.remove_if_idle(&stream);
+    outcome
+}
+
+async fn send(
+    home: &Home,
+    connection: &quinn::Connection,
+    stream: &Arc<Stream>,
+    from: From,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
+    // Counts as a follower until the end, so that a stream that has not begun yet is not swept away.
+    let mut changes = stream.changes();
+    let first = match from {
+        From::Newest => {
+            let contents = stream.contents();
+            contents.newest().unwrap_or_else(|| contents.next())
+        }
+        From::Index(index) => index,
+    };
+    let follow = answers.id();
+    answers.set_priority(i32::MAX);
+    answers.send(&Response::Following { follow, first }).await?;
+
+    let follower = Follower { home, connection, stream, follow };
+    let mut index = first;
+    loop {
+        changes.borrow_and_update();
+        let next = stream.contents().next_for(index);
+        match next {
+            Next::Kept { index: kept, length } => {
+                let mut out = follower.open(kept).await?;
+                match send_kept(home, stream, kept, 0, length, &mut out).await {
+                    Ok(()) => out.finish(),
+                    Err(Failure::Reset(code)) => {
+                        // Gone from disk while it was read.
+                        out.reset(code);
+                        answers.send(&Response::Skipped { from: kept, to: kept + 1 }).await?;
+                    }
+                    // The follower did not want this one segment.
+                    Err(_) if connection.close_reason().is_none() => {}
+                    Err(failure) => return Err(failure),
+                }
+                index += 1;
+            }
+            Next::Growing { segment, passing } => match follower.send_growing(&segment, passing, answers).await? {
+                Sent::Whole => index += 1,
+                Sent::TooSlow => {
+                    let newest = stream.contents().newest().unwrap_or(index + 1).max(index + 1);
+                    answers.send(&Response::Skipped { from: index, to: newest }).await?;
+                    index = newest;
+                }
+                // Whoever writes it may start it anew; if it does not come back, that shows as a skip or a wait.
+                Sent::Broken => {}
+            },
+            Next::Skip { to } => {
+                answers.send(&Response::Skipped { from: index, to }).await?;
+                index = to;
+            }
+            Next::Ended { segments } => return answers.send(&Response::Ended { segments }).await,
+            Next::Dropped => return Err(Failure::refuse(Code::Gone, "the stream was dropped")),
+            Next::Wait => {
+                let stopped = answers.stopped();
+                tokio::select! {
+                    changed = changes.changed() => changed.map_err(|_| Failure::Lost)?,
+                    () = stopped => return Err(Failure::Lost),
+                }
+            }
+        }
+    }
+}
+
+struct Follower<'a> {
+    home: &'a Home,
+    connection: &'a quinn::Connection,
+    stream: &'a Arc<Stream>,
+    follow: u64,
+}
+
+enum Sent {
+    Whole,
+    TooSlow,
+    Broken,
+}
+
+impl Follower<'_> {
+    async fn open(&self, index: u64) -> Result<Answers, Failure> {
+        let mut out = Answers::new(self.connection.open_uni().await.map_err(|_| Failure::Lost)?);
+        // Newer ones first; the numbers of one stream stay far below this.
+        out.set_priority(i32::try_from(index.min(1 << 30)).unwrap_or(i32::MAX - 1));
+        out.send(&SegmentHead { follow: self.follow, index }).await?;
+        Ok(out)
+    }
+
+    async fn send_growing(
+        &self,
+        segment: &Arc<Growing>,
+        passing: bool,
+        answers: &Answers,
+    ) -> Result<Sent, Failure> {
+        let stopped = answers.stopped();
+        let too_slow = self.too_slow(segment.index, passing);
+        tokio::pin!(stopped, too_slow);
+        let mut out = tokio::select! {
+            out = self.open(segment.index) => out?,
+            () = &mut too_slow => return Ok(Sent::TooSlow),
+            () = &mut stopped => return Err(Failure::Lost),
+        };
+        let mut cursor = Cursor::new(Arc::clone(segment), 0);
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = &mut stopped => return Err(Failure::Lost),
+                piece = cursor.next() => piece,
+                () = &mut too_slow => {
+                    out.reset(reset::SKIPPED);
+                    return Ok(Sent::TooSlow);
+                }
+            };
+            match piece {
+                Ok(Piece::Bytes(bytes)) => {
+                    tokio::select! {
+                        biased;
+                        written = out.bytes(bytes) => match written {
+                            Ok(()) => {}
+                            // It did not want this one segment.
+                            Err(_) if self.connection.close_reason().is_none() => return Ok(Sent::Whole),
+                            Err(failure) => return Err(failure),
+                        },
+                        () = &mut stopped => return Err(Failure::Lost),
+                        () = &mut too_slow => {
+                            out.reset(reset::SKIPPED);
+                            return Ok(Sent::TooSlow);
+                        }
+                    }
+                }
+                Ok(Piece::End) => {
+                    out.finish();
+                    return Ok(Sent::Whole);
+                }
+                Ok(Piece::Broken) => {
+                    out.reset(reset::BROKEN_OFF);
+                    return Ok(Sent::Broken);
+                }
+                Err(_) => return Err(Failure::Reset(reset::STORAGE)),
+            }
+        }
+    }
+
+    /// Resolves some time after a newer passing segment has begun.
+    async fn too_slow(&self, index: u64, passing: bool) {
+        if !passing {
+            return std::future::pending().await;
+        }
+        let mut changes = self.stream.changes();
+        while self.stream.contents().newest().is_none_or(|newest| newest <= index) {
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+        tokio::time::sleep(self.home.limits.patience()).await;
+    }
+}

@@ -1,0 +1,262 @@
+//! A home in memory: what its records say, who is connected, and who waits for what. Every change is durable before it shows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Usage, close};
+use privet_protocol::storage::{Entry, StoreError};
+use privet_protocol::time::Timestamp;
+use quinn::VarInt;
+use tokio::sync::watch;
+
+use super::growing::Budget;
+use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
+use super::stream::Stream;
+use super::wire::Failure;
+use crate::config::Limits;
+use crate::storage::Storage;
+
+pub(crate) struct Home {
+    pub(crate) id: HomeId,
+    pub(crate) owner: CapabilityKey,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) limits: Limits,
+    pub(crate) budget: Arc<Budget>,
+    /// The index of this home; held while a change is made durable.
+    pub(crate) book: tokio::sync::Mutex<Book>,
+    pub(crate) log_head: watch::Sender<Span>,
+    pub(crate) inbox_head: watch::Sender<Span>,
+    /// Counts mailbox messages and closings, whichever mailbox.
+    pub(crate) mailboxes_changed: watch::Sender<u64>,
+    grants: Mutex<BTreeMap<CapabilityKey, GrantRecord>>,
+    streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
+    stored: AtomicU64,
+    connections: Mutex<HashMap<CapabilityKey, Vec<quinn::Connection>>>,
+}
+
+pub(crate) struct Book {
+    pub(crate) record: HomeRecord,
+    /// Messages in the inbox of each sender.
+    pub(crate) waiting: HashMap<CapabilityKey, u64>,
+}
+
+/// How much of the index is read at once.
+pub(crate) const PAGE: usize = 256;
+
+/// Reads all entries of a prefix, page by page.
+pub(crate) async fn scan_all(
+    storage: &dyn Storage,
+    prefix: Vec<u8>,
+    mut each: impl FnMut(Entry) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut from = prefix.clone();
+    loop {
+        let page = storage.scan(prefix.clone(), from, PAGE).await?;
+        let full = page.len() == PAGE;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        from = last.clone();
+        from.push(0);
+        for entry in page {
+            each(entry)?;
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+impl Home {
+    /// The home that the index describes.
+    pub(crate) async fn load(
+        id: HomeId,
+        record: HomeRecord,
+        storage: Arc<dyn Storage>,
+        limits: Limits,
+        budget: Arc<Budget>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let mut grants = BTreeMap::new();
+        scan_all(&*storage, key(b"g/", &[id.as_bytes()]), |(key, value)| {
+            let who: [u8; 32] =
+                key[18..].try_into().map_err(|_| StoreError::Damaged("a grant has no key".into()))?;
+            grants.insert(CapabilityKey(who), decode::<GrantRecord>(&value)?);
+            Ok(())
+        })
+        .await?;
+
+        let mut streams = BTreeMap::new();
+        scan_all(&*storage, key(b"s/", &[id.as_bytes()]), |(key, value)| {
+            let stream = StreamId::from_bytes(id_at(&key, 18)?);
+            streams.insert(stream, Stream::recorded(stream, decode::<StreamRecord>(&value)?));
+            Ok(())
+        })
+        .await?;
+
+        let mut stored = 0;
+        scan_all(&*storage, key(b"b/", &[id.as_bytes()]), |(key, value)| {
+            let stream = StreamId::from_bytes(id_at(&key, 18)?);
+            let segment: super::records::SegmentRecord = decode(&value)?;
+            if let Some(stream) = streams.get(&stream) {
+                stored += segment.length;
+                stream.contents().kept.insert(last_number(&key)?, segment);
+            }
+            Ok(())
+        })
+        .await?;
+        scan_all(&*storage, key(b"l/", &[id.as_bytes()]), |(_, value)| {
+            stored += value.len() as u64;
+            Ok(())
+        })
+        .await?;
+
+        let mut waiting = HashMap::new();
+        scan_all(&*storage, key(b"i/", &[id.as_bytes()]), |(_, value)| {
+            if let Some(from) = decode::<super::records::EntryRecord>(&value)?.from {
+                *waiting.entry(from).or_insert(0) += 1;
+            }
+            Ok(())
+        })
+        .await?;
+
+        Ok(Arc::new(Self {
+            id,
+            owner: record.owner,
+            log_head: watch::Sender::new(record.log),
+            inbox_head: watch::Sender::new(record.inbox),
+            mailboxes_changed: watch::Sender::new(0),
+            book: tokio::sync::Mutex::new(Book { record, waiting }),
+            grants: Mutex::new(grants),
+            streams: Mutex::new(streams),
+            stored: AtomicU64::new(stored),
+            connections: Mutex::default(),
+            storage,
+            limits,
+            budget,
+        }))
+    }
+
+    // --- rights ---
+
+    pub(crate) fn grants(&self) -> MutexGuard<'_, BTreeMap<CapabilityKey, GrantRecord>> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `key` may do, if it is a member.
+    pub(crate) fn rights(&self, key: &CapabilityKey) -> Option<Rights> {
+        self.grants().get(key).map(|grant| grant.rights)
+    }
+
+    // --- bytes ---
+
+    /// Counts bytes before they are stored, unless that is more than the home may have.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), Failure> {
+        let limit = self.limits.stored_bytes;
+        self.stored
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| {
+                stored.checked_add(bytes).filter(|sum| *sum <= limit)
+            })
+            .map(drop)
+            .map_err(|_| Failure::refuse(Code::Quota, format!("the home may keep {limit} bytes")))
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        let _ = self
+            .stored
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| Some(stored.saturating_sub(bytes)));
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let log = *self.log_head.borrow();
+        Usage {
+            stored_bytes: self.stored.load(Ordering::Relaxed),
+            log_first: log.first,
+            log_head: log.head,
+            inbox_head: self.inbox_head.borrow().head,
+            streams: self.streams().len() as u64,
+        }
+    }
+
+    // --- streams ---
+
+    pub(crate) fn streams(&self) -> MutexGuard<'_, BTreeMap<StreamId, Arc<Stream>>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stream(&self, id: StreamId) -> Option<Arc<Stream>> {
+        self.streams().get(&id).cloned()
+    }
+
+    /// The stream, begun now if it was not yet.
+    pub(crate) fn stream_or_begin(&self, id: StreamId, now: Timestamp) -> Result<Arc<Stream>, Failure> {
+        let mut streams = self.streams();
+        if let Some(stream) = streams.get(&id) {
+            return Ok(Arc::clone(stream));
+        }
+        if streams.len() as u64 >= self.limits.streams {
+            return Err(Failure::refuse(Code::Quota, format!("the home may have {} streams", self.limits.streams)));
+        }
+        let stream = Stream::new(id, now);
+        streams.insert(id, Arc::clone(&stream));
+        Ok(stream)
+    }
+
+    /// Removes a stream of which nothing is there and which nobody follows.
+    pub(crate) fn remove_if_idle(&self, stream: &Stream) {
+        let mut streams = self.streams();
+        let idle = {
+            let contents = stream.contents();
+            contents.is_empty() && !contents.recorded && contents.finished.is_none()
+        };
+        if idle && stream.followers() == 0 {
+            streams.remove(&stream.id);
+        }
+    }
+
+    // --- connections ---
+
+    /// Takes the connection in, closing older ones of the same key beyond the allowed number.
+    pub(crate) fn enter(&self, key: CapabilityKey, connection: &quinn::Connection) -> Result<(), Failure> {
+        let mut connections = self.connections();
+        for of_key in connections.values_mut() {
+            of_key.retain(|c| c.close_reason().is_none());
+        }
+        connections.retain(|_, of_key| !of_key.is_empty());
+        let of_key = connections.entry(key).or_default();
+        while of_key.len() as u64 >= self.limits.key_connections.max(1) {
+            of_key.remove(0).close(VarInt::from_u32(close::REPLACED), b"");
+        }
+        let all = connections.values().map(Vec::len).sum::<usize>() as u64;
+        if all >= self.limits.home_connections {
+            return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
+        }
+        connections.entry(key).or_default().push(connection.clone());
+        Ok(())
+    }
+
+    pub(crate) fn leave(&self, key: &CapabilityKey, connection: &quinn::Connection) {
+        let mut connections = self.connections();
+        if let Some(of_key) = connections.get_mut(key) {
+            of_key.retain(|c| c.stable_id() != connection.stable_id());
+            if of_key.is_empty() {
+                connections.remove(key);
+            }
+        }
+    }
+
+    /// Closes every connection of `key`.
+    pub(crate) fn expel(&self, key: &CapabilityKey) {
+        for connection in self.connections().remove(key).unwrap_or_default() {
+            connection.close(VarInt::from_u32(close::REVOKED), b"");
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The prefix of a mailbox side's messages.
+pub(crate) fn messages_prefix(mailbox: MailboxId, side: Side) -> Vec<u8> {
+    key(b"n/", &[mailbox.as_bytes(), &[super::records::side_byte(side)]])
+}

@@ -1,0 +1,344 @@
+//! The relay as a whole. A datagram goes down one file after another: `endpoint` (strangers), `connection` (hello, rights),
+//! then `log`, `inbox`, `segments`, `follow`, `mailbox` or `capability`, all on a `home`, and from there into the storage.
+
+mod capability;
+mod connection;
+mod endpoint;
+mod follow;
+mod growing;
+mod home;
+mod inbox;
+mod log;
+mod mailbox;
+mod quota;
+mod records;
+mod segments;
+mod stream;
+mod sweep;
+mod wire;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use privet_protocol::cbor;
+use privet_protocol::id::HomeId;
+use privet_protocol::relay::{CapabilityKey, Code, close};
+use privet_protocol::storage::{Batch, StoreError};
+use privet_protocol::time::{Clock, Timestamp};
+use quinn::{Endpoint, VarInt};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Policy};
+use crate::identity::{Identity, IdentityError};
+use crate::storage::{Embedded, Storage};
+use growing::Budget;
+use home::Home;
+use quota::Networks;
+use records::{HomeRecord, Span, decode, home_key, invite_key};
+use wire::Failure;
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// Its identity can't be read or made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its storage can't be used.
+    #[error("storage in {directory}: {cause}")]
+    Storage {
+        /// The data directory.
+        directory: String,
+        /// What is wrong with it.
+        cause: StoreError,
+    },
+    /// Its address can't be listened on.
+    #[error("listening on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// A running relay. Dropped, it stops at once; [`Server::shutdown`] stops it in order.
+#[derive(Debug)]
+pub struct Server {
+    relay: Arc<Relay>,
+    endpoint: Endpoint,
+    address: SocketAddr,
+    pin: [u8; 32],
+}
+
+pub(crate) struct Relay {
+    pub(crate) config: Config,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    clock: Arc<dyn Clock>,
+    budget: Arc<Budget>,
+    homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
+    home_count: AtomicU64,
+    networks: Mutex<Networks>,
+    handshakes: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Starts a relay: opens its storage, puts it in order, and listens.
+    ///
+    /// # Errors
+    /// [`ServerError`] names what can't be used.
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        Self::start_with_clock(config, Arc::new(|| Timestamp::from(SystemTime::now()))).await
+    }
+
+    /// Starts a relay that takes the time from `clock`.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub async fn start_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, ServerError> {
+        let fail = |cause| ServerError::Storage { directory: config.data.display().to_string(), cause };
+        let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
+        let storage: Arc<dyn Storage> = tokio::task::spawn_blocking(move || Embedded::open(&data, free_bytes))
+            .await
+            .map_err(|e| fail(StoreError::Io(e.to_string())))
+            .and_then(|opened| opened.map_err(fail))
+            .map(Arc::new)?;
+        let identity = match &config.certificate {
+            Some(files) => Identity::read(files)?,
+            None => Identity::open(&config.data)?,
+        };
+        let pin = identity.pin();
+        sweep::scrub(&*storage, &boot_id()).await.map_err(fail)?;
+        let mut homes = 0;
+        home::scan_all(&*storage, b"h/".to_vec(), |_| {
+            homes += 1;
+            Ok(())
+        })
+        .await
+        .map_err(fail)?;
+
+        let endpoint = endpoint::bind(config.listen, identity)?;
+        let address = endpoint
+            .local_addr()
+            .map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
+        let relay = Arc::new(Relay {
+            budget: Budget::new(config.limits.memory_bytes),
+            networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
+            homes: tokio::sync::Mutex::default(),
+            home_count: AtomicU64::new(homes),
+            handshakes: Arc::default(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            storage,
+            clock,
+            config,
+        });
+        relay.tasks.spawn(endpoint::run(Arc::clone(&relay), endpoint.clone()));
+        relay.tasks.spawn(sweep_for_ever(Arc::clone(&relay)));
+        Ok(Self { relay, endpoint, address, pin })
+    }
+
+    /// Where it listens; with the real port when the configuration said 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What clients pin.
+    pub fn pin(&self) -> [u8; 32] {
+        self.pin
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.endpoint.open_connections()
+    }
+
+    /// Forgets now what has expired, as happens by itself every `limits.sweep_s`.
+    pub async fn sweep(&self) {
+        self.relay.sweep().await;
+    }
+
+    /// Stops: no newcomers, clients are told to come again, what was begun on disk is ended.
+    pub async fn shutdown(self) {
+        self.relay.shutdown.cancel();
+        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        let patience = Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
+        self.relay.tasks.close();
+        if tokio::time::timeout(patience, self.relay.tasks.wait()).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.relay.shutdown.cancel();
+        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+    }
+}
+
+impl Relay {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn networks(&self) -> MutexGuard<'_, Networks> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Handshakes under way.
+    pub(crate) fn handshakes(&self) -> usize {
+        self.handshakes.load(Ordering::Relaxed)
+    }
+
+    /// Counts as a handshake under way until dropped.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        Handshake(Arc::clone(&self.handshakes))
+    }
+
+    /// A home that exists, in memory from now on.
+    pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
+        let mut homes = self.homes.lock().await;
+        self.home_locked(&mut homes, id).await
+    }
+
+    async fn home_locked(
+        &self,
+        homes: &mut HashMap<HomeId, Arc<Home>>,
+        id: HomeId,
+    ) -> Result<Option<Arc<Home>>, Failure> {
+        if let Some(home) = homes.get(&id) {
+            return Ok(Some(Arc::clone(home)));
+        }
+        let Some(record) = self.storage.get(home_key(id)).await? else { return Ok(None) };
+        let home = self.load(id, decode(&record)?).await?;
+        homes.insert(id, Arc::clone(&home));
+        Ok(Some(home))
+    }
+
+    async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
+        let storage = Arc::clone(&self.storage);
+        Ok(Home::load(id, record, storage, self.config.limits.clone(), Arc::clone(&self.budget)).await?)
+    }
+
+    /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
+    /// read into memory for a stranger.
+    pub(crate) async fn home_of(&self, id: HomeId, key: &CapabilityKey) -> Result<Arc<Home>, Failure> {
+        let record = self.storage.get(home_key(id)).await?;
+        let granted = self.storage.get(records::grant_key(id, key)).await?.is_some();
+        let record: HomeRecord = decode(&record.ok_or_else(Failure::denied)?)?;
+        if !granted && record.owner != *key {
+            return Err(Failure::denied());
+        }
+        self.home(id).await?.ok_or_else(Failure::denied)
+    }
+
+    /// The home for its owner, created now if there is none and the operator allows it.
+    pub(crate) async fn found(
+        &self,
+        id: HomeId,
+        owner: CapabilityKey,
+        invite: Option<String>,
+    ) -> Result<Arc<Home>, Failure> {
+        if self.storage.get(home_key(id)).await?.is_some() {
+            let home = self.home_of(id, &owner).await?;
+            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
+        }
+        let mut homes = self.homes.lock().await;
+        if let Some(home) = self.home_locked(&mut homes, id).await? {
+            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
+        }
+        let mut batch = Batch::new();
+        if self.config.homes.policy == Policy::Invite {
+            let wrong = || Failure::refuse(Code::Denied, "this relay takes new homes by invite; ask its operator for one");
+            let invite = invite.filter(|invite| self.config.homes.invites.contains(invite)).ok_or_else(wrong)?;
+            if self.storage.get(invite_key(&invite)).await?.is_some() {
+                return Err(Failure::refuse(Code::Denied, "this invite was used already; ask for another one"));
+            }
+            batch.put(invite_key(&invite), id.as_bytes().to_vec());
+        }
+        if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
+            return Err(connection::over_limit("homes"));
+        }
+        let record = HomeRecord { owner, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
+        batch.put(home_key(id), cbor::encode(&record));
+        self.storage.commit(batch).await?;
+        self.home_count.fetch_add(1, Ordering::Relaxed);
+        let home = self.load(id, record).await?;
+        homes.insert(id, Arc::clone(&home));
+        tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
+        Ok(home)
+    }
+
+    async fn sweep(&self) {
+        let now = self.now();
+        // Homes that nobody visits expire too: each is read when its turn comes.
+        let mut ids = Vec::new();
+        let scanned = home::scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
+            ids.push(HomeId::from_bytes(records::id_at(&key, 2)?));
+            Ok(())
+        })
+        .await;
+        if let Err(error) = scanned {
+            tracing::error!(%error, "what has expired can't be looked for");
+            return;
+        }
+        for id in ids {
+            if self.shutdown.is_cancelled() {
+                return;
+            }
+            let swept = match self.home(id).await {
+                Ok(Some(home)) => sweep::home(&home, now).await,
+                Ok(None) => Ok(()),
+                Err(failure) => Err(failure),
+            };
+            if swept.is_err() {
+                tracing::error!("a home can't be rid of what has expired");
+            }
+        }
+        if let Err(error) = sweep::mailboxes(&*self.storage, now).await {
+            tracing::error!(%error, "mailboxes can't be rid of what has expired");
+        }
+    }
+}
+
+async fn sweep_for_ever(relay: Arc<Relay>) {
+    let every = Duration::from_secs(relay.config.limits.sweep_s);
+    loop {
+        tokio::select! {
+            () = relay.shutdown.cancelled() => return,
+            () = tokio::time::sleep(every) => relay.sweep().await,
+        }
+    }
+}
+
+pub(crate) struct Handshake(Arc<AtomicUsize>);
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Names this run of the machine. Without one, every start counts as a new run.
+fn boot_id() -> Vec<u8> {
+    std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| {
+        let mut id = vec![0; 16];
+        privet_protocol::random::Random::fill(&privet_protocol::random::SystemRandom, &mut id);
+        id
+    })
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("config", &self.config).finish_non_exhaustive()
+    }
+}

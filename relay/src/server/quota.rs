@@ -1,0 +1,106 @@
+//! How often: token buckets, pure and bounded.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// Lets `rate` pass a second, and `burst` at once.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenBucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl TokenBucket {
+    pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
+        Self { rate: rate.into(), burst: burst.into(), tokens: burst.into(), at: now }
+    }
+
+    /// Whether one more may pass now.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+
+    fn is_full(&self, now: Instant) -> bool {
+        self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate >= self.burst
+    }
+}
+
+/// A bucket for each network that connects: an IPv4 address or an IPv6 /64.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    rate: u32,
+    buckets: HashMap<u64, TokenBucket>,
+}
+
+/// Beyond this many, buckets that are full again are forgotten; if none is, newcomers are refused.
+const MOST_NETWORKS: usize = 16_384;
+/// How many seconds' worth may come at once.
+const BURST_S: u32 = 10;
+
+impl Networks {
+    pub(crate) fn new(rate: u32) -> Self {
+        Self { rate, buckets: HashMap::new() }
+    }
+
+    /// Whether one more connection of this address may come now.
+    pub(crate) fn take(&mut self, address: IpAddr, now: Instant) -> bool {
+        let network = match address.to_canonical() {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            // An IPv6 network never has its upper 32 bits zero and is so never taken for an IPv4 address.
+            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
+        };
+        if self.buckets.len() >= MOST_NETWORKS && !self.buckets.contains_key(&network) {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            if self.buckets.len() >= MOST_NETWORKS {
+                return false;
+            }
+        }
+        let rate = self.rate;
+        let bucket =
+            self.buckets.entry(network).or_insert_with(|| TokenBucket::new(rate, rate.saturating_mul(BURST_S), now));
+        bucket.take(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_its_burst_pass_and_then_its_rate() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(2, 5, start);
+        assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 5);
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..10).filter(|_| bucket.take(later)).count(), 2);
+        let much_later = start + Duration::from_secs(1000);
+        assert_eq!((0..10).filter(|_| bucket.take(much_later)).count(), 5);
+    }
+
+    #[test]
+    fn networks_do_not_disturb_each_other_and_memory_is_bounded() {
+        let start = Instant::now();
+        let mut networks = Networks::new(1);
+        let noisy: IpAddr = [10, 0, 0, 1].into();
+        assert_eq!((0..100).filter(|_| networks.take(noisy, start)).count(), 10);
+        assert!(networks.take([10, 0, 0, 2].into(), start));
+        for i in 0..40_000_u128 {
+            networks.take(Ipv6Addr::from_bits((0x2001 << 112) | (i << 64)).into(), start);
+        }
+        assert!(networks.buckets.len() <= MOST_NETWORKS);
+        assert!(networks.take([10, 0, 0, 3].into(), start + Duration::from_secs(60)));
+    }
+}

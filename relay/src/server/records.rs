@@ -1,0 +1,171 @@
+//! What stands in the index, and under which keys. One table, so that no two kinds can ever collide.
+//!
+//! | key | value |
+//! |---|---|
+//! | `h/` home | [`HomeRecord`] |
+//! | `g/` home, key | [`GrantRecord`] |
+//! | `l/` home, number | [`EntryRecord`]: the log |
+//! | `i/` home, number | [`EntryRecord`]: the inbox |
+//! | `s/` home, stream | [`StreamRecord`] |
+//! | `b/` home, stream, number | [`SegmentRecord`] |
+//! | `m/` mailbox | [`MailboxRecord`] |
+//! | `n/` mailbox, side, number | [`EntryRecord`]: a mailbox's messages |
+//! | `o/` home, mailbox | when that open mailbox closes by itself |
+//! | `v/` hash of an invite | the home that used it |
+//!
+//! Numbers are big-endian, so that key order is number order. A body's name is made of home, stream and number.
+
+use data_encoding::HEXLOWER;
+use privet_protocol::cbor;
+use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::relay::{CapabilityKey, Rights, Side};
+use privet_protocol::storage::StoreError;
+use privet_protocol::time::Timestamp;
+use privet_store::BlobName;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HomeRecord {
+    pub(crate) owner: CapabilityKey,
+    pub(crate) created: Timestamp,
+    pub(crate) log: Span,
+    pub(crate) inbox: Span,
+}
+
+/// Numbers from `first` to `head`; empty when `head` is one less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Span {
+    pub(crate) first: u64,
+    pub(crate) head: u64,
+}
+
+impl Span {
+    pub(crate) const EMPTY: Self = Self { first: 1, head: 0 };
+
+    pub(crate) fn count(self) -> u64 {
+        (self.head + 1).saturating_sub(self.first)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct GrantRecord {
+    pub(crate) rights: Rights,
+    /// The last log entry this reader needs no longer.
+    pub(crate) acknowledged: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EntryRecord {
+    pub(crate) at: Timestamp,
+    pub(crate) from: Option<CapabilityKey>,
+    #[serde(with = "serde_bytes")]
+    pub(crate) bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct StreamRecord {
+    pub(crate) finished: Option<u64>,
+    pub(crate) acknowledged: Vec<CapabilityKey>,
+    /// Segments below this number were here and are not any more.
+    pub(crate) gone_below: u64,
+    pub(crate) touched: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct SegmentRecord {
+    pub(crate) length: u64,
+    pub(crate) until: Timestamp,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MailboxRecord {
+    pub(crate) home: HomeId,
+    pub(crate) key: CapabilityKey,
+    pub(crate) until: Timestamp,
+    pub(crate) closed: bool,
+    pub(crate) hub: u64,
+    pub(crate) phone: u64,
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    cbor::decode(bytes, usize::MAX).map_err(|e| StoreError::Damaged(format!("a record of the index: {e}")))
+}
+
+pub(crate) fn key(kind: &[u8; 2], parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = kind.to_vec();
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+pub(crate) fn home_key(home: HomeId) -> Vec<u8> {
+    key(b"h/", &[home.as_bytes()])
+}
+
+pub(crate) fn grant_key(home: HomeId, who: &CapabilityKey) -> Vec<u8> {
+    key(b"g/", &[home.as_bytes(), &who.0])
+}
+
+pub(crate) fn log_key(home: HomeId, seq: u64) -> Vec<u8> {
+    key(b"l/", &[home.as_bytes(), &seq.to_be_bytes()])
+}
+
+pub(crate) fn inbox_key(home: HomeId, seq: u64) -> Vec<u8> {
+    key(b"i/", &[home.as_bytes(), &seq.to_be_bytes()])
+}
+
+pub(crate) fn stream_key(home: HomeId, stream: StreamId) -> Vec<u8> {
+    key(b"s/", &[home.as_bytes(), stream.as_bytes()])
+}
+
+pub(crate) fn segment_key(home: HomeId, stream: StreamId, index: u64) -> Vec<u8> {
+    key(b"b/", &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes()])
+}
+
+pub(crate) fn mailbox_key(mailbox: MailboxId) -> Vec<u8> {
+    key(b"m/", &[mailbox.as_bytes()])
+}
+
+pub(crate) fn side_byte(side: Side) -> u8 {
+    match side {
+        Side::Hub => b'h',
+        Side::Phone => b'p',
+    }
+}
+
+pub(crate) fn message_key(mailbox: MailboxId, side: Side, seq: u64) -> Vec<u8> {
+    key(b"n/", &[mailbox.as_bytes(), &[side_byte(side)], &seq.to_be_bytes()])
+}
+
+pub(crate) fn invite_key(invite: &str) -> Vec<u8> {
+    key(b"v/", &[blake3::hash(invite.as_bytes()).as_bytes()])
+}
+
+/// The number at the end of a key.
+pub(crate) fn last_number(key: &[u8]) -> Result<u64, StoreError> {
+    key.last_chunk::<8>()
+        .map(|bytes| u64::from_be_bytes(*bytes))
+        .ok_or_else(|| StoreError::Damaged("a key of the index is too short".into()))
+}
+
+/// The 16 bytes at `at` in a key.
+pub(crate) fn id_at(key: &[u8], at: usize) -> Result<[u8; 16], StoreError> {
+    key.get(at..at + 16)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| StoreError::Damaged("a key of the index is too short".into()))
+}
+
+pub(crate) fn body_name(home: HomeId, stream: StreamId, index: u64) -> Result<BlobName, StoreError> {
+    format!("{home}-{stream}-{index:016x}").parse().map_err(|_| StoreError::Io("a body has no name".into()))
+}
+
+/// Home, stream and number of a body; `None` for a file that is not a body.
+pub(crate) fn parse_body_name(name: &BlobName) -> Option<(HomeId, StreamId, u64)> {
+    let mut parts = name.as_str().split('-');
+    let home = parts.next()?.parse().ok()?;
+    let stream = parts.next()?.parse().ok()?;
+    let number: [u8; 8] = HEXLOWER.decode(parts.next()?.as_bytes()).ok()?.try_into().ok()?;
+    parts.next().is_none().then_some((home, stream, u64::from_be_bytes(number)))
+}

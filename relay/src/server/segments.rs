@@ -1,0 +1,434 @@
+//! Segments: written by the owner, kept on disk or passing through memory, and forgotten when every reader has them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_protocol::cbor;
+use privet_protocol::id::StreamId;
+use privet_protocol::relay::{CapabilityKey, Code, Response, Retention, reset};
+use privet_protocol::storage::Batch;
+use privet_protocol::time::Timestamp;
+use quinn::{RecvStream, VarInt};
+
+use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
+use super::home::Home;
+use super::records::{SegmentRecord, body_name, segment_key, stream_key};
+use super::stream::Stream;
+use super::wire::{Answers, Failure};
+
+/// A segment to be written.
+pub(crate) struct Put {
+    pub(crate) stream: StreamId,
+    pub(crate) index: u64,
+    pub(crate) retention: Retention,
+    pub(crate) resume: bool,
+}
+
+pub(crate) async fn put(
+    home: &Home,
+    put: Put,
+    body: &mut RecvStream,
+    answers: &mut Answers,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let stream = home.stream_or_begin(put.stream, now)?;
+    {
+        let contents = stream.contents();
+        if contents.finished.is_some_and(|segments| put.index >= segments) {
+            return Err(Failure::refuse(Code::Conflict, "the stream is finished and has no such segment"));
+        }
+        if put.index < contents.gone_below {
+            return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
+        }
+    }
+    let outcome = match put.retention {
+        Retention::Keep { until } => keep(home, &stream, &put, until, body, answers, now).await,
+        Retention::Pass => pass(home, &stream, &put, body, now).await,
+    };
+    let length = match outcome {
+        Ok(length) => length,
+        Err(failure) => {
+            let _ = body.stop(VarInt::from_u32(reset::ANSWERED));
+            return Err(failure);
+        }
+    };
+    answers.send(&Response::Stored { length }).await
+}
+
+async fn pass(
+    home: &Home,
+    stream: &Stream,
+    put: &Put,
+    body: &mut RecvStream,
+    now: Timestamp,
+) -> Result<u64, Failure> {
+    if put.resume {
+        return Err(Failure::refuse(Code::Malformed, "only kept segments can be resumed"));
+    }
+    let segment = Growing::in_memory(put.index, Arc::clone(&home.budget));
+    stream.change(|contents| {
+        if contents.newest().is_some_and(|newest| put.index < newest) {
+            return Err(Failure::refuse(Code::Conflict, "a newer segment has begun already"));
+        }
+        contents.touched = now;
+        contents.pass(Arc::clone(&segment));
+        Ok(())
+    })?;
+    let outcome = pass_body(home, &segment, body).await;
+    if outcome.is_err() {
+        stream.change(|contents| contents.passing.retain(|other| !Arc::ptr_eq(other, &segment)));
+        segment.end(State::Broken);
+    }
+    outcome
+}
+
+async fn pass_body(
+    home: &Home,
+    segment: &Growing,
+    body: &mut RecvStream,
+) -> Result<u64, Failure> {
+    loop {
+        match body.read_chunk(READ_SIZE, true).await {
+            Ok(Some(chunk)) => {
+                let length = segment.progress().length + chunk.bytes.len() as u64;
+                check_length(home, length)?;
+                if !segment.push(chunk.bytes) {
+                    return Err(Failure::refuse(Code::Busy, "the relay has no memory left for passing segments"));
+                }
+            }
+            Ok(None) => {
+                segment.end(State::Whole);
+                return Ok(segment.progress().length);
+            }
+            Err(_) => return Err(Failure::Lost),
+        }
+    }
+}
+
+async fn keep(
+    home: &Home,
+    stream: &Stream,
+    put: &Put,
+    until: Timestamp,
+    body: &mut RecvStream,
+    answers: &mut Answers,
+    now: Timestamp,
+) -> Result<u64, Failure> {
+    let until = until.min(now.after(Duration::from_secs(home.limits.retention_s)));
+    let name = body_name(home.id, put.stream, put.index)?;
+    loop {
+        let known = {
+            let contents = stream.contents();
+            if let Some(record) = contents.kept.get(&put.index) {
+                let _ = body.stop(VarInt::from_u32(reset::ANSWERED));
+                return Ok(record.length);
+            }
+            contents.growing.get(&put.index).cloned()
+        };
+        let segment = match known {
+            Some(segment) => segment,
+            None => {
+                // Opened and counted before anybody can see it; another request may have been faster.
+                let writer = home.storage.write_body(name.clone()).await?;
+                let length = writer.length();
+                let begun = Growing::on_disk(put.index, writer.reader(), length);
+                // What an earlier run of the relay left counts from now on.
+                home.reserve(length)?;
+                let shown = stream.change(|contents| {
+                    contents.touched = now;
+                    Arc::clone(contents.growing.entry(put.index).or_insert(Arc::clone(&begun)))
+                });
+                if !Arc::ptr_eq(&shown, &begun) {
+                    home.give_back(length);
+                }
+                shown
+            }
+        };
+        // Whoever writes now is asked to let go: its connection is probably broken.
+        let (_writing, replaced) = segment.become_writer().await;
+        if segment.progress().state != State::Growing {
+            continue;
+        }
+        let mut writer = home.storage.write_body(name.clone()).await?;
+        if !put.resume && writer.length() > 0 {
+            // It starts anew: those who follow the old bytes are told, and begin again.
+            segment.end(State::Broken);
+            home.give_back(writer.length());
+            writer.clear().await?;
+            let fresh = Growing::on_disk(put.index, writer.reader(), 0);
+            stream.change(|contents| contents.growing.insert(put.index, fresh));
+            continue;
+        }
+        if put.resume {
+            answers.send(&Response::Resume { offset: writer.length() }).await?;
+        }
+        loop {
+            let chunk = tokio::select! {
+                () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
+                chunk = body.read_chunk(READ_SIZE, true) => chunk,
+            };
+            match chunk {
+                Ok(Some(chunk)) => {
+                    let length = chunk.bytes.len() as u64;
+                    check_length(home, writer.length() + length)?;
+                    home.reserve(length)?;
+                    if let Err(error) = writer.append(chunk.bytes).await {
+                        home.give_back(length);
+                        return Err(error.into());
+                    }
+                    segment.grew_to(writer.length());
+                }
+                Ok(None) => break,
+                Err(_) => return Err(Failure::Lost),
+            }
+        }
+        let length = writer.finish().await?;
+        let record = SegmentRecord { length, until };
+        let mut batch = Batch::new();
+        batch.put(segment_key(home.id, put.stream, put.index), cbor::encode(&record));
+        {
+            let contents = stream.contents();
+            if contents.dropped {
+                return Err(Failure::refuse(Code::Gone, "the stream was dropped"));
+            }
+            if !contents.recorded {
+                batch.put(stream_key(home.id, put.stream), cbor::encode(&contents.record()));
+            }
+        }
+        home.storage.commit(batch).await?;
+        let dropped = stream.change(|contents| {
+            contents.growing.remove(&put.index);
+            if !contents.dropped {
+                contents.recorded = true;
+                contents.kept.insert(put.index, record);
+            }
+            contents.dropped
+        });
+        segment.end(State::Whole);
+        if dropped {
+            // Dropped while it was made durable: what was just written goes too.
+            forget_segments(home, put.stream, vec![(put.index, record)]).await?;
+            return Err(Failure::refuse(Code::Gone, "the stream was dropped"));
+        }
+        return Ok(length);
+    }
+}
+
+fn check_length(home: &Home, length: u64) -> Result<(), Failure> {
+    let limit = home.limits.segment_bytes;
+    if length > limit {
+        return Err(Failure::refuse(Code::TooLarge, format!("a segment may have {limit} bytes")));
+    }
+    Ok(())
+}
+
+pub(crate) async fn get(
+    home: &Home,
+    stream: StreamId,
+    index: u64,
+    offset: u64,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
+    let not_found = || Failure::refuse(Code::NotFound, "there is no such segment");
+    let stream = home.stream(stream).ok_or_else(not_found)?;
+    let (kept, live) = {
+        let contents = stream.contents();
+        if contents.dropped || (index < contents.gone_below && contents.live(index).is_none()) {
+            return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
+        }
+        (contents.kept.get(&index).copied(), contents.live(index).map(|(segment, _)| Arc::clone(segment)))
+    };
+    // Bulk gives way to what is live.
+    answers.set_priority(-1);
+    if let Some(record) = kept {
+        check_offset(offset, record.length)?;
+        answers.send(&Response::Body { length: Some(record.length) }).await?;
+        return send_kept(home, &stream, index, offset, record.length, answers).await;
+    }
+    let segment = live.ok_or_else(not_found)?;
+    let progress = segment.progress();
+    check_offset(offset, progress.length)?;
+    let length = (progress.state == State::Whole).then_some(progress.length);
+    answers.send(&Response::Body { length }).await?;
+    let mut cursor = Cursor::new(segment, offset);
+    let stopped = answers.stopped();
+    tokio::pin!(stopped);
+    loop {
+        let piece = tokio::select! {
+            piece = cursor.next() => piece.map_err(|_| Failure::Reset(reset::STORAGE))?,
+            () = &mut stopped => return Err(Failure::Lost),
+        };
+        match piece {
+            Piece::Bytes(bytes) => answers.bytes(bytes).await?,
+            Piece::End => return Ok(()),
+            Piece::Broken => return Err(Failure::Reset(reset::BROKEN_OFF)),
+        }
+    }
+}
+
+fn check_offset(offset: u64, length: u64) -> Result<(), Failure> {
+    if offset > length {
+        return Err(Failure::refuse(Code::NotFound, format!("there are {length} bytes, not {offset}")));
+    }
+    Ok(())
+}
+
+/// Sends a kept segment's bytes from its file.
+pub(crate) async fn send_kept(
+    home: &Home,
+    stream: &Stream,
+    index: u64,
+    offset: u64,
+    length: u64,
+    out: &mut Answers,
+) -> Result<(), Failure> {
+    let storage_failed = |_| Failure::Reset(reset::STORAGE);
+    let name = body_name(home.id, stream.id, index).map_err(storage_failed)?;
+    let body = home.storage.body(name).await.map_err(storage_failed)?.ok_or(Failure::Reset(reset::STORAGE))?;
+    let mut at = offset;
+    while at < length {
+        let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(READ_SIZE);
+        let bytes = body.read(at, most).await.map_err(storage_failed)?;
+        if bytes.is_empty() {
+            return Err(Failure::Reset(reset::STORAGE));
+        }
+        at += bytes.len() as u64;
+        out.bytes(bytes).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn finish(
+    home: &Home,
+    stream: StreamId,
+    segments: u64,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let _book = home.book.lock().await;
+    let stream = home.stream_or_begin(stream, now)?;
+    let record = {
+        let contents = stream.contents();
+        if contents.finished.is_some_and(|before| before != segments) || contents.next() > segments {
+            return Err(Failure::refuse(Code::Conflict, "the stream has another number of segments"));
+        }
+        let mut record = contents.record();
+        record.finished = Some(segments);
+        // Passing streams leave no trace on disk.
+        (contents.recorded || !contents.kept.is_empty() || !contents.growing.is_empty()).then_some(record)
+    };
+    if let Some(record) = record {
+        let mut batch = Batch::new();
+        batch.put(stream_key(home.id, stream.id), cbor::encode(&record));
+        home.storage.commit(batch).await?;
+        stream.contents().recorded = true;
+    }
+    stream.change(|contents| {
+        contents.finished = Some(segments);
+        contents.touched = now;
+    });
+    forget_if_read(home, &stream).await?;
+    Ok(Response::Done)
+}
+
+pub(crate) fn stat(home: &Home, stream: StreamId) -> Result<Response, Failure> {
+    let stream = home.stream(stream).ok_or_else(|| Failure::refuse(Code::NotFound, "there is no such stream"))?;
+    let state = stream.contents().state();
+    Ok(Response::Stream(state))
+}
+
+pub(crate) async fn acknowledge(home: &Home, who: CapabilityKey, stream: StreamId) -> Result<Response, Failure> {
+    let _book = home.book.lock().await;
+    // What is not here needs no acknowledgement; and the owner is no reader.
+    let Some(stream) = home.stream(stream).filter(|_| who != home.owner) else { return Ok(Response::Done) };
+    let record = {
+        let contents = stream.contents();
+        let mut record = contents.record();
+        if !record.acknowledged.contains(&who) {
+            record.acknowledged.push(who);
+        }
+        contents.recorded.then_some(record)
+    };
+    if let Some(record) = record {
+        let mut batch = Batch::new();
+        batch.put(stream_key(home.id, stream.id), cbor::encode(&record));
+        home.storage.commit(batch).await?;
+    }
+    stream.contents().acknowledged.insert(who);
+    forget_if_read(home, &stream).await?;
+    Ok(Response::Done)
+}
+
+pub(crate) async fn drop_stream(home: &Home, stream: StreamId) -> Result<Response, Failure> {
+    let _book = home.book.lock().await;
+    if let Some(stream) = home.stream(stream) {
+        forget(home, &stream).await?;
+    }
+    Ok(Response::Done)
+}
+
+/// Forgets every stream that all readers acknowledged.
+pub(crate) async fn forget_read(home: &Home) -> Result<(), Failure> {
+    let streams: Vec<_> = home.streams().values().cloned().collect();
+    for stream in streams {
+        forget_if_read(home, &stream).await?;
+    }
+    Ok(())
+}
+
+async fn forget_if_read(home: &Home, stream: &Stream) -> Result<(), Failure> {
+    let all_read = {
+        let grants = home.grants();
+        let contents = stream.contents();
+        let mut readers = grants.iter().filter(|(_, grant)| grant.rights.segments).peekable();
+        contents.finished.is_some()
+            && readers.peek().is_some()
+            && readers.all(|(reader, _)| contents.acknowledged.contains(reader))
+    };
+    if all_read { forget(home, stream).await } else { Ok(()) }
+}
+
+/// Forgets a stream, its segments and its files.
+pub(crate) async fn forget(home: &Home, stream: &Stream) -> Result<(), Failure> {
+    let (segments, unfinished) = {
+        let contents = stream.contents();
+        let kept: Vec<_> = contents.kept.iter().map(|(index, record)| (*index, *record)).collect();
+        let unfinished: Vec<_> =
+            contents.growing.values().map(|segment| (segment.index, segment.progress().length)).collect();
+        (kept, unfinished)
+    };
+    let mut batch = Batch::new();
+    batch.delete(stream_key(home.id, stream.id));
+    for (index, _) in &segments {
+        batch.delete(segment_key(home.id, stream.id, *index));
+    }
+    home.storage.commit(batch).await?;
+    home.streams().remove(&stream.id);
+    stream.change(super::stream::Contents::drop_all);
+    for (index, record) in segments {
+        home.give_back(record.length);
+        home.storage.remove_body(body_name(home.id, stream.id, index)?).await?;
+    }
+    for (index, length) in unfinished {
+        home.give_back(length);
+        home.storage.remove_body(body_name(home.id, stream.id, index)?).await?;
+    }
+    Ok(())
+}
+
+/// Forgets some kept segments of a stream.
+pub(crate) async fn forget_segments(
+    home: &Home,
+    stream: StreamId,
+    segments: Vec<(u64, SegmentRecord)>,
+) -> Result<(), Failure> {
+    let mut batch = Batch::new();
+    for (index, _) in &segments {
+        batch.delete(segment_key(home.id, stream, *index));
+    }
+    home.storage.commit(batch).await?;
+    for (index, record) in segments {
+        home.give_back(record.length);
+        home.storage.remove_body(body_name(home.id, stream, index)?).await?;
+    }
+    Ok(())
+}

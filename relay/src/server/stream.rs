@@ -1,0 +1,240 @@
+//! What a home's stream holds: kept segments, those being written, and the newest passing ones. Says what a follower at some
+//! place gets next; who writes and who sends is elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use privet_protocol::id::StreamId;
+use privet_protocol::relay::{CapabilityKey, StreamState};
+use privet_protocol::time::Timestamp;
+use tokio::sync::watch;
+
+use super::growing::{Growing, State};
+use super::records::{SegmentRecord, StreamRecord};
+
+pub(crate) struct Stream {
+    pub(crate) id: StreamId,
+    contents: Mutex<Contents>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+pub(crate) struct Contents {
+    pub(crate) kept: BTreeMap<u64, SegmentRecord>,
+    pub(crate) growing: BTreeMap<u64, Arc<Growing>>,
+    pub(crate) passing: VecDeque<Arc<Growing>>,
+    pub(crate) finished: Option<u64>,
+    pub(crate) acknowledged: BTreeSet<CapabilityKey>,
+    pub(crate) gone_below: u64,
+    pub(crate) touched: Timestamp,
+    /// It has a record in the index.
+    pub(crate) recorded: bool,
+    pub(crate) dropped: bool,
+}
+
+/// Passing segments that stay: the one being written and the one before it.
+const PASSING: usize = 2;
+
+pub(crate) enum Next {
+    Kept { index: u64, length: u64 },
+    Growing { segment: Arc<Growing>, passing: bool },
+    Skip { to: u64 },
+    Ended { segments: u64 },
+    /// Nothing yet: something will change.
+    Wait,
+    Dropped,
+}
+
+impl Stream {
+    pub(crate) fn new(id: StreamId, now: Timestamp) -> Arc<Self> {
+        Self::with(id, Contents { touched: now, ..Contents::default() })
+    }
+
+    pub(crate) fn recorded(id: StreamId, record: StreamRecord) -> Arc<Self> {
+        Self::with(
+            id,
+            Contents {
+                finished: record.finished,
+                acknowledged: record.acknowledged.into_iter().collect(),
+                gone_below: record.gone_below,
+                touched: record.touched,
+                recorded: true,
+                ..Contents::default()
+            },
+        )
+    }
+
+    fn with(id: StreamId, contents: Contents) -> Arc<Self> {
+        Arc::new(Self { id, contents: Mutex::new(contents), changed: watch::Sender::new(0) })
+    }
+
+    pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the contents and wakes the followers.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> T {
+        let outcome = change(&mut self.contents());
+        self.changed.send_modify(|version| *version += 1);
+        outcome
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn followers(&self) -> usize {
+        self.changed.receiver_count()
+    }
+}
+
+impl Contents {
+    pub(crate) fn record(&self) -> StreamRecord {
+        StreamRecord {
+            finished: self.finished,
+            acknowledged: self.acknowledged.iter().copied().collect(),
+            gone_below: self.gone_below,
+            touched: self.touched,
+        }
+    }
+
+    fn passing(&self, index: u64) -> Option<&Arc<Growing>> {
+        self.passing.iter().find(|segment| segment.index == index)
+    }
+
+    /// A segment that is not whole on disk: being written, or passing.
+    pub(crate) fn live(&self, index: u64) -> Option<(&Arc<Growing>, bool)> {
+        let growing = self.growing.get(&index).map(|s| (s, false));
+        growing.or_else(|| self.passing(index).map(|s| (s, true))).filter(|(s, _)| s.progress().state != State::Broken)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let kept = self.kept.keys().copied();
+        kept.chain(self.growing.keys().copied()).chain(self.passing.iter().map(|s| s.index))
+    }
+
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.numbers().max()
+    }
+
+    /// One more than the highest number ever seen.
+    pub(crate) fn next(&self) -> u64 {
+        self.newest().map_or(self.gone_below, |newest| newest + 1)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest().is_none()
+    }
+
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.kept.values().map(|s| s.length).sum()
+    }
+
+    pub(crate) fn state(&self) -> StreamState {
+        StreamState {
+            first: self.numbers().min().unwrap_or(self.gone_below),
+            next: self.next(),
+            finished: self.finished,
+            bytes: self.stored_bytes(),
+        }
+    }
+
+    /// What a follower that wants `index` gets.
+    pub(crate) fn next_for(&self, index: u64) -> Next {
+        if self.dropped {
+            return Next::Dropped;
+        }
+        if let Some(record) = self.kept.get(&index) {
+            return Next::Kept { index, length: record.length };
+        }
+        if let Some((segment, passing)) = self.live(index) {
+            return Next::Growing { segment: Arc::clone(segment), passing };
+        }
+        let above = self.numbers().filter(|number| *number > index).min();
+        match (self.finished, above) {
+            (Some(segments), _) if index >= segments => Next::Ended { segments },
+            (Some(segments), above) => Next::Skip { to: above.unwrap_or(segments) },
+            // Passing segments come in order; a kept one that is not there yet may still come.
+            (None, Some(above)) if index < self.gone_below || !self.passing.is_empty() => Next::Skip { to: above },
+            (None, None) if index < self.gone_below => Next::Skip { to: self.gone_below },
+            _ => Next::Wait,
+        }
+    }
+
+    /// Adds a passing segment; older ones than the two newest are forgotten, and with them their bytes.
+    pub(crate) fn pass(&mut self, segment: Arc<Growing>) {
+        self.passing.retain(|old| {
+            let stays = old.index != segment.index;
+            if !stays {
+                old.end(State::Broken);
+            }
+            stays
+        });
+        self.passing.push_back(segment);
+        while self.passing.len() > PASSING {
+            if let Some(old) = self.passing.pop_front() {
+                self.gone_below = self.gone_below.max(old.index + 1);
+            }
+        }
+    }
+
+    /// Nothing of it can be had any more.
+    pub(crate) fn drop_all(&mut self) {
+        self.dropped = true;
+        for segment in self.growing.values().chain(&self.passing) {
+            segment.end(State::Broken);
+        }
+        self.growing.clear();
+        self.passing.clear();
+        self.kept.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::growing::Budget;
+    use super::*;
+
+    fn passing(contents: &mut Contents, index: u64) {
+        contents.pass(Growing::in_memory(index, Budget::new(1000)));
+    }
+
+    #[test]
+    fn a_follower_of_passing_segments_skips_what_is_gone() {
+        let mut contents = Contents::default();
+        assert!(matches!(contents.next_for(0), Next::Wait));
+        for index in 0..5 {
+            passing(&mut contents, index);
+        }
+        assert!(matches!(contents.next_for(0), Next::Skip { to: 3 }));
+        assert!(matches!(contents.next_for(4), Next::Growing { passing: true, .. }));
+        assert!(matches!(contents.next_for(5), Next::Wait));
+        contents.finished = Some(5);
+        assert!(matches!(contents.next_for(5), Next::Ended { segments: 5 }));
+    }
+
+    #[test]
+    fn a_follower_of_kept_segments_waits_for_what_may_still_come() {
+        let mut contents = Contents::default();
+        contents.kept.insert(1, SegmentRecord { length: 9, until: Timestamp(9) });
+        assert!(matches!(contents.next_for(0), Next::Wait));
+        contents.gone_below = 1;
+        assert!(matches!(contents.next_for(0), Next::Skip { to: 1 }));
+        contents.finished = Some(3);
+        assert!(matches!(contents.next_for(2), Next::Skip { to: 3 }));
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let budget = Budget::new(10);
+        let mut contents = Contents::default();
+        for index in 0..50 {
+            let segment = Growing::in_memory(index, Arc::clone(&budget));
+            assert!(segment.push(vec![0; 3].into()), "segment {index}");
+            contents.pass(segment);
+        }
+        let greedy = Growing::in_memory(50, Arc::clone(&budget));
+        assert!(!greedy.push(vec![0; 5].into()));
+    }
+}

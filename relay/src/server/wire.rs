@@ -1,0 +1,152 @@
+//! Messages on QUIC streams, from the relay's side: nothing is allocated for a length that is not allowed, and a stream that
+//! is not ended on purpose is reset, so that half an answer is never taken for a whole one.
+
+use bytes::Bytes;
+use privet_protocol::cbor;
+use privet_protocol::relay::{Code, MAX_MESSAGE, Refusal, Response, frame, frame_length, reset};
+use privet_protocol::storage::StoreError;
+use quinn::{RecvStream, SendStream, VarInt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a request ends early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The client is told.
+    Refused(Refusal),
+    /// The stream is reset with this code: an answer was begun already.
+    Reset(u32),
+    /// The client is gone.
+    Lost,
+}
+
+impl Failure {
+    pub(crate) fn refuse(code: Code, reason: impl Into<String>) -> Self {
+        Self::Refused(Refusal::new(code, reason))
+    }
+
+    /// The same words whether a thing is not there or not this client's.
+    pub(crate) fn denied() -> Self {
+        Self::refuse(Code::Denied, "this key may not do that here")
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "storage failed");
+        let reason = match error {
+            StoreError::Full(_) => "the relay's disk is full; its operator has to make room",
+            _ => "the relay's storage failed; its log says why",
+        };
+        Self::refuse(Code::Storage, reason)
+    }
+}
+
+impl From<quinn::WriteError> for Failure {
+    fn from(_: quinn::WriteError) -> Self {
+        Self::Lost
+    }
+}
+
+/// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced.
+pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut RecvStream, limit: usize) -> Result<T, Failure> {
+    let malformed = |reason: String| Failure::refuse(Code::Malformed, reason);
+    let mut prefix = [0; 4];
+    read_exact(stream, &mut prefix).await?;
+    let length = frame_length(prefix).map_err(|e| Failure::refuse(Code::TooLarge, e.to_string()))?;
+    if length > limit {
+        return Err(Failure::refuse(Code::TooLarge, format!("a message of {length} bytes, {limit} are allowed here")));
+    }
+    let mut body = Vec::new();
+    while body.len() < length {
+        match stream.read_chunk(length - body.len(), true).await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk.bytes),
+            Ok(None) => return Err(malformed("the stream ended inside a message".into())),
+            Err(_) => return Err(Failure::Lost),
+        }
+    }
+    cbor::decode(&body, MAX_MESSAGE).map_err(|e| malformed(e.to_string()))
+}
+
+async fn read_exact(stream: &mut RecvStream, out: &mut [u8]) -> Result<(), Failure> {
+    stream.read_exact(out).await.map_err(|e| match e {
+        quinn::ReadExactError::FinishedEarly(_) => {
+            Failure::refuse(Code::Malformed, "the stream ended before a message")
+        }
+        quinn::ReadExactError::ReadError(_) => Failure::Lost,
+    })
+}
+
+/// The answering half of a stream.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    stream: SendStream,
+    begun: bool,
+    ended: Option<u32>,
+}
+
+impl Answers {
+    pub(crate) fn new(stream: SendStream) -> Self {
+        Self { stream, begun: false, ended: Some(reset::CANCELLED) }
+    }
+
+    /// Sends one message.
+    pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), Failure> {
+        self.begun = true;
+        Ok(self.stream.write_all(&frame(message)).await?)
+    }
+
+    /// Sends raw bytes.
+    pub(crate) async fn bytes(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        self.begun = true;
+        Ok(self.stream.write_chunk(bytes).await?)
+    }
+
+    /// Higher goes first among the streams of a connection.
+    pub(crate) fn set_priority(&self, priority: i32) {
+        let _ = self.stream.set_priority(priority);
+    }
+
+    /// The number a client knows this request by.
+    pub(crate) fn id(&self) -> u64 {
+        VarInt::from(self.stream.id()).into_inner()
+    }
+
+    /// Resolves when the client wants no more.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let stopped = self.stream.stopped();
+        async move { drop(stopped.await) }
+    }
+
+    /// Ends the stream after everything sent.
+    pub(crate) fn finish(mut self) {
+        self.ended = None;
+        let _ = self.stream.finish();
+    }
+
+    /// Ends the stream so that the client sees that something is missing.
+    pub(crate) fn reset(mut self, code: u32) {
+        self.ended = Some(code);
+    }
+
+    /// Ends a request that failed.
+    pub(crate) async fn fail(mut self, failure: Failure) {
+        match failure {
+            Failure::Refused(refusal) => {
+                if self.send(&Response::Refused(refusal)).await.is_ok() {
+                    self.finish();
+                }
+            }
+            Failure::Reset(code) => self.reset(code),
+            Failure::Lost => {}
+        }
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        if let Some(code) = self.ended {
+            let _ = self.stream.reset(VarInt::from_u32(code));
+        }
+    }
+}
