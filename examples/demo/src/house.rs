@@ -204,8 +204,24 @@ impl House {
     /// # Errors
     /// [`Trouble`] when the hub does not make one, or the relay does not take it.
     pub fn invite(&self) -> Result<Invitation, Trouble> {
+        self.invite_for(600)
+    }
+
+    /// A new pairing code that is good for so many seconds.
+    ///
+    /// # Errors
+    /// As [`House::invite`].
+    pub fn invite_for(&self, seconds: u64) -> Result<Invitation, Trouble> {
         let config = self.folder.join("hub.toml");
-        let words = ["--config".as_ref(), config.as_os_str(), "pair".as_ref(), "--json".as_ref()];
+        let seconds = seconds.to_string();
+        let words = [
+            "--config".as_ref(),
+            config.as_os_str(),
+            "pair".as_ref(),
+            "--json".as_ref(),
+            "--ttl".as_ref(),
+            seconds.as_ref(),
+        ];
         let mut process = Process::start("pairing", &program("privet-hub")?, &words, &self.folder.join("pair.log"))?;
         let code = text(&process.wait_for(READY, |line| line["is"] == "code")?, "code")?;
         process.wait_for(READY, |line| line["is"] == "ready")?;
@@ -357,17 +373,15 @@ pub fn fake_camera(
     Ok((camera, Camera { name: name.into(), url: text(&ready, "url")?, credentials, motion: true }))
 }
 
-/// Starts `privet-raw-camera`.
+/// Starts `privet-raw-camera`; [`Process::tell`] switches its faults.
 ///
 /// # Errors
 /// [`Trouble`] when it does not get ready.
 pub fn raw_camera(folder: &Path, name: &str, more: &[&str]) -> Result<(Process, Camera), Trouble> {
-    let mut arguments = vec!["--port", "0"];
-    arguments.extend(more);
     let log = folder.join(format!("camera-{name}.log"));
-    let mut camera = Process::start(&format!("camera {name}"), &program("privet-raw-camera")?, &arguments, &log)?;
-    let ready = camera.ready(READY)?;
-    Ok((camera, Camera { name: name.into(), url: text(&ready, "url")?, credentials: None, motion: true }))
+    let mut camera = Process::start(&format!("camera {name}"), &program("privet-raw-camera")?, more, &log)?;
+    let url = camera.line(READY)?;
+    Ok((camera, Camera { name: name.into(), url, credentials: None, motion: true }))
 }
 
 /// A text field of a line of JSON.

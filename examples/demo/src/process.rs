@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -30,7 +30,7 @@ impl Process {
         let errors = File::options().create(true).append(true).open(log);
         let errors = errors.map_err(|e| Trouble::new(format!("can't write {}: {e}", log.display())))?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command
             .spawn()
             .map_err(|e| Trouble::new(format!("can't start {}: {e}. ./dev demo builds it", program.display())))?;
@@ -53,19 +53,34 @@ impl Process {
     pub fn wait_for(&mut self, bound: Duration, mut wanted: impl FnMut(&Value) -> bool) -> Result<Value, Trouble> {
         let until = Instant::now() + bound;
         loop {
-            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => match serde_json::from_str::<Value>(&line) {
-                    Ok(value) if wanted(&value) => return Ok(value),
-                    _ => {}
-                },
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(self.trouble(&format!("did not say what was waited for within {bound:?}")));
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
-                    return Err(self.trouble(&format!("ended ({status})")));
-                }
+            let line = self.line(until.saturating_duration_since(Instant::now()))?;
+            match serde_json::from_str::<Value>(&line) {
+                Ok(value) if wanted(&value) => return Ok(value),
+                _ => {}
             }
+        }
+    }
+
+    /// Waits for the next line of its standard output, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Process::wait_for`].
+    pub fn line(&mut self, bound: Duration) -> Result<String, Trouble> {
+        match self.lines.recv_timeout(bound) {
+            Ok(line) => Ok(line),
+            Err(RecvTimeoutError::Timeout) => Err(self.trouble("did not say in time what was waited for")),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+                Err(self.trouble(&format!("ended ({status})")))
+            }
+        }
+    }
+
+    /// Writes a line to its standard input.
+    pub fn tell(&mut self, line: &str) {
+        if let Some(stdin) = &mut self.child.stdin {
+            // One that is gone can't be told anything; the next look at it says so.
+            let _ = writeln!(stdin, "{line}");
         }
     }
 

@@ -71,14 +71,25 @@ pub(super) async fn pass_request(
     answered
 }
 
+/// Copies to the end; what is broken off on one side is broken off on the other, with the same code.
 async fn copy(from: &mut RecvStream, to: &mut SendStream) -> Result<(), Broken> {
     loop {
         tokio::select! {
-            chunk = from.read_chunk(64 << 10, true) => match chunk? {
-                Some(chunk) => to.write_all(&chunk.bytes).await?,
-                None => return Ok(()),
+            chunk = from.read_chunk(64 << 10, true) => match chunk {
+                Ok(Some(chunk)) => to.write_all(&chunk.bytes).await?,
+                Ok(None) => return Ok(()),
+                Err(quinn::ReadError::Reset(code)) => {
+                    let _ = to.reset(code);
+                    return Err(Broken);
+                }
+                Err(e) => return Err(e.into()),
             },
-            _ = to.stopped() => return Err(Broken),
+            stopped = to.stopped() => {
+                if let Ok(Some(code)) = stopped {
+                    let _ = from.stop(code);
+                }
+                return Err(Broken);
+            }
         }
     }
 }

@@ -108,16 +108,3 @@ fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     std::hint::black_box(result);
     (end.tv_sec - start.tv_sec) as f64 + (end.tv_nsec - start.tv_nsec) as f64 / 1e9
 }
-pub fn profile(what: &str) {
-    let mut s = Subject::new(Track::Audio, if std::env::args().nth(2).is_some() { 0 } else { SEGMENT }, RECORD);
-    let mut best = f64::MAX;
-    for _ in 0..8000 {
-        best = best.min(match what {
-            "seal" => s.seal(),
-            "stored" => s.read_stored(),
-            "pieces" => s.open_pieces(),
-            _ => s.open(),
-        });
-    }
-    println!("{} us", best * 1e6);
-}
