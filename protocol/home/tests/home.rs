@@ -90,10 +90,10 @@ fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
     }
     let lost = ben.home.device();
     let before_capability = world.hub.capabilities();
-    ann.home.send(&PhoneMessage::RemoveDevice { device: lost }, Batch::new(), world.env()).unwrap();
-    assert_eq!(world.deliver(&mut ann), [Some(PhoneMessage::RemoveDevice { device: lost })]);
-    let env = Env::new(world.now, &world.random);
-    let removed = world.hub.remove(lost, Some(ann.home.device()), Batch::new(), env).unwrap();
+    let asked = ann.home.send(&PhoneMessage::RemoveDevice { device: lost }, Batch::new(), world.env()).unwrap();
+    let taken = world.hub.receive(&asked.bytes, Batch::new(), Env::new(world.now, &world.random)).unwrap();
+    let removed = taken.removed.expect("done in the same step");
+    assert_eq!((removed.device, taken.device, taken.entries.len()), (lost, ann.home.device(), 2));
     world.upload();
     assert!(before_capability.contains(&removed.capability));
     assert!(!world.hub.capabilities().contains(&removed.capability));

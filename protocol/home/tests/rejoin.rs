@@ -71,6 +71,7 @@ fn a_restored_backup_rejoins_and_the_copy_left_behind_is_locked_out() {
         ann.home.send(&PhoneMessage::Paired, Batch::new(), world.env()).unwrap();
         world.deliver(&mut ann);
     }
+    world.read(&mut ann);
     let mut restored = restore(&backup);
     // It reads on until it meets the commit to keys that it does not have.
     let mut trouble = None;

@@ -7,7 +7,7 @@ use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
-use super::state::{STATE, outbox_prefix};
+use super::state::{STATE, State, outbox_prefix};
 use super::work::Work;
 use super::{Change, HubHome, REFRESH_AFTER, new_group};
 use crate::Env;
@@ -18,8 +18,10 @@ use crate::policy::member_credential;
 use crate::record::scan_all;
 
 /// A device was removed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
+    /// Which.
+    pub device: DeviceId,
     /// Its relay key: revoke it, then call [`HubHome::revoked`]. It also stands in [`HubHome::revocations`] until then.
     pub capability: CapabilityKey,
     /// Log entries to append at the relay.
@@ -39,28 +41,8 @@ impl HubHome {
         extra: Batch,
         env: Env<'_>,
     ) -> Result<Removed, HomeError> {
-        if device == self.state.device {
-            return Err(HomeError::NotRemovable);
-        }
-        let (capability, entries) = self.step(extra, env.now, |work| {
-            let members = &mut work.state.members;
-            let (gone, present) = match members.iter().position(|m| m.member.device == device) {
-                Some(index) => (members.remove(index), true),
-                None => {
-                    let absent = &mut work.state.absent;
-                    let index = absent.iter().position(|m| m.member.device == device);
-                    (absent.remove(index.ok_or(HomeError::NotAMember(device))?), false)
-                }
-            };
-            if present {
-                let leaf = leaf_of(&work.group, &device)?.ok_or(HomeError::NotAMember(device))?;
-                work.commit(Change { remove: Some(leaf), ..Change::default() })?;
-            }
-            work.state.revocations.push(gone.capability);
-            work.say(&HubMessage::Left { device, name: gone.member.name, by })?;
-            Ok::<_, HomeError>(gone.capability)
-        })?;
-        Ok(Removed { capability, entries })
+        let (capability, entries) = self.step(extra, env.now, |work| work.remove(device, by))?;
+        Ok(Removed { device, capability, entries })
     }
 
     /// Whether [`Self::refresh`] would do something now.
@@ -109,7 +91,7 @@ impl HubHome {
         built
     }
 
-    fn build_renewed(&mut self, mut state: super::State, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
+    fn build_renewed(&mut self, mut state: State, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
         let mut batch = Batch::new();
         for (key, _) in scan_all(&self.store, outbox_prefix())? {
             batch.delete(key);
@@ -125,6 +107,29 @@ impl HubHome {
         self.group = Some(group);
         self.refreshed = true;
         Ok(entries)
+    }
+}
+
+impl Work<'_> {
+    /// Removes a phone; gives its relay key.
+    pub(super) fn remove(&mut self, device: DeviceId, by: Option<DeviceId>) -> Result<CapabilityKey, HomeError> {
+        if device == self.state.device {
+            return Err(HomeError::NotRemovable);
+        }
+        let State { members, absent, .. } = &mut self.state;
+        let gone = if let Some(index) = members.iter().position(|m| m.member.device == device) {
+            let gone = members.remove(index);
+            let leaf = leaf_of(&self.group, &device)?.ok_or(HomeError::NotAMember(device))?;
+            self.commit(Change { remove: Some(leaf), ..Change::default() })?;
+            gone
+        } else {
+            // It has no leaf since the group was made anew.
+            let index = absent.iter().position(|m| m.member.device == device);
+            absent.remove(index.ok_or(HomeError::NotAMember(device))?)
+        };
+        self.state.revocations.push(gone.capability);
+        self.say(&HubMessage::Left { device, name: gone.member.name, by })?;
+        Ok(gone.capability)
     }
 }
 

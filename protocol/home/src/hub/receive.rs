@@ -5,7 +5,7 @@ use privet_protocol::id::DeviceId;
 use privet_protocol::storage::Batch;
 
 use super::HubHome;
-use super::members::leaf_of;
+use super::members::{Removed, leaf_of};
 use super::state::MemberState;
 use super::work::{Change, Work};
 use crate::Env;
@@ -23,8 +23,12 @@ use crate::rejoin::{Answer, Channel};
 pub struct FromPhone {
     /// Who sent it.
     pub device: DeviceId,
-    /// What it says; absent for messages that concern the group alone. A `Rename` is done already; a `RemoveDevice` is not.
+    /// What it says; absent for messages that concern the group alone. `Rename` and `RemoveDevice` are done already, in the
+    /// same commit, so that no crash can lose them.
     pub message: Option<PhoneMessage>,
+    /// Who was removed because the message asked for it: revoke its relay key, and start every open stream again under a new
+    /// key. The removal's entries are among [`Self::entries`].
+    pub removed: Option<Removed>,
     /// Whether the phone was let in again: it knows no camera and no open stream, so append the snapshot anew.
     pub rejoined: bool,
     /// A receipt whose hash is not this log's: the phone was shown another history from this entry or before.
@@ -35,7 +39,7 @@ pub struct FromPhone {
 
 impl FromPhone {
     fn from(device: DeviceId) -> Self {
-        Self { device, message: None, rejoined: false, forked: None, entries: Vec::new() }
+        Self { device, message: None, removed: None, rejoined: false, forked: None, entries: Vec::new() }
     }
 }
 
@@ -91,12 +95,25 @@ impl Work<'_> {
         if !member.window.take(payload.number) {
             return Err(ReceiveError::Seen);
         }
-        if let PhoneMessage::Rename { name } = &message {
-            super::check_name(name).map_err(|e| ReceiveError::Malformed(e.to_string()))?;
-            member.member.name.clone_from(name);
-            self.say(&HubMessage::Renamed { device: sender.device, name: name.clone() })?;
+        let mut taken = FromPhone::from(sender.device);
+        match &message {
+            PhoneMessage::Rename { name } => {
+                super::check_name(name).map_err(|e| ReceiveError::Malformed(e.to_string()))?;
+                member.member.name.clone_from(name);
+                self.say(&HubMessage::Renamed { device: sender.device, name: name.clone() })?;
+            }
+            PhoneMessage::RemoveDevice { device } => match self.remove(*device, Some(sender.device)) {
+                Ok(capability) => {
+                    taken.removed = Some(Removed { device: *device, capability, entries: Vec::new() });
+                }
+                // Gone already, or never there: nothing to do.
+                Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => {}
+                Err(error) => return Err(error.into()),
+            },
+            _ => {}
         }
-        Ok(FromPhone { message: Some(message), ..FromPhone::from(sender.device) })
+        taken.message = Some(message);
+        Ok(taken)
     }
 
     /// A phone's proposal to renew its keys: committed at once.

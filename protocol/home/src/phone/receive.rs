@@ -114,11 +114,15 @@ impl PhoneHome {
         if !state.place().holds(&state.hub.identity, &envelope) {
             return Err(forged("the hub did not make it for this place"));
         }
-        self.step(env.now, |work| {
+        let result = self.step(env.now, |work| {
             let received = work.take(entry_seq, &envelope)?;
             work.state.position = work.state.position.after(entry);
             work.finish(received, extra_for)
-        })
+        });
+        match result {
+            Err(error) if waiting && error.needs_rejoin() => Ok(Received::Waiting),
+            result => result,
+        }
     }
 
     /// The answer to the rejoin that waits, if this is it.
