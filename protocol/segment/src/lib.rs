@@ -37,6 +37,8 @@ mod stored;
 mod tally;
 mod trailer;
 mod tree;
+#[cfg(test)]
+mod vectors;
 mod verified;
 
 pub use chain::{Chain, Link};

@@ -156,3 +156,27 @@ fn expand(chain: &[u8; 32], info: &[&[u8]], out: &mut [u8]) -> Result<(), Segmen
         .and_then(|okm| okm.fill(out))
         .map_err(|_| SegmentError::Crypto)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    #[test]
+    fn rfc_5869_test_case_1() {
+        let prk = HEXLOWER.decode(b"077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5").unwrap();
+        let mut okm = [0; 42];
+        expand(&prk.try_into().unwrap(), &[&[0xf0, 0xf1, 0xf2, 0xf3, 0xf4], &[0xf5, 0xf6, 0xf7, 0xf8, 0xf9]], &mut okm)
+            .unwrap();
+        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+        assert_eq!(HEXLOWER.encode(&okm), expected);
+    }
+
+    #[test]
+    fn keys_say_nothing_when_printed() {
+        let key = StreamKey { index: 3, chain: [0xab; 32] };
+        assert_eq!(format!("{key:?} {:?}", key.to_secret()), "StreamKey(from 3) StreamSecret(from 3)");
+    }
+}

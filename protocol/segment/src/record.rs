@@ -183,3 +183,48 @@ impl Drop for RecordCipher {
         self.nonce_prefix.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    fn cipher(nonce_prefix: [u8; 7]) -> RecordCipher {
+        let secrets = SegmentSecrets { key: [0; 32], nonce_prefix, mask: [0; 32], commitment: [0; 32] };
+        RecordCipher::new(&secrets).unwrap()
+    }
+
+    /// Test case 14 of the GCM specification (McGrew, Viega).
+    #[test]
+    fn the_first_record_of_zero_keys_is_gcm_test_case_14() {
+        let mut out = vec![0; WORD + 16];
+        cipher([0; 7]).seal(0, false, &mut out, 0).unwrap();
+        let expected = "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919";
+        assert_eq!(HEXLOWER.encode(&out[WORD..]), expected);
+    }
+
+    #[test]
+    fn nonces_are_prefix_counter_and_final_flag() {
+        let nonce = cipher([1, 2, 3, 4, 5, 6, 7]).nonce(0x0809_0a0b, true);
+        assert_eq!(nonce.as_ref(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1]);
+    }
+
+    #[test]
+    fn a_record_opens_only_at_its_place() {
+        let cipher = cipher([9; 7]);
+        let mut out = vec![0; WORD];
+        out.extend_from_slice(&head(Kind::Unit, 5));
+        out.extend_from_slice(b"hello");
+        cipher.seal(3, false, &mut out, 0).unwrap();
+        let (word, ciphertext) = out.split_first_chunk().unwrap();
+        assert_eq!(cipher.unmask(3, *word), Ok((ciphertext.len(), false)));
+        for (record, last) in [(2, false), (4, false), (3, true)] {
+            assert!(cipher.open(record, last, &mut ciphertext.to_vec()).is_err());
+        }
+        let mut ciphertext = ciphertext.to_vec();
+        let plain = cipher.open(3, false, &mut ciphertext).unwrap();
+        assert_eq!((plain.kind, plain.content), (Kind::Unit, &b"hello"[..]));
+    }
+}
