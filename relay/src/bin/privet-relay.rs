@@ -1,0 +1,169 @@
+//! The program `privet-relay`: data on stdout, talk on stderr, exit codes by class of failure.
+
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use data_encoding::HEXLOWER;
+use privet_relay::config::LogFormat;
+use privet_relay::{Config, ConfigError, Identity, Server, ServerError};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The blind relay of Privet: stores and forwards sealed bytes for homes it knows nothing about.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 anything else, 2 wrong usage, 3 wrong configuration, \
+    4 identity, 5 storage, 6 the address can't be listened on.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the relay. Prints one line of JSON on stdout once it listens: {"listening", "pin", "version"}.
+    Run {
+        /// The configuration file; without one, the defaults count.
+        #[arg(long, env = "PRIVET_RELAY_CONFIG")]
+        config: Option<PathBuf>,
+        /// Listens here instead of where the configuration says; port 0 takes a free one.
+        #[arg(long)]
+        listen: Option<std::net::SocketAddr>,
+        /// Keeps everything here instead of where the configuration says.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Prints the pin that clients know this relay by; makes its identity first, where there is none.
+    Identity {
+        /// The configuration file.
+        #[arg(long, env = "PRIVET_RELAY_CONFIG")]
+        config: Option<PathBuf>,
+        /// Where everything is kept instead of where the configuration says.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Prints {"pin"} instead of the bare digits.
+        #[arg(long)]
+        json: bool,
+    },
+    /// About the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Says whether a configuration file can be used, and if not, what is wrong where.
+    Check {
+        /// The file.
+        #[arg(long, env = "PRIVET_RELAY_CONFIG")]
+        config: PathBuf,
+        /// Prints {"ok", "error"} on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 3,
+            Self::Server(ServerError::Identity(_)) => 4,
+            Self::Server(ServerError::Storage { .. }) => 5,
+            Self::Server(ServerError::Listen { .. }) => 6,
+            Self::Server(_) | Self::System(_) => 1,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("privet-relay: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn perform(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run { config, listen, data } => {
+            let mut config = configuration(config.as_deref(), data)?;
+            config.listen = listen.unwrap_or(config.listen);
+            start_logging(&config);
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(run(config))?;
+        }
+        Command::Identity { config, data, json } => {
+            let config = configuration(config.as_deref(), data)?;
+            let identity = match &config.certificate {
+                Some(files) => Identity::read(files),
+                None => Identity::open(&config.data),
+            };
+            let pin = HEXLOWER.encode(&identity.map_err(ServerError::from)?.pin());
+            if json { println!("{}", json!({ "pin": pin })) } else { println!("{pin}") }
+        }
+        Command::Config { command: ConfigCommand::Check { config, json } } => match Config::read(&config) {
+            Ok(_) if json => println!("{}", json!({ "ok": true })),
+            Ok(_) => println!("{}: good", config.display()),
+            Err(error) if json => {
+                println!("{}", json!({ "ok": false, "error": error.to_string() }));
+                return Ok(ExitCode::from(Failure::from(error).exit_code()));
+            }
+            Err(error) => return Err(error.into()),
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(file: Option<&Path>, data: Option<PathBuf>) -> Result<Config, ConfigError> {
+    let mut config = file.map_or(Ok(Config::default()), Config::read)?;
+    config.data = data.unwrap_or(config.data);
+    Ok(config)
+}
+
+fn start_logging(config: &Config) {
+    let filter = EnvFilter::try_from_default_env()
+        .or_else(|_| EnvFilter::try_new(&config.log.filter))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(config).await?;
+    let ready = json!({
+        "listening": server.address().to_string(),
+        "pin": HEXLOWER.encode(&server.pin()),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    println!("{ready}");
+    tracing::info!("ready");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    server.shutdown().await;
+    Ok(())
+}
