@@ -154,10 +154,9 @@ impl Library {
                 }
                 self.stream_event(message).into_iter().collect()
             }
-            HubMessage::Joined(member) => vec![devices(format!("'{}' joined", member.name))],
-            HubMessage::Left { name, .. } => vec![devices(format!("'{name}' was removed"))],
-            HubMessage::Rejoined { device } => vec![devices(format!("device {device} was let in again"))],
-            HubMessage::Renamed { name, .. } => vec![devices(format!("a device is called '{name}' now"))],
+            HubMessage::Renamed { name, .. } => {
+                vec![Event::DevicesChanged { what: format!("a device is called '{name}' now") }]
+            }
             _ => Vec::new(),
         }
     }
@@ -311,10 +310,6 @@ fn set_state(cameras: &mut [CameraInfo], id: &CameraId, state: &CameraState) {
     if let Some(camera) = cameras.iter_mut().find(|camera| camera.id == *id) {
         camera.online = *state == CameraState::Online;
     }
-}
-
-fn devices(what: String) -> Event {
-    Event::DevicesChanged { what }
 }
 
 fn stream_key(id: &StreamId) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use privet_home::{Env, JoinAttempt, JoinError, Offer, OfferError, PhoneHome, PhoneMessage};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
-use privet_relay_client::{ClientError, ClientKey, Code, Connection, LogItem, LogReader, Principal, Side, connect};
+use privet_relay_client::{ClientError, ClientKey, Code, Connection, LogItem, Principal, Side, connect};
 
 use crate::clock;
 use crate::error::{CoreError, PairingFailure, Result};
@@ -87,15 +87,10 @@ pub(crate) async fn pair(core: &Arc<Core>, offer: &PairingOffer) -> Result<()> {
     let principal = Principal::Mailbox { mailbox: offer.mailbox() };
     let connection = connect(&target(offer.relay()), principal, &key, CONNECT).await.map_err(failed)?;
 
-    let mailbox = offer.mailbox();
-    let mut answers = connection.collect(mailbox, Side::Phone, 1).await.map_err(failed)?;
-    let home = match resume(core, &mut answers).await? {
-        Some(home) => home,
-        None => ask(core, offer, &connection, &mut answers).await.map_err(|error| match error {
-            AskError::Relay(error) => failed(error),
-            AskError::Core(error) => error,
-        })?,
-    };
+    let home = ask(core, offer, &connection).await.map_err(|error| match error {
+        AskError::Relay(error) => failed(error),
+        AskError::Core(error) => error,
+    })?;
     connection.close();
 
     core.joined(home);
@@ -123,36 +118,11 @@ impl From<CoreError> for AskError {
     }
 }
 
-/// A phone that was killed after the hub had answered finds the answer in the mailbox.
-async fn resume(core: &Arc<Core>, answers: &mut LogReader) -> Result<Option<PhoneHome>> {
-    let store = core.store()?;
-    let Some(mut attempt) = runtime::blocking(move || JoinAttempt::load(store).map_err(home_error)).await? else {
-        return Ok(None);
-    };
-    let deadline = tokio::time::Instant::now() + CONNECT;
-    while let Ok(Ok(Some(LogItem::Entry { bytes, .. }))) = tokio::time::timeout_at(deadline, answers.next()).await {
-        let (back, outcome) = complete(attempt, bytes).await?;
-        attempt = back;
-        if let Ok(home) = outcome {
-            return Ok(Some(home));
-        }
-    }
-    Ok(None)
-}
-
-async fn ask(
-    core: &Arc<Core>,
-    offer: Offer,
-    connection: &Connection,
-    answers: &mut LogReader,
-) -> std::result::Result<PhoneHome, AskError> {
+async fn ask(core: &Arc<Core>, offer: Offer, connection: &Connection) -> std::result::Result<PhoneHome, AskError> {
     let mailbox = offer.mailbox();
-    let (store, name) = (core.store()?, core.config.device_name.clone());
-    let (mut attempt, request) = runtime::blocking(move || {
-        PhoneHome::begin(&offer, &name, store, Env::new(clock::now(), &SystemRandom)).map_err(join_failure)
-    })
-    .await?;
-    connection.post(mailbox, Side::Hub, request).await?;
+    let mut answers = connection.collect(mailbox, Side::Phone, 1).await?;
+    let mut attempt = attempt(core, offer).await?;
+    connection.post(mailbox, Side::Hub, attempt.request().to_vec()).await?;
 
     let deadline = tokio::time::Instant::now() + HUB;
     let mut forged = None;
@@ -181,6 +151,23 @@ async fn ask(
             None => return Err(CoreError::from(PairingFailure::Used).into()),
         }
     }
+}
+
+/// The attempt with this code: the one that was under way when this phone was killed (the hub answers the same request
+/// once and for all), or a new one.
+async fn attempt(core: &Arc<Core>, offer: Offer) -> Result<JoinAttempt> {
+    let (store, name) = (core.store()?, core.config.device_name.clone());
+    runtime::blocking(move || {
+        if let Some(attempt) = JoinAttempt::load(store.clone()).map_err(home_error)? {
+            let (_, keys) = attempt.rendezvous().map_err(home_error)?;
+            if keys.mailbox == offer.mailbox() {
+                return Ok(attempt);
+            }
+        }
+        let begun = PhoneHome::begin(&offer, &name, store, Env::new(clock::now(), &SystemRandom));
+        Ok(begun.map_err(join_failure)?.0)
+    })
+    .await
 }
 
 async fn complete(

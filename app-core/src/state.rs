@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use privet_home::{Env, HomeError, HubMessage, LogError, PhoneHome, PhoneMessage, Received};
+use privet_home::{Env, HomeError, HubMessage, LogError, MemberChange, PhoneHome, PhoneMessage, Received};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::{Batch, Store};
@@ -200,6 +200,14 @@ impl Core {
                 events.push(Event::Removed);
             }
             Received::Rejoined => events.push(Event::Rejoined),
+            Received::Members(changes) => events.extend(changes.iter().map(|change| {
+                let what = match change {
+                    MemberChange::Joined(member) => format!("'{}' joined", member.name),
+                    MemberChange::Left(member) => format!("'{}' was removed", member.name),
+                    MemberChange::Rejoined(member) => format!("'{}' was let in again", member.name),
+                };
+                Event::DevicesChanged { what }
+            })),
             _ => {}
         }
         drop(slot);
@@ -327,6 +335,9 @@ pub(crate) fn home_error(error: HomeError) -> CoreError {
         HomeError::Store(error) => error.into(),
         HomeError::Removed => CoreError::Revoked,
         HomeError::NotAMember(device) => CoreError::NotFound { what: format!("device {device}") },
+        HomeError::NeedsRejoin => {
+            CoreError::Network { reason: "the hub has to let this phone in again first".into(), retry_after_ms: None }
+        }
         HomeError::Damaged(_) => CoreError::Storage { reason: error.to_string() },
         other => CoreError::Invalid { reason: other.to_string() },
     }

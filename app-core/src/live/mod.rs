@@ -63,7 +63,7 @@ pub enum LiveItem {
         capture_ms: i64,
         /// The same on the hub's monotonic clock in microseconds, for latencies on one machine; 0 when not told.
         capture_us: u64,
-        /// The camera's frame counter; for sound that of the picture before it.
+        /// The camera's frame counter; 0 for sound.
         frame: u64,
         /// Whether decoding can start here.
         key: bool,

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::silence::Silence;
 use super::{SyncError, connected};
 use crate::clock;
+use crate::error::CoreError;
 use crate::events::TrustAlert;
 use crate::state::{Core, home_error};
 
@@ -20,6 +21,8 @@ use crate::state::{Core, home_error};
 const ACKNOWLEDGE: u64 = 64;
 /// The hub is told how far this phone has come at most this often.
 const RECEIPT: Duration = Duration::from_secs(600);
+/// How long the hub may take to let this phone in again before it is asked once more.
+const ASK_AGAIN: Duration = Duration::from_secs(120);
 
 type Outcome<T> = Result<T, SyncError>;
 
@@ -46,9 +49,14 @@ async fn follow_log(
     silence: &Mutex<Silence>,
     started: Instant,
 ) -> Outcome<ClientError> {
-    let position = core.with_home(|home| Ok(home.position().seq)).await?;
-    let mut follower = Follower { core, connection, position, acknowledged: position, rejoining: false };
+    let (position, lost) =
+        core.with_home(|home| Ok((home.position().seq, home.needs_rejoin() && !home.is_rejoining()))).await?;
+    let mut follower = Follower { core, connection, position, acknowledged: position };
+    if lost {
+        follower.rejoin("its state does not fit the group").await?;
+    }
     let mut reader = connection.read_log(position + 1, true).await?;
+    let mut gone = false;
     loop {
         match reader.next().await {
             Ok(Some(LogItem::Entry { seq, bytes })) => {
@@ -60,12 +68,13 @@ async fn follow_log(
             }
             Ok(Some(LogItem::CaughtUp { head })) => follower.caught_up(head).await?,
             Ok(None) => return Err(SyncError::Link("the relay ended the log".into())),
-            Err(error) if error.refusal() == Some(Code::Gone) && !follower.rejoining => {
-                // Entries this phone needs are not kept any more: it was away for too long.
-                tracing::info!(target: "privet::sync", position, "the log begins after this phone's position: rejoining");
-                follower.rejoin().await?;
+            Err(error) if error.refusal() == Some(Code::Gone) && !gone => {
+                gone = true;
+                if !core.with_home(|home| Ok(home.is_rejoining())).await? {
+                    follower.rejoin("the log begins after this phone's position").await?;
+                }
                 let first = connection.usage().await?.log_first;
-                reader = connection.read_log(first, true).await?;
+                reader = connection.read_log(first.max(position + 1), true).await?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -77,7 +86,6 @@ struct Follower<'a> {
     connection: &'a Connection,
     position: u64,
     acknowledged: u64,
-    rejoining: bool,
 }
 
 impl Follower<'_> {
@@ -85,23 +93,25 @@ impl Follower<'_> {
     async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Timestamp>> {
         let received = match self.core.take_entry(seq, bytes).await? {
             Ok(received) => received,
-            // Until the answer to the rejoin comes, nothing else can be read.
-            Err(_) if self.rejoining => return Ok(None),
             Err(error) => return self.refuse(seq, error).await.map(|()| None),
         };
-        self.position = self.core.with_home(|home| Ok(home.position().seq)).await.unwrap_or(seq);
         let beat = match &received {
+            Received::Waiting => return Ok(None),
+            Received::Removed => {
+                let _ = self.connection.ack_log(seq).await;
+                return Err(SyncError::NoHome(CoreError::Revoked));
+            }
+            Received::Renewed { .. } => {
+                self.rejoin("the hub made the group anew").await?;
+                None
+            }
             Received::Message { at, message: HubMessage::Heartbeat, .. } => Some(*at),
             _ => None,
         };
-        match received {
-            Received::Removed => {
-                let _ = self.connection.ack_log(seq).await;
-                return Err(SyncError::NoHome(crate::error::CoreError::Revoked));
-            }
-            Received::Rejoined => self.rejoining = false,
-            _ => {}
+        if received == Received::Rejoined {
+            self.core.caught_up();
         }
+        self.position = seq;
         if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {
             self.acknowledge().await?;
         }
@@ -118,11 +128,8 @@ impl Follower<'_> {
             LogError::Forked { seq } => TrustAlert::Forked { seq: *seq },
             LogError::Forged { seq, cause } => TrustAlert::Forged { seq: *seq, why: cause.clone() },
             LogError::Refused { seq, cause } => TrustAlert::Forged { seq: *seq, why: cause.to_string() },
-            LogError::OutOfStep { .. } => {
-                tracing::info!(target: "privet::sync", seq, "this phone's state does not fit the log: rejoining");
-                return self.rejoin().await;
-            }
-            LogError::Removed => return Err(SyncError::NoHome(crate::error::CoreError::Revoked)),
+            LogError::OutOfStep { .. } => return self.rejoin("its state does not fit the log").await,
+            LogError::Removed => return Err(SyncError::NoHome(CoreError::Revoked)),
             LogError::Home(home) => return Err(home_error(home.clone()).into()),
             _ => TrustAlert::Forged { seq, why: reason.clone() },
         };
@@ -130,29 +137,26 @@ impl Follower<'_> {
         match error {
             // The genuine entry may still follow.
             LogError::Replayed { .. } => Ok(()),
-            LogError::Forked { .. } => self.rejoin().await,
+            LogError::Forked { .. } => self.rejoin("its history is another one").await,
             _ => Err(SyncError::Link(reason)),
         }
     }
 
-    async fn rejoin(&mut self) -> Outcome<()> {
-        if !self.rejoining {
-            self.rejoining = true;
-            self.core.with_home(|home| home.rejoin(Env::new(clock::now(), &SystemRandom)).map_err(home_error)).await?;
-            self.core.outbox.notify_one();
-        }
-        Ok(())
+    async fn rejoin(&mut self, why: &str) -> Outcome<()> {
+        tracing::info!(target: "privet::sync", position = self.position, why, "asking the hub to let this phone in again");
+        ask_again(self.core).await
     }
 
     async fn caught_up(&mut self, head: u64) -> Outcome<()> {
         self.core.relay_head(head);
-        if head < self.position {
-            self.core.alert(TrustAlert::Shortened { head, position: self.position });
-        } else if head > self.position && !self.rejoining {
-            self.core.alert(TrustAlert::Missing { expected: self.position + 1 });
+        let (position, rejoining) = self.core.with_home(|home| Ok((home.position().seq, home.is_rejoining()))).await?;
+        if head < position {
+            self.core.alert(TrustAlert::Shortened { head, position });
+        } else if head > position && !rejoining {
+            self.core.alert(TrustAlert::Missing { expected: position + 1 });
         }
         self.acknowledge().await?;
-        if !self.rejoining {
+        if !rejoining {
             self.core.caught_up();
         }
         Ok(())
@@ -165,6 +169,12 @@ impl Follower<'_> {
         }
         Ok(())
     }
+}
+
+async fn ask_again(core: &Arc<Core>) -> Outcome<()> {
+    core.with_home(|home| home.rejoin(Env::new(clock::now(), &SystemRandom)).map_err(home_error)).await?;
+    core.outbox.notify_one();
+    Ok(())
 }
 
 /// Sends what waits, in order; each is forgotten once the relay has it.
@@ -193,13 +203,23 @@ async fn keep_house(core: &Arc<Core>, silence: &Mutex<Silence>, started: Instant
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut receipt: Option<(Instant, u64)> = None;
+    let mut waiting: Option<Instant> = None;
     loop {
         tick.tick().await;
-        if !core.link().caught_up {
-            continue;
-        }
         if let Some(silent) = silence.lock().await.check(started.elapsed()) {
             core.alert(TrustAlert::Withheld { silent_s: silent.as_secs() });
+        }
+        if core.with_home(|home| Ok(home.is_rejoining())).await? {
+            // The request or its answer may be lost for good.
+            if waiting.get_or_insert_with(Instant::now).elapsed() >= ASK_AGAIN {
+                waiting = None;
+                ask_again(core).await?;
+            }
+            continue;
+        }
+        waiting = None;
+        if !core.link().caught_up {
+            continue;
         }
         let proposed = core
             .with_home(|home| {

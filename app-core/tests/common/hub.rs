@@ -1,0 +1,248 @@
+//! A hub made of `HubHome`, the sealer and the relay client: what `privet-hub` does, without cameras and by hand.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use privet_home::{
+    EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, ReceiveError, RelayAddress, SecretBytes, StreamEnded,
+    StreamKind, StreamStarted,
+};
+use privet_protocol::id::{DeviceId, StreamId};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::storage::{Batch, MemoryStore};
+use privet_protocol::time::Timestamp;
+use privet_relay::Server;
+use privet_relay_client::{
+    ClientKey, Connection, LogItem, Principal, RelayTarget, Retention, Rights, Side, Trust, connect,
+};
+use privet_segment::StreamKey;
+use tokio::sync::mpsc;
+
+use super::TestCamera;
+use super::camera::now;
+
+pub struct TestHub {
+    shared: Arc<Shared>,
+    pub address: RelayAddress,
+    pub camera: Mutex<TestCamera>,
+    pub said: tokio::sync::Mutex<mpsc::UnboundedReceiver<(DeviceId, PhoneMessage)>>,
+}
+
+struct Shared {
+    home: Mutex<HubHome>,
+    connection: Connection,
+    uploading: tokio::sync::Mutex<()>,
+    snapshot: Mutex<Vec<HubMessage>>,
+    /// Whether removals that phones ask for are done.
+    obeys: std::sync::atomic::AtomicBool,
+}
+
+/// A stream that the hub makes.
+pub struct TestStream {
+    pub id: StreamId,
+    pub key: StreamKey,
+    pub next: u64,
+    pub previous: [u8; 32],
+    pub started: Timestamp,
+    pub bytes: u64,
+}
+
+pub fn env() -> Env<'static> {
+    Env::new(now(), &SystemRandom)
+}
+
+impl TestHub {
+    pub async fn start(relay: &Server) -> Self {
+        let home = HubHome::create(Arc::new(MemoryStore::new()), "Test house", env()).unwrap();
+        let address = super::relay_address(relay);
+        let target = RelayTarget {
+            host: address.host.clone(),
+            port: address.port,
+            trust: Trust::Pin(address.pin.unwrap()),
+        };
+        let key = ClientKey::from_seed(&home.capability()).unwrap();
+        let founder = Principal::Founder { home: home.home_id(), invite: None };
+        let connection = connect(&target, founder, &key, Duration::from_secs(10)).await.unwrap();
+        let camera = TestCamera::new("Door");
+        let shared = Arc::new(Shared {
+            home: Mutex::new(home),
+            connection,
+            uploading: tokio::sync::Mutex::default(),
+            snapshot: Mutex::new(vec![HubMessage::Cameras(vec![camera.info()])]),
+            obeys: true.into(),
+        });
+        let (tx, said) = mpsc::unbounded_channel();
+        tokio::spawn(shared.clone().inbox(tx));
+        let hub = Self { shared, address, camera: Mutex::new(camera), said: said.into() };
+        let cameras = hub.shared.snapshot.lock().unwrap().clone();
+        hub.say(&cameras).await;
+        hub
+    }
+
+    pub fn home(&self) -> MutexGuard<'_, HubHome> {
+        self.shared.home.lock().unwrap()
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.shared.connection
+    }
+
+    /// Tells the phones something.
+    pub async fn say(&self, messages: &[HubMessage]) {
+        self.home().append(messages, Batch::new(), env()).unwrap();
+        self.shared.upload().await;
+    }
+
+    /// Opens a pairing and serves it.
+    pub async fn invite(&self) -> Invitation {
+        let invitation = self.home().invite(&self.address, Duration::from_secs(600), env()).unwrap();
+        let key = ClientKey::from_seed(&invitation.mailbox_key).unwrap();
+        self.connection().open_mailbox(invitation.mailbox, key.public(), invitation.until).await.unwrap();
+        tokio::spawn(self.shared.clone().serve(invitation.clone()));
+        invitation
+    }
+
+    pub async fn close(&self, invitation: &Invitation) {
+        self.connection().close_mailbox(invitation.mailbox).await.unwrap();
+    }
+
+    pub async fn remove(&self, device: DeviceId) {
+        self.shared.remove(device, None).await;
+    }
+
+    /// What a phone said, passing over what is said on its own.
+    pub async fn heard(&self) -> (DeviceId, PhoneMessage) {
+        let mut said = self.said.lock().await;
+        loop {
+            let message = tokio::time::timeout(super::PATIENCE, said.recv()).await.unwrap().unwrap();
+            if !matches!(message.1, PhoneMessage::Paired | PhoneMessage::Receipt { .. }) {
+                return message;
+            }
+        }
+    }
+
+    pub async fn begin_stream(&self, kind: StreamKind) -> TestStream {
+        let key = StreamKey::generate(&SystemRandom);
+        let stream = TestStream {
+            id: StreamId::generate(&SystemRandom),
+            next: 0,
+            previous: [0; 32],
+            started: now(),
+            bytes: 0,
+            key,
+        };
+        let camera = self.camera.lock().unwrap().id;
+        let secret = SecretBytes::new(stream.key.to_secret().to_bytes().to_vec());
+        let started = StreamStarted { stream: stream.id, camera, kind, secret, started: stream.started };
+        self.say(&[HubMessage::StreamStarted(started)]).await;
+        stream
+    }
+
+    pub async fn end_stream(&self, stream: &TestStream) {
+        self.connection().finish_stream(stream.id, stream.next).await.unwrap();
+        let ended = StreamEnded {
+            stream: stream.id,
+            segments: stream.next,
+            started: stream.started,
+            ended: now(),
+            reason: EndReason::Finished,
+            last_statement: stream.previous,
+            bytes: stream.bytes,
+        };
+        self.say(&[HubMessage::StreamEnded(ended)]).await;
+    }
+
+    /// Seals the stream's next segment.
+    pub fn seal(&self, stream: &mut TestStream) -> Vec<u8> {
+        let index = stream.next;
+        let (blob, sealed) =
+            self.camera.lock().unwrap().segment(&mut stream.key, stream.id, index, stream.previous);
+        stream.next += 1;
+        stream.previous = sealed.digest;
+        stream.bytes += sealed.length;
+        blob
+    }
+
+    pub async fn put(&self, stream: &TestStream, index: u64, retention: Retention, blob: Vec<u8>) {
+        let mut writer = self.connection().put(stream.id, index, retention, false).await.unwrap();
+        writer.write(blob.into()).await.unwrap();
+        writer.finish().await.unwrap();
+    }
+
+    /// A whole clip; `tamper` may change a sealed segment on its way.
+    pub async fn clip(&self, segments: u64, mut tamper: impl FnMut(u64, &mut Vec<u8>)) -> TestStream {
+        let mut stream = self.begin_stream(StreamKind::Clip).await;
+        for index in 0..segments {
+            let mut blob = self.seal(&mut stream);
+            tamper(index, &mut blob);
+            self.put(&stream, index, keep(), blob).await;
+        }
+        self.end_stream(&stream).await;
+        stream
+    }
+}
+
+pub fn keep() -> Retention {
+    Retention::Keep { until: Timestamp(now().0 + 3_600_000) }
+}
+
+impl Shared {
+    /// Everything that waits, in order.
+    async fn upload(&self) {
+        let _one_at_a_time = self.uploading.lock().await;
+        loop {
+            let waiting = self.home.lock().unwrap().outbox(0, 64).unwrap();
+            let Some(last) = waiting.last().map(|entry| entry.seq) else { return };
+            for entry in waiting {
+                self.connection.append(entry.seq, entry.bytes).await.unwrap();
+            }
+            self.home.lock().unwrap().sent(last).unwrap();
+        }
+    }
+
+    async fn serve(self: Arc<Self>, invitation: Invitation) {
+        let mut requests = self.connection.collect(invitation.mailbox, Side::Hub, 1).await.unwrap();
+        while let Ok(Some(item)) = requests.next().await {
+            let LogItem::Entry { bytes, .. } = item else { continue };
+            let snapshot = self.snapshot.lock().unwrap().clone();
+            let admitted = self.home.lock().unwrap().admit(invitation.pairing, &bytes, &snapshot, env());
+            let Ok(admitted) = admitted else { continue };
+            self.connection.grant(admitted.capability, Rights::PHONE).await.unwrap();
+            self.upload().await;
+            self.connection.post(invitation.mailbox, Side::Phone, admitted.answer).await.unwrap();
+        }
+    }
+
+    async fn remove(&self, device: DeviceId, by: Option<DeviceId>) {
+        let removed = self.home.lock().unwrap().remove(device, by, Batch::new(), env()).unwrap();
+        self.upload().await;
+        self.connection.revoke(removed.capability).await.unwrap();
+    }
+
+    async fn inbox(self: Arc<Self>, said: mpsc::UnboundedSender<(DeviceId, PhoneMessage)>) {
+        let mut inbox = self.connection.read_inbox(1, true).await.unwrap();
+        while let Ok(Some(item)) = inbox.next().await {
+            let LogItem::Entry { seq, bytes } = item else { continue };
+            let received = self.home.lock().unwrap().receive(&bytes, Batch::new(), env());
+            self.connection.ack_inbox(seq).await.unwrap();
+            match received {
+                Ok(received) => {
+                    if received.rejoined {
+                        let snapshot = self.snapshot.lock().unwrap().clone();
+                        self.home.lock().unwrap().append(&snapshot, Batch::new(), env()).unwrap();
+                    }
+                    self.upload().await;
+                    let Some(message) = received.message else { continue };
+                    if let PhoneMessage::RemoveDevice { device } = &message
+                        && self.obeys.load(std::sync::atomic::Ordering::Relaxed)
+                    {
+                        self.remove(*device, Some(received.device)).await;
+                    }
+                    let _ = said.send((received.device, message));
+                }
+                Err(ReceiveError::Seen | ReceiveError::Stale) => {}
+                Err(error) => panic!("the hub could not take a message: {error}"),
+            }
+        }
+    }
+}

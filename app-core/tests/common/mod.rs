@@ -1,0 +1,71 @@
+//! A home for the tests: a relay in this process, and a hub made of the real protocol pieces, driven by hand. No mocks.
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs)]
+
+pub mod camera;
+pub mod hub;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_app_core::{Client, Config, FileKeys, PairingOffer};
+use privet_relay::Server;
+
+pub use camera::TestCamera;
+pub use hub::TestHub;
+
+/// No wait of a test is longer; a quiet machine needs a hundredth.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A relay, a hub with one camera, and a folder for phones.
+pub struct Home {
+    pub relay: Server,
+    pub hub: TestHub,
+    pub dir: tempfile::TempDir,
+}
+
+impl Home {
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let relay = start_relay(&dir.path().join("relay")).await;
+        let hub = TestHub::start(&relay).await;
+        Self { relay, hub, dir }
+    }
+
+    pub async fn open(&self, name: &str) -> Client {
+        Client::open(self.config(name), keys(self.dir.path(), name)).await.unwrap()
+    }
+
+    pub fn config(&self, name: &str) -> Config {
+        Config {
+            storage_dir: self.dir.path().join(name).to_str().unwrap().into(),
+            device_name: name.into(),
+            cache_limit_mib: 64,
+            app_version: "test".into(),
+        }
+    }
+
+    /// A phone that is a member.
+    pub async fn phone(&self, name: &str) -> Client {
+        let client = self.open(name).await;
+        let offer = PairingOffer::parse(&self.hub.invite().await.qr_text).unwrap();
+        client.pair(&offer).await.unwrap();
+        client
+    }
+}
+
+pub fn keys(dir: &Path, name: &str) -> Arc<FileKeys> {
+    Arc::new(FileKeys::new(dir.join(format!("{name}.key"))))
+}
+
+/// Waits until `check` gives something.
+pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
