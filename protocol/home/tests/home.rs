@@ -97,6 +97,8 @@ fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
     world.upload();
     assert!(before_capability.contains(&removed.capability));
     assert!(!world.hub.capabilities().contains(&removed.capability));
+    let again = world.hub.remove(lost, None, Batch::new(), Env::new(world.now, &world.random)).unwrap();
+    assert_eq!((again.capability, again.entries.len()), (removed.capability, 0), "what is left to do can be asked for");
     assert_eq!(world.hub.revocations(), [removed.capability], "until the relay has revoked it");
     world.hub.revoked(&removed.capability).unwrap();
     assert!(world.hub.revocations().is_empty());

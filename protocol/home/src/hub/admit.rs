@@ -234,7 +234,7 @@ fn acceptable(work: &Work<'_>, request: &Request) -> Result<openmls::prelude::Ke
         return Err("it names the hub as its device");
     }
     let keys: Vec<_> = work.state.members.iter().chain(&work.state.absent).map(|m| m.capability).collect();
-    if keys.contains(&request.capability) || work.state.revocations.contains(&request.capability) {
+    if keys.contains(&request.capability) || work.state.revocations.iter().any(|(_, key)| key == &request.capability) {
         return Err("its relay key is another device's");
     }
     Ok(package)

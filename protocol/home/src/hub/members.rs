@@ -30,7 +30,8 @@ pub struct Removed {
 
 impl HubHome {
     /// Removes a phone; `by` is the phone that asked for it, if one did. Afterwards nothing new can be read by it; end every
-    /// open stream and start it again under a new key.
+    /// open stream and start it again under a new key. A phone that was removed, but whose relay key is not yet reported
+    /// revoked, is given again, without entries: what was left undone by a crash can be done now.
     ///
     /// # Errors
     /// [`HomeError::NotAMember`] when there is no such phone.
@@ -41,6 +42,11 @@ impl HubHome {
         extra: Batch,
         env: Env<'_>,
     ) -> Result<Removed, HomeError> {
+        if let Some((_, capability)) = self.state.revocations.iter().find(|(removed, _)| *removed == device) {
+            let removed = Removed { device, capability: *capability, entries: Vec::new() };
+            self.keep(self.state.clone(), extra)?;
+            return Ok(removed);
+        }
         let (capability, entries) = self.step(extra, env.now, |work| work.remove(device, by))?;
         Ok(Removed { device, capability, entries })
     }
@@ -127,7 +133,7 @@ impl Work<'_> {
             let index = absent.iter().position(|m| m.member.device == device);
             absent.remove(index.ok_or(HomeError::NotAMember(device))?)
         };
-        self.state.revocations.push(gone.capability);
+        self.state.revocations.push((device, gone.capability));
         self.say(&HubMessage::Left { device, name: gone.member.name, by })?;
         Ok(gone.capability)
     }

@@ -166,7 +166,7 @@ impl HubHome {
 
     /// Relay keys of removed phones that were not reported revoked yet.
     pub fn revocations(&self) -> Vec<CapabilityKey> {
-        self.state.revocations.clone()
+        self.state.revocations.iter().map(|(_, key)| *key).collect()
     }
 
     /// The relay has revoked this key.
@@ -175,7 +175,7 @@ impl HubHome {
     /// [`HomeError::Store`].
     pub fn revoked(&mut self, key: &CapabilityKey) -> Result<(), HomeError> {
         let mut state = self.state.clone();
-        state.revocations.retain(|revoked| revoked != key);
+        state.revocations.retain(|(_, revoked)| revoked != key);
         self.keep(state, Batch::new())
     }
 

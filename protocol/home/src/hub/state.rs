@@ -43,8 +43,8 @@ pub(super) struct State {
     pub(super) last_commit: Timestamp,
     /// Whether anything was appended since then.
     pub(super) dirty: bool,
-    /// Relay keys to revoke.
-    pub(super) revocations: Vec<CapabilityKey>,
+    /// Removed phones whose relay keys are still to be revoked.
+    pub(super) revocations: Vec<(DeviceId, CapabilityKey)>,
 }
 
 impl State {
