@@ -157,7 +157,7 @@ impl Attempt {
         if words.contains("memory allocation of") || words.contains("Cannot allocate memory") {
             return OfflineReason::OutOfMemory { phase };
         }
-        let last = words.lines().last().map(frames::tame).filter(|line| !line.is_empty());
+        let last = last_word(&words);
         OfflineReason::Crashed { phase, how: last.map_or(how.clone(), |last| format!("{how}: {last}")) }
     }
 }
@@ -225,6 +225,17 @@ async fn read_frame(socket: &mut UnixStream, incoming: &mut Incoming) -> Result<
             Ok(_) => {}
         }
     }
+}
+
+/// What a worker's last output says about its death: the panic with its message, or the last line.
+fn last_word(words: &str) -> Option<String> {
+    let mut lines = words.lines();
+    let panic = lines.by_ref().find(|line| line.contains("panicked at"));
+    let text = match panic {
+        Some(panic) => format!("{panic} {}", lines.next().unwrap_or_default()),
+        None => words.lines().last().unwrap_or_default().to_owned(),
+    };
+    Some(frames::tame(&text)).filter(|line| !line.is_empty())
 }
 
 /// Reads what the worker prints; keeps the end of it.
