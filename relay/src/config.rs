@@ -172,11 +172,14 @@ pub struct Log {
     pub format: LogFormat,
     /// Whether addresses of clients are written. They say who lives where: leave it off.
     pub addresses: bool,
+    /// A folder for a copy of every byte that clients send, a file a stream, to see for oneself what a relay sees. It is never
+    /// tidied up: leave it off.
+    pub received: Option<PathBuf>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Text, addresses: false }
+        Self { filter: "info".into(), format: LogFormat::Text, addresses: false, received: None }
     }
 }
 
@@ -255,12 +258,17 @@ impl Config {
     }
 
     fn check(&self, path: &str) -> Result<(), ConfigError> {
-        let wrong = |key, value: String, allowed| Err(ConfigError::OutOfRange { path: path.into(), key, value, allowed });
+        let wrong =
+            |key, value: String, allowed| Err(ConfigError::OutOfRange { path: path.into(), key, value, allowed });
         if self.homes.policy == Policy::Invite && self.homes.invites.is_empty() {
             return wrong("homes.invites", "[]".into(), "the policy 'invite' needs at least one invite");
         }
         if let Some(short) = self.homes.invites.iter().find(|invite| invite.len() < 16) {
-            return wrong("homes.invites", format!("{} characters", short.len()), "an invite has at least 16 characters");
+            return wrong(
+                "homes.invites",
+                format!("{} characters", short.len()),
+                "an invite has at least 16 characters",
+            );
         }
         let l = &self.limits;
         for (key, value, least) in [

@@ -96,8 +96,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
     assert_eq!(entries(phone.read_log(3, false).await.unwrap()).await.len(), 3);
     assert_eq!(entries(hub.read_inbox(1, false).await.unwrap()).await, [(1, b"hello".to_vec())]);
-    let guest =
-        connect(&house.target(), Principal::Mailbox { mailbox }, &key(9), PATIENCE).await.unwrap();
+    let guest = connect(&house.target(), Principal::Mailbox { mailbox }, &key(9), PATIENCE).await.unwrap();
     assert_eq!(entry(&mut guest.collect(mailbox, Side::Phone, 1).await.unwrap()).await.1, b"answer");
     assert_eq!(hub.append(6, vec![6]).await.unwrap(), 6);
 }
@@ -166,7 +165,13 @@ async fn a_mailbox_serves_one_pairing_and_stays_as_a_tombstone() {
     hub.close_mailbox(mailbox).await.unwrap();
     assert_eq!(code(guest(9).await), Code::Gone);
     assert_eq!(code(phone.post(mailbox, Side::Hub, vec![]).await), Code::Gone);
-    let ended = async { loop { if let Err(error) = for_phone.next().await { return error } } };
+    let ended = async {
+        loop {
+            if let Err(error) = for_phone.next().await {
+                return error;
+            }
+        }
+    };
     assert_eq!(in_time(ended).await.refusal(), Some(Code::Gone));
     hub.open_mailbox(second, key(9).public(), until).await.unwrap();
     assert_eq!(code(hub.open_mailbox(mailbox, key(9).public(), until).await), Code::Conflict);

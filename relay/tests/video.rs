@@ -281,8 +281,7 @@ async fn a_stream_goes_when_every_reader_acknowledged_it() {
 async fn segments_expire() {
     let clock = Arc::new(AtomicI64::new(1_000_000));
     let hands = Arc::clone(&clock);
-    let house =
-        House::with_clock(|_| {}, Arc::new(move || Timestamp(hands.load(Ordering::Relaxed)))).await;
+    let house = House::with_clock(|_| {}, Arc::new(move || Timestamp(hands.load(Ordering::Relaxed)))).await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
     let id = stream();

@@ -209,11 +209,8 @@ fn transport() -> TransportConfig {
 const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
 fn udp_socket(peer: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = if peer.is_ipv6() {
-        (Ipv6Addr::UNSPECIFIED, 0).into()
-    } else {
-        (Ipv4Addr::UNSPECIFIED, 0).into()
-    };
+    let any: SocketAddr =
+        if peer.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any)?;
     // Smaller buffers only cost speed.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);

@@ -1,6 +1,6 @@
 //! Following a stream: its segments come on QUIC streams of their own, and one task per connection hands them out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::segment::SegmentReader;
 /// What following a stream gives.
 #[derive(Debug)]
 pub enum FollowEvent {
-    /// A segment begins. They come nearly in order; after loss on the way a newer one may overtake.
+    /// A segment begins. Every number comes in order, as this or in [`FollowEvent::Skipped`]; one that was begun and then given
+    /// up is both, and one whose writer started anew comes again.
     Segment(SegmentReader),
     /// These segments do not come: this follower is too slow for them, or came too late.
     Skipped {
@@ -39,9 +40,10 @@ pub struct Follower {
     segments: mpsc::Receiver<SegmentReader>,
     routes: Routes,
     follow: u64,
-    /// Segments still to come or to be skipped before the stream's end is told: `settled` of `first..` are.
-    first: Option<u64>,
-    settled: u64,
+    first: u64,
+    /// The number that comes next, and segments that overtook it on the way.
+    next: u64,
+    early: BTreeMap<u64, SegmentReader>,
     ended: Option<u64>,
     over: bool,
 }
@@ -61,8 +63,9 @@ impl Follower {
             segments,
             routes,
             follow,
-            first: None,
-            settled: 0,
+            first: 0,
+            next: 0,
+            early: BTreeMap::new(),
             ended: None,
             over: false,
         }
@@ -72,7 +75,8 @@ impl Follower {
         self._request.message(request).await?;
         match self.answers.answer().await? {
             Response::Following { follow, first } if follow == self.follow => {
-                self.first = Some(first);
+                self.first = first;
+                self.next = first;
                 Ok(())
             }
             other => Err(ClientError::Protocol(format!("not an answer to following: {other:?}"))),
@@ -81,7 +85,7 @@ impl Follower {
 
     /// The first segment that comes, or is told as skipped.
     pub fn first(&self) -> u64 {
-        self.first.unwrap_or(0)
+        self.first
     }
 
     /// The next event; `None` after the stream's end was told. May be dropped and called again.
@@ -93,8 +97,12 @@ impl Follower {
             if self.over {
                 return Ok(None);
             }
+            if let Some(segment) = self.early.remove(&self.next) {
+                self.next += 1;
+                return Ok(Some(FollowEvent::Segment(segment)));
+            }
             if let Some(segments) = self.ended
-                && self.first() + self.settled >= segments
+                && self.next >= segments
             {
                 self.over = true;
                 return Ok(Some(FollowEvent::Ended { segments }));
@@ -102,16 +110,15 @@ impl Follower {
             tokio::select! {
                 biased;
                 segment = self.segments.recv() => match segment {
-                    Some(segment) => {
-                        self.settled += 1;
-                        return Ok(Some(FollowEvent::Segment(segment)));
-                    }
+                    Some(segment) if segment.index() < self.next => return Ok(Some(FollowEvent::Segment(segment))),
+                    Some(segment) => drop(self.early.insert(segment.index(), segment)),
                     None => return Err(self.routes.why_closed()),
                 },
                 answer = self.answers.answer(), if self.ended.is_none() => match answer? {
-                    // A segment that was begun and then given up is both; `settled` counts it once.
                     Response::Skipped { from, to } if from <= to => {
-                        self.settled = self.settled.max(to.saturating_sub(self.first()));
+                        self.next = self.next.max(to);
+                        // What was given up before it was handed out is told once, as skipped.
+                        self.early = self.early.split_off(&self.next);
                         return Ok(Some(FollowEvent::Skipped { from, to }));
                     }
                     Response::Ended { segments } => self.ended = Some(segments),
@@ -129,7 +136,7 @@ impl Drop for Follower {
 }
 
 /// Segments of one follower that were not asked for yet.
-const WAITING_SEGMENTS: usize = 32;
+const WAITING_SEGMENTS: usize = 64;
 /// How long the head of a segment may take once its stream was opened.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -17,8 +17,8 @@ use crate::connect::Trust;
 pub(crate) fn config(trust: &Trust) -> Result<(ClientConfig, FoundPin), Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let found = FoundPin::default();
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&rustls::version::TLS13])?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?;
     let mut config = match trust {
         Trust::Pin(pin) => builder
             .dangerous()

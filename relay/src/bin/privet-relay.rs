@@ -15,8 +15,11 @@ use tracing_subscriber::EnvFilter;
 
 /// The blind relay of Privet: stores and forwards sealed bytes for homes it knows nothing about.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 anything else, 2 wrong usage, 3 wrong configuration, \
-    4 identity, 5 storage, 6 the address can't be listened on.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 anything else, 2 wrong usage, 3 wrong configuration, \
+    4 identity, 5 storage, 6 the address can't be listened on."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

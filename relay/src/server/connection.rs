@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use privet_protocol::id::MailboxId;
 use privet_protocol::relay::{
-    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Rights, VERSIONS, close,
+    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Rights, VERSIONS,
+    close,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 
 use super::home::Home;
 use super::quota::TokenBucket;
+use super::received::Received;
 use super::segments::Put;
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, segments};
@@ -67,7 +69,8 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
 
 /// Reads and answers the hello; `None` when the client was refused or is gone.
 async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Session> {
-    let (send, mut receive) = connection.accept_bi().await.ok()?;
+    let (send, receive) = connection.accept_bi().await.ok()?;
+    let mut receive = Received::new(receive, relay.config.log.received.as_deref());
     let mut answers = Answers::new(send);
     let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO).await {
         Ok(hello) => admit(relay, connection, hello).await,
@@ -151,7 +154,8 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
 }
 
 impl Session {
-    async fn request(&self, send: SendStream, mut receive: RecvStream) {
+    async fn request(&self, send: SendStream, receive: RecvStream) {
+        let mut receive = Received::new(receive, self.relay.config.log.received.as_deref());
         let mut answers = Answers::new(send);
         let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
         let outcome = match read {
@@ -170,12 +174,7 @@ impl Session {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
-    async fn answer(
-        &self,
-        request: Request,
-        body: &mut RecvStream,
-        answers: &mut Answers,
-    ) -> Result<(), Failure> {
+    async fn answer(&self, request: Request, body: &mut Received, answers: &mut Answers) -> Result<(), Failure> {
         self.authorize(&request)?;
         let home = &*self.home;
         let now = self.relay.now();

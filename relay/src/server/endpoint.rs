@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use privet_protocol::relay::ALPN;
 use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{
+    Endpoint, EndpointConfig, IdleTimeout, Incoming, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt,
+};
 
 use super::{Relay, ServerError, connection};
 use crate::identity::Identity;

@@ -120,12 +120,7 @@ impl Follower<'_> {
         Ok(out)
     }
 
-    async fn send_growing(
-        &self,
-        segment: &Arc<Growing>,
-        passing: bool,
-        answers: &Answers,
-    ) -> Result<Sent, Failure> {
+    async fn send_growing(&self, segment: &Arc<Growing>, passing: bool, answers: &Answers) -> Result<Sent, Failure> {
         let stopped = answers.stopped();
         let too_slow = self.too_slow(segment.index, passing);
         tokio::pin!(stopped, too_slow);

@@ -78,8 +78,7 @@ impl Home {
     ) -> Result<Arc<Self>, StoreError> {
         let mut grants = BTreeMap::new();
         scan_all(&*storage, key(b"g/", &[id.as_bytes()]), |(key, value)| {
-            let who: [u8; 32] =
-                key[18..].try_into().map_err(|_| StoreError::Damaged("a grant has no key".into()))?;
+            let who: [u8; 32] = key[18..].try_into().map_err(|_| StoreError::Damaged("a grant has no key".into()))?;
             grants.insert(CapabilityKey(who), decode::<GrantRecord>(&value)?);
             Ok(())
         })
@@ -161,9 +160,8 @@ impl Home {
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
-        let _ = self
-            .stored
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| Some(stored.saturating_sub(bytes)));
+        let _ =
+            self.stored.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| Some(stored.saturating_sub(bytes)));
     }
 
     pub(crate) fn usage(&self) -> Usage {

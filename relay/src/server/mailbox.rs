@@ -40,7 +40,11 @@ pub(crate) async fn open(
     }
     if let Some(there) = find(&*home.storage, mailbox, now).await? {
         let same = there.home == home.id && there.key == who && !there.closed;
-        return if same { Ok(Response::Done) } else { Err(Failure::refuse(Code::Conflict, "the mailbox's id is taken")) };
+        return if same {
+            Ok(Response::Done)
+        } else {
+            Err(Failure::refuse(Code::Conflict, "the mailbox's id is taken"))
+        };
     }
     let mut open = 0;
     scan_all(&*home.storage, key(b"o/", &[home.id.as_bytes()]), |(_, value)| {

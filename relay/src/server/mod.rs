@@ -11,6 +11,7 @@ mod inbox;
 mod log;
 mod mailbox;
 mod quota;
+mod received;
 mod records;
 mod segments;
 mod stream;
@@ -124,9 +125,8 @@ impl Server {
         .map_err(fail)?;
 
         let endpoint = endpoint::bind(config.listen, identity)?;
-        let address = endpoint
-            .local_addr()
-            .map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
+        let address =
+            endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let relay = Arc::new(Relay {
             budget: Budget::new(config.limits.memory_bytes),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
@@ -258,7 +258,8 @@ impl Relay {
         }
         let mut batch = Batch::new();
         if self.config.homes.policy == Policy::Invite {
-            let wrong = || Failure::refuse(Code::Denied, "this relay takes new homes by invite; ask its operator for one");
+            let wrong =
+                || Failure::refuse(Code::Denied, "this relay takes new homes by invite; ask its operator for one");
             let invite = invite.filter(|invite| self.config.homes.invites.contains(invite)).ok_or_else(wrong)?;
             if self.storage.get(invite_key(&invite)).await?.is_some() {
                 return Err(Failure::refuse(Code::Denied, "this invite was used already; ask for another one"));

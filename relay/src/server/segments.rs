@@ -8,10 +8,11 @@ use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, Code, Response, Retention, reset};
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
-use quinn::{RecvStream, VarInt};
+use quinn::VarInt;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
+use super::received::Received;
 use super::records::{SegmentRecord, body_name, segment_key, stream_key};
 use super::stream::Stream;
 use super::wire::{Answers, Failure};
@@ -27,7 +28,7 @@ pub(crate) struct Put {
 pub(crate) async fn put(
     home: &Home,
     put: Put,
-    body: &mut RecvStream,
+    body: &mut Received,
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -48,20 +49,14 @@ pub(crate) async fn put(
     let length = match outcome {
         Ok(length) => length,
         Err(failure) => {
-            let _ = body.stop(VarInt::from_u32(reset::ANSWERED));
+            body.stop(VarInt::from_u32(reset::ANSWERED));
             return Err(failure);
         }
     };
     answers.send(&Response::Stored { length }).await
 }
 
-async fn pass(
-    home: &Home,
-    stream: &Stream,
-    put: &Put,
-    body: &mut RecvStream,
-    now: Timestamp,
-) -> Result<u64, Failure> {
+async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now: Timestamp) -> Result<u64, Failure> {
     if put.resume {
         return Err(Failure::refuse(Code::Malformed, "only kept segments can be resumed"));
     }
@@ -82,13 +77,9 @@ async fn pass(
     outcome
 }
 
-async fn pass_body(
-    home: &Home,
-    segment: &Growing,
-    body: &mut RecvStream,
-) -> Result<u64, Failure> {
+async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Result<u64, Failure> {
     loop {
-        match body.read_chunk(READ_SIZE, true).await {
+        match body.read_chunk(READ_SIZE).await {
             Ok(Some(chunk)) => {
                 let length = segment.progress().length + chunk.bytes.len() as u64;
                 check_length(home, length)?;
@@ -110,7 +101,7 @@ async fn keep(
     stream: &Stream,
     put: &Put,
     until: Timestamp,
-    body: &mut RecvStream,
+    body: &mut Received,
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<u64, Failure> {
@@ -120,7 +111,7 @@ async fn keep(
         let known = {
             let contents = stream.contents();
             if let Some(record) = contents.kept.get(&put.index) {
-                let _ = body.stop(VarInt::from_u32(reset::ANSWERED));
+                body.stop(VarInt::from_u32(reset::ANSWERED));
                 return Ok(record.length);
             }
             contents.growing.get(&put.index).cloned()
@@ -165,7 +156,7 @@ async fn keep(
         loop {
             let chunk = tokio::select! {
                 () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
-                chunk = body.read_chunk(READ_SIZE, true) => chunk,
+                chunk = body.read_chunk(READ_SIZE) => chunk,
             };
             match chunk {
                 Ok(Some(chunk)) => {
@@ -298,12 +289,7 @@ pub(crate) async fn send_kept(
     Ok(())
 }
 
-pub(crate) async fn finish(
-    home: &Home,
-    stream: StreamId,
-    segments: u64,
-    now: Timestamp,
-) -> Result<Response, Failure> {
+pub(crate) async fn finish(home: &Home, stream: StreamId, segments: u64, now: Timestamp) -> Result<Response, Failure> {
     let _book = home.book.lock().await;
     let stream = home.stream_or_begin(stream, now)?;
     let record = {

@@ -36,10 +36,20 @@ pub(crate) struct Contents {
 const PASSING: usize = 2;
 
 pub(crate) enum Next {
-    Kept { index: u64, length: u64 },
-    Growing { segment: Arc<Growing>, passing: bool },
-    Skip { to: u64 },
-    Ended { segments: u64 },
+    Kept {
+        index: u64,
+        length: u64,
+    },
+    Growing {
+        segment: Arc<Growing>,
+        passing: bool,
+    },
+    Skip {
+        to: u64,
+    },
+    Ended {
+        segments: u64,
+    },
     /// Nothing yet: something will change.
     Wait,
     Dropped,

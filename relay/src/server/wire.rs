@@ -5,9 +5,11 @@ use bytes::Bytes;
 use privet_protocol::cbor;
 use privet_protocol::relay::{Code, MAX_MESSAGE, Refusal, Response, frame, frame_length, reset};
 use privet_protocol::storage::StoreError;
-use quinn::{RecvStream, SendStream, VarInt};
+use quinn::{SendStream, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::received::Received;
 
 /// Why a request ends early.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl From<quinn::WriteError> for Failure {
 }
 
 /// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced.
-pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut RecvStream, limit: usize) -> Result<T, Failure> {
+pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut Received, limit: usize) -> Result<T, Failure> {
     let malformed = |reason: String| Failure::refuse(Code::Malformed, reason);
     let mut prefix = [0; 4];
     read_exact(stream, &mut prefix).await?;
@@ -59,7 +61,7 @@ pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut RecvStream, l
     }
     let mut body = Vec::new();
     while body.len() < length {
-        match stream.read_chunk(length - body.len(), true).await {
+        match stream.read_chunk(length - body.len()).await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk.bytes),
             Ok(None) => return Err(malformed("the stream ended inside a message".into())),
             Err(_) => return Err(Failure::Lost),
@@ -68,7 +70,7 @@ pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut RecvStream, l
     cbor::decode(&body, MAX_MESSAGE).map_err(|e| malformed(e.to_string()))
 }
 
-async fn read_exact(stream: &mut RecvStream, out: &mut [u8]) -> Result<(), Failure> {
+async fn read_exact(stream: &mut Received, out: &mut [u8]) -> Result<(), Failure> {
     stream.read_exact(out).await.map_err(|e| match e {
         quinn::ReadExactError::FinishedEarly(_) => {
             Failure::refuse(Code::Malformed, "the stream ended before a message")

@@ -11,7 +11,9 @@ use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, Principal, Retention, Rights};
 use privet_protocol::time::{Clock, Timestamp};
 use privet_relay::{Config, Server};
-use privet_relay_client::{ClientError, ClientKey, Connection, LogItem, LogReader, RelayTarget, SegmentReader, Trust, connect};
+use privet_relay_client::{
+    ClientError, ClientKey, Connection, LogItem, LogReader, RelayTarget, SegmentReader, Trust, connect,
+};
 use tempfile::TempDir;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,66 @@
+//! What clients send; and, for whoever wants to see for themselves how little it says, a copy of it (`log.received`).
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quinn::{Chunk, ReadError, ReadExactError, RecvStream, VarInt};
+
+/// A stream from a client.
+#[derive(Debug)]
+pub(crate) struct Received {
+    stream: RecvStream,
+    copy: Option<File>,
+}
+
+impl Received {
+    /// A stream whose bytes are also written to a file of its own in `folder`, if there is one.
+    pub(crate) fn new(stream: RecvStream, folder: Option<&Path>) -> Self {
+        let copy = folder.and_then(|folder| match new_file(folder) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                tracing::error!(%error, folder = %folder.display(), "log.received can't be written; the copy is not complete");
+                None
+            }
+        });
+        Self { stream, copy }
+    }
+
+    /// The next bytes in order, at most `most`.
+    pub(crate) async fn read_chunk(&mut self, most: usize) -> Result<Option<Chunk>, ReadError> {
+        let chunk = self.stream.read_chunk(most, true).await?;
+        if let Some(chunk) = &chunk {
+            self.keep(&chunk.bytes);
+        }
+        Ok(chunk)
+    }
+
+    /// Exactly as many bytes as `out` takes.
+    pub(crate) async fn read_exact(&mut self, out: &mut [u8]) -> Result<(), ReadExactError> {
+        self.stream.read_exact(out).await?;
+        self.keep(out);
+        Ok(())
+    }
+
+    /// Wants no more.
+    pub(crate) fn stop(&mut self, code: VarInt) {
+        let _ = self.stream.stop(code);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.copy
+            && let Err(error) = file.write_all(bytes)
+        {
+            tracing::error!(%error, "log.received can't be written; the copy is not complete");
+            self.copy = None;
+        }
+    }
+}
+
+fn new_file(folder: &Path) -> std::io::Result<File> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    fs::create_dir_all(folder)?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    File::create(folder.join(format!("{}-{number}", std::process::id())))
+}

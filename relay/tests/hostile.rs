@@ -1,0 +1,269 @@
+//! Peers that do not play by the rules: each is refused in words or cut off, and the relay serves the others on.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{House, PATIENCE, code, in_time, key};
+use privet_protocol::cbor;
+use privet_protocol::random::{Random, SeededRandom};
+use privet_protocol::relay::{
+    ALPN, Code, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Refusal, Request, Response, Signature, close, frame,
+    hello_signing_input,
+};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{Connection, ConnectionError, Endpoint};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// Trusts anyone: these tests are about what the relay accepts.
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A connection on which nothing was said yet.
+async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), ConnectionError> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
+    Ok((endpoint, connection))
+}
+
+fn signed(connection: &Connection, principal: Principal, seed: u8) -> Hello {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    let mut exporter = [0; 32];
+    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").unwrap();
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    assert_eq!(pair.public_key().as_ref(), key(seed).public().0);
+    let input = hello_signing_input(&exporter, &principal, &key(seed).public());
+    let mut signature = [0; 64];
+    signature.copy_from_slice(pair.sign(&input).as_ref());
+    Hello { versions: vec![1], principal, key: key(seed).public(), signature: Signature(signature) }
+}
+
+/// Says something on a new stream, and reads the answer.
+async fn say(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
+    let (mut send, mut receive) = connection.open_bi().await.unwrap();
+    let _ = send.write_all(bytes).await;
+    let _ = send.finish();
+    in_time(receive.read_to_end(1 << 20)).await.unwrap_or_default()
+}
+
+fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
+    cbor::decode(&bytes[4..], 1 << 20).unwrap()
+}
+
+async fn closed_with(connection: &Connection) -> u32 {
+    match in_time(connection.closed()).await {
+        ConnectionError::ApplicationClosed(closed) => u32::try_from(closed.error_code.into_inner()).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_hello_is_worthless_on_another_connection() {
+    let house = House::new().await;
+    let (_one, first) = raw(&house, ALPN).await.unwrap();
+    let hello = signed(&first, Principal::Founder { home: house.home, invite: None }, 1);
+    let welcome: HelloAnswer = answer(&say(&first, &frame(&hello)).await);
+    assert!(matches!(welcome, HelloAnswer::Welcome { version: 1, .. }));
+
+    let (_two, second) = raw(&house, ALPN).await.unwrap();
+    let refused: HelloAnswer = answer(&say(&second, &frame(&hello)).await);
+    assert!(matches!(refused, HelloAnswer::Refused(Refusal { code: Code::Denied, .. })));
+    assert_eq!(closed_with(&second).await, close::REFUSED);
+}
+
+#[tokio::test]
+async fn wrong_hellos_are_refused_in_words() {
+    let house = House::new().await;
+    house.hub().await;
+    let founder = || Principal::Founder { home: house.home, invite: None };
+    let cases: [(&str, fn(&mut Hello), Code); 4] = [
+        ("version", |hello| hello.versions = vec![9, 7], Code::Version),
+        ("signature", |hello| hello.signature.0[5] ^= 1, Code::Denied),
+        ("another key", |hello| hello.key = key(2).public(), Code::Denied),
+        (
+            "another principal",
+            |hello| hello.principal = Principal::Member { home: privet_protocol::id::HomeId::from_bytes([1; 16]) },
+            Code::Denied,
+        ),
+    ];
+    for (name, spoil, expected) in cases {
+        let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+        let mut hello = signed(&connection, founder(), 1);
+        spoil(&mut hello);
+        let HelloAnswer::Refused(refusal) = answer(&say(&connection, &frame(&hello)).await) else {
+            panic!("{name} was welcome");
+        };
+        assert_eq!(refusal.code, expected, "{name}");
+    }
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let stranger = signed(&connection, founder(), 7);
+    let answered: HelloAnswer = answer(&say(&connection, &frame(&stranger)).await);
+    assert!(matches!(answered, HelloAnswer::Refused(Refusal { code: Code::Denied, .. })), "not the owner");
+    assert!(raw(&house, b"h3").await.is_err(), "another protocol");
+}
+
+#[tokio::test]
+async fn who_says_no_hello_is_cut_off() {
+    let house = House::with(|config| config.limits.hello_ms = 200).await;
+    let (_one, silent) = raw(&house, ALPN).await.unwrap();
+    assert_eq!(closed_with(&silent).await, close::LATE);
+    let (_two, slow) = raw(&house, ALPN).await.unwrap();
+    let (mut send, _receive) = slow.open_bi().await.unwrap();
+    send.write_all(&[0, 0, 1]).await.unwrap();
+    assert_eq!(closed_with(&slow).await, close::LATE);
+    house.hub().await.usage().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_announced_too_large_is_refused_before_it_comes() {
+    let house = House::new().await;
+    let (_one, connection) = raw(&house, ALPN).await.unwrap();
+    let refused: HelloAnswer = answer(&say(&connection, &u32::MAX.to_be_bytes()).await);
+    assert!(matches!(refused, HelloAnswer::Refused(Refusal { code: Code::TooLarge, .. })));
+    let (_two, connection) = raw(&house, ALPN).await.unwrap();
+    let refused: HelloAnswer = answer(&say(&connection, &100_000_u32.to_be_bytes()).await);
+    assert!(matches!(refused, HelloAnswer::Refused(Refusal { code: Code::TooLarge, .. })));
+
+    let (_three, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    say(&connection, &frame(&hello)).await;
+    let refused: Response = answer(&say(&connection, &u32::MAX.to_be_bytes()).await);
+    assert!(matches!(refused, Response::Refused(Refusal { code: Code::TooLarge, .. })));
+}
+
+#[tokio::test]
+async fn garbage_on_any_stream_is_answered_and_the_relay_serves_on() {
+    let house = House::new().await;
+    let random = SeededRandom::new(b"garbage");
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    say(&connection, &frame(&hello)).await;
+    let request = frame(&Request::Append { seq: 1, entry: vec![1; 200] });
+    for round in 0..300 {
+        let mut length = [0; 1];
+        random.fill(&mut length);
+        let mut bytes = vec![0; usize::from(length[0])];
+        random.fill(&mut bytes);
+        match round % 3 {
+            // Noise, noise in a frame, and a request with one wrong byte or cut off.
+            0 => {}
+            1 => bytes = [u32::try_from(bytes.len()).unwrap().to_be_bytes().as_slice(), &bytes].concat(),
+            _ => {
+                let cut = usize::from(length[0]) % request.len();
+                let mut spoiled = request.clone();
+                spoiled[cut] ^= 0x55;
+                bytes = if round % 2 == 0 { spoiled } else { request[..cut].to_vec() };
+            }
+        }
+        let answered = say(&connection, &bytes).await;
+        let response: Response = answer(&answered);
+        assert!(matches!(response, Response::Refused(_) | Response::Appended { .. }), "{response:?}");
+        assert!(connection.close_reason().is_none());
+    }
+
+    // Not even QUIC.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for length in 0..1000 {
+        let mut bytes = vec![0; length];
+        random.fill(&mut bytes);
+        socket.send_to(&bytes, house.server.address()).unwrap();
+    }
+    house.hub().await.usage().await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_requests_and_connections_are_refused() {
+    let house = House::with(|config| {
+        config.limits.requests_per_s = 1;
+        config.limits.key_connections = 2;
+        config.limits.home_connections = 3;
+    })
+    .await;
+    let hub = house.hub().await;
+    hub.grant(key(2).public(), privet_protocol::relay::Rights::PHONE).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..30 {
+        if let Err(error) = hub.usage().await {
+            assert_eq!(error.refusal(), Some(Code::Busy));
+            assert!(error.is_retryable());
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+
+    let second = house.hub().await;
+    let third = house.hub().await;
+    in_time(hub.closed()).await;
+    let phone = house.try_phone(2).await.unwrap();
+    assert_eq!(code(house.try_phone(2).await), Code::Busy);
+    for connection in [&second, &third, &phone] {
+        connection.usage().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_network_can_not_take_all_the_room() {
+    let house = House::with(|config| config.limits.connects_per_s = 1).await;
+    let mut refused = 0;
+    for _ in 0..30 {
+        let outcome = privet_relay_client::connect(
+            &house.target(),
+            Principal::Founder { home: house.home, invite: None },
+            &house.owner,
+            PATIENCE,
+        )
+        .await;
+        refused += usize::from(outcome.is_err());
+    }
+    assert!(refused > 10, "only {refused} of 30");
+    // A little patience and it goes again.
+    common::until(async || {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        house.try_phone(3).await.is_err_and(|e| e.refusal() == Some(Code::Denied))
+    })
+    .await;
+}
