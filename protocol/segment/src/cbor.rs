@@ -201,7 +201,9 @@ mod tests {
 
     #[test]
     fn long_forms_of_small_integers_are_refused() {
-        for bytes in [&[0x18, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b, 0, 0, 0, 0, 255, 255, 255, 255]] {
+        for bytes in
+            [&[0x18, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b, 0, 0, 0, 0, 255, 255, 255, 255]]
+        {
             assert_eq!(Reader::new(bytes).uint(), None);
         }
         assert_eq!(Reader::new(&[0x5f]).bytes(), None, "no indefinite lengths");

@@ -120,7 +120,9 @@ mod tests {
         let public = key.public().unwrap();
         let bytes = sign(&key, Content::Statement, b"payload".to_vec()).unwrap();
         let theirs = CoseSign1::from_slice(&bytes).unwrap();
-        theirs.verify_signature(&[], |signature, message| public.verify(message, signature).then_some(()).ok_or(())).unwrap();
+        theirs
+            .verify_signature(&[], |signature, message| public.verify(message, signature).then_some(()).ok_or(()))
+            .unwrap();
         let ours = Signed::parse(Content::Statement, &bytes).unwrap();
         ours.verify(&public).unwrap();
         assert_eq!((Some(ours.payload()), ours.signature), (theirs.payload.as_deref(), &theirs.signature[..]));

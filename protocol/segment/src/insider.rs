@@ -315,3 +315,30 @@ fn a_head_that_promises_much_costs_nothing() {
     let error = insider.refused(&insider.craft(&records, &insider.trailer));
     assert!(matches!(error, SegmentError::Malformed { record: 1, .. }), "{error:?}");
 }
+
+/// The fuzz targets' own entrances, on seeds and on noise made from them.
+#[test]
+fn the_fuzz_entrances_run() {
+    use privet_protocol::random::Random;
+    let insider = Insider::new();
+    let random = SeededRandom::new(b"noise");
+    let (Trailer { statement, certificate, .. }, trailer) = (insider.trailer.clone(), insider.trailer.encode());
+    let payload = statement.get(60..).unwrap_or_default().to_vec();
+    let record =
+        [&[1, 0, 90, 0][..], &insider.records[0].1[..90], &[2, 0, 46, 0], &insider.records[1].1[..46]].concat();
+    for seed in [statement, certificate, trailer, payload, record, Vec::new(), vec![0xff; 300]] {
+        for at in 0..200 {
+            let mut data = seed.clone();
+            let mut noise = [0; 3];
+            random.fill(&mut noise);
+            if at > 0 && !data.is_empty() {
+                let place = usize::from(u16::from_be_bytes([noise[0], noise[1]])) % data.len();
+                data[place] = noise[2];
+            }
+            fuzzing::wire(&data);
+            fuzzing::records(&data);
+            fuzzing::signed(&data);
+            fuzzing::proof(&data);
+        }
+    }
+}

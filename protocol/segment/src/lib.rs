@@ -21,6 +21,9 @@ mod chain;
 mod cose;
 mod error;
 mod evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 #[cfg(test)]
 mod insider;

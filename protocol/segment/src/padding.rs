@@ -23,7 +23,9 @@ mod tests {
     #[test]
     fn known_lengths() {
         // exponent, significant bits: 9 (1001001) -> 4 bits of 10 stay
-        for (length, padded) in [(0, 0), (1, 1), (2, 2), (7, 7), (8, 8), (9, 10), (100, 104), (1000, 1024), (1 << 20, 1 << 20)] {
+        for (length, padded) in
+            [(0, 0), (1, 1), (2, 2), (7, 7), (8, 8), (9, 10), (100, 104), (1000, 1024), (1 << 20, 1 << 20)]
+        {
             assert_eq!(padme(length), padded, "{length}");
         }
         assert_eq!(padme((1 << 20) + 1), (1 << 20) + (1 << 15));

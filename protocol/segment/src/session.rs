@@ -38,8 +38,7 @@ impl Session {
         random: &dyn Random,
     ) -> Result<Self, SegmentError> {
         let key = SigningKey::generate(random)?;
-        let certificate =
-            Certificate { camera, evidence: evidence.public()?, session: key.public()?, from, until };
+        let certificate = Certificate { camera, evidence: evidence.public()?, session: key.public()?, from, until };
         let bytes = cose::sign(evidence.signing(), Content::Certificate, certificate.encode())?;
         Ok(Self(Arc::new(Inner { key, bytes, certificate })))
     }

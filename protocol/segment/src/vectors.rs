@@ -116,8 +116,14 @@ fn segments() -> (EvidencePublicKey, CameraId, StreamSecret, Vec<(Header, Vec<u8
     let mut key = StreamKey::generate(&random);
     let secret = key.to_secret();
     let (audio_codec, audio_timescale) = (Some("mp4a.40.2".to_owned()), Some(48_000));
-    let info =
-        InitInfo { codec: "avc1.4d401e".into(), width: 640, height: 360, timescale: 90_000, audio_codec, audio_timescale };
+    let info = InitInfo {
+        codec: "avc1.4d401e".into(),
+        width: 640,
+        height: 360,
+        timescale: 90_000,
+        audio_codec,
+        audio_timescale,
+    };
     let (mut previous, mut blobs) = ([0; 32], Vec::new());
     for index in 0..3u64 {
         let gap = Gap { from: Timestamp(start.0 - 9), until: start, reason: GapReason::CameraLost };
@@ -247,7 +253,10 @@ fn refused(blobs: &[(Header, Vec<u8>)], key: &StreamKey, trust: &KnownCameras) -
         ("another version", changed(&|blob| blob[0] = 2)),
         ("another stream", changed(&|blob| blob[1] ^= 1)),
         ("the next segment", blobs[1].1.clone()),
-        ("the next segment under this header", changed(&|blob| blob.splice(25.., blobs[1].1[25..].to_vec()).for_each(drop))),
+        (
+            "the next segment under this header",
+            changed(&|blob| blob.splice(25.., blobs[1].1[25..].to_vec()).for_each(drop)),
+        ),
         ("a flipped length", changed(&|blob| blob[28] ^= 1)),
         ("a flipped final flag", changed(&|blob| blob[25] ^= 0x80)),
         ("a flipped ciphertext", changed(&|blob| blob[40] ^= 1)),
@@ -338,7 +347,10 @@ fn the_proof_holds() {
     let file = unhex(&vector.file);
     let report = verify_mp4(&file, &trust).unwrap();
     assert!(report.is_authentic(), "{report:?}");
-    assert_eq!((report.segments, report.frames, report.media_bytes), (vector.segments, vector.frames, vector.media_bytes));
+    assert_eq!(
+        (report.segments, report.frames, report.media_bytes),
+        (vector.segments, vector.frames, vector.media_bytes)
+    );
     for (at, failure) in vector.damaged {
         assert_eq!(first_failure(&file, at, &trust), failure);
     }

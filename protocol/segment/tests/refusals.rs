@@ -96,9 +96,9 @@ impl Fixture {
 /// The record an error names.
 fn named(error: &SegmentError) -> Option<usize> {
     match error {
-        SegmentError::Truncated { record } | SegmentError::Forged { record } | SegmentError::Malformed { record, .. } => {
-            Some(*record as usize)
-        }
+        SegmentError::Truncated { record }
+        | SegmentError::Forged { record }
+        | SegmentError::Malformed { record, .. } => Some(*record as usize),
         _ => None,
     }
 }

@@ -38,7 +38,8 @@ fn a_segment_opens_whole_and_in_pieces() {
 #[test]
 fn the_length_is_padded_and_says_little() {
     let world = World::new("padding");
-    let mut lengths: Vec<usize> = (0..200).map(|size| world.seal(0, [0; 32], &[30_000 + size * 40]).blob.len()).collect();
+    let mut lengths: Vec<usize> =
+        (0..200).map(|size| world.seal(0, [0; 32], &[30_000 + size * 40]).blob.len()).collect();
     lengths.dedup();
     assert!(lengths.len() < 8, "{lengths:?}");
     for size in [10, 65_000, 65_300, 300_000, 1 << 20, 4 << 20] {
@@ -110,7 +111,11 @@ fn an_exported_clip_is_checked_by_a_stranger() {
     let report = verify_mp4(&file, &world.trust).unwrap();
     assert!(report.is_authentic(), "{report:?}");
     assert_eq!((report.segments, report.frames, report.media_bytes), (3, 6, mp4.len() as u64));
-    assert_eq!(report.gaps.len(), 2, "98 frame numbers unused before the second, one segment left out before the third: {report:?}");
+    assert_eq!(
+        report.gaps.len(),
+        2,
+        "98 frame numbers unused before the second, one segment left out before the third: {report:?}"
+    );
     assert!(report.signers[0].trusted);
     let strangers = privet_segment::KnownCameras::default();
     let report = verify_mp4(&file, &strangers).unwrap();

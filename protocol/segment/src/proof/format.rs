@@ -6,9 +6,8 @@ use crate::record::MAX_RECORDS;
 use crate::tree::Entry;
 
 /// The box's extended type: the first 16 bytes of SHA-256("privet segment proof").
-pub(super) const USER_TYPE: [u8; 16] = [
-    0xed, 0x5a, 0x70, 0x48, 0x8b, 0x86, 0x05, 0xc7, 0x8d, 0x8f, 0x94, 0x39, 0x4a, 0x77, 0x55, 0x7d,
-];
+pub(super) const USER_TYPE: [u8; 16] =
+    [0xed, 0x5a, 0x70, 0x48, 0x8b, 0x86, 0x05, 0xc7, 0x8d, 0x8f, 0x94, 0x39, 0x4a, 0x77, 0x55, 0x7d];
 /// Segments of one file.
 pub(super) const MAX_SEGMENTS: usize = 1 << 16;
 
@@ -66,15 +65,16 @@ impl ProofWriter {
         for segment in &self.segments {
             map.encoded(segment);
         }
-        let proof = map.finish();
-        let size = proof.len() + BOX_HEAD;
-        let box_size = u32::try_from(size).map_err(|_| too_large("proof", size as u64, u32::MAX.into()))?;
-        out.extend_from_slice(&box_size.to_be_bytes());
-        out.extend_from_slice(b"uuid");
-        out.extend_from_slice(&USER_TYPE);
-        out.extend_from_slice(&proof);
+        out.extend_from_slice(&boxed(&map.finish())?);
         Ok(())
     }
+}
+
+/// The `uuid` box with this content.
+pub(super) fn boxed(proof: &[u8]) -> Result<Vec<u8>, SegmentError> {
+    let size = proof.len() + BOX_HEAD;
+    let box_size = u32::try_from(size).map_err(|_| too_large("proof", size as u64, u32::MAX.into()))?;
+    Ok([&box_size.to_be_bytes()[..], b"uuid", &USER_TYPE, proof].concat())
 }
 
 /// The media before the proof's box and the box's content.

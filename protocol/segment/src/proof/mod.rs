@@ -11,3 +11,9 @@ mod verify;
 
 pub use export::Exporter;
 pub use verify::{Failure, Missing, Signer, VerifyReport, verify_mp4};
+
+/// A file of nothing but a proof's box with this content.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn boxed(content: &[u8]) -> Vec<u8> {
+    format::boxed(content).unwrap_or_default()
+}

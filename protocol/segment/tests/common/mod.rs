@@ -141,7 +141,12 @@ impl World {
     }
 
     /// Opens in pieces of `step` bytes: the items before the first error, and how it ended.
-    pub fn open(&self, header: Header, blob: &[u8], step: usize) -> (Vec<Item>, Result<Verified<Statement>, SegmentError>) {
+    pub fn open(
+        &self,
+        header: Header,
+        blob: &[u8],
+        step: usize,
+    ) -> (Vec<Item>, Result<Verified<Statement>, SegmentError>) {
         let mut items = Vec::new();
         let mut opener = match Opener::new(&self.key(), header) {
             Ok(opener) => opener,

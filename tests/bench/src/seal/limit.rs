@@ -16,7 +16,7 @@ impl Limit {
     pub(super) fn new(segment: usize, record: usize) -> Self {
         #[expect(clippy::expect_used, reason = "32 bytes are an AES-256 key")]
         let key = UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("a key");
-        let plain: Vec<u8> = (0..segment).map(|at| (at * 31 >> 3) as u8).collect();
+        let plain: Vec<u8> = (0..segment).map(|at| ((at * 31) >> 3) as u8).collect();
         Self { key: LessSafeKey::new(key), work: plain.clone(), plain, record }
     }
 
