@@ -6,7 +6,7 @@ use privet_hub::config::Config;
 use privet_hub::hub::Hub;
 use privet_hub::source::WorkerOptions;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -57,7 +57,11 @@ async fn hub(config: Config, json: bool) -> Result<(), Failure> {
 }
 
 fn log_to_stderr(directives: &str) {
-    let filter: Targets = directives.parse().unwrap_or_default();
+    let mut filter: Targets = directives.parse().unwrap_or_default();
+    if !directives.contains("openmls") {
+        // It reports every message that it refuses; what follows from one is reported here, by name.
+        filter = filter.with_target("openmls", LevelFilter::OFF);
+    }
     let terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
     // Only a second logger in one process can make this fail.

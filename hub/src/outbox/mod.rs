@@ -180,9 +180,11 @@ impl Outbox {
             kept: now,
         };
         let name = blob_name(&pending)?;
-        let mut writer = self.blobs.write(&name)?;
-        writer.truncate(0)?;
-        let written = writer.append(&segment.bytes).and_then(|()| writer.finish());
+        let written = self.blobs.write(&name).and_then(|mut writer| {
+            writer.truncate(0)?;
+            writer.append(&segment.bytes)?;
+            writer.finish()
+        });
         if let Err(error) = written {
             let _ = self.blobs.remove(&name);
             return Err(error);
