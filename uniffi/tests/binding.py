@@ -63,6 +63,8 @@ def refuses_a_wrong_code():
 
 
 async def opens_a_store_under_a_foreign_keystore():
+    # The library calls the keystore from threads of its own: they must know where coroutines run.
+    privet.uniffi_set_event_loop(asyncio.get_running_loop())
     keys = Keys()
     client = await privet.Client.open(config("phone"), keys)
     status = await client.status()

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use privet_home::{
-    EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, ReceiveError, RelayAddress, SecretBytes, StreamEnded,
-    StreamKind, StreamStarted,
+    EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, ReceiveError, RelayAddress, SecretBytes,
+    StreamEnded, StreamKind, StreamStarted,
 };
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SystemRandom;
@@ -55,11 +55,8 @@ impl TestHub {
     pub async fn start(relay: &Server) -> Self {
         let home = HubHome::create(Arc::new(MemoryStore::new()), "Test house", env()).unwrap();
         let address = super::relay_address(relay);
-        let target = RelayTarget {
-            host: address.host.clone(),
-            port: address.port,
-            trust: Trust::Pin(address.pin.unwrap()),
-        };
+        let target =
+            RelayTarget { host: address.host.clone(), port: address.port, trust: Trust::Pin(address.pin.unwrap()) };
         let key = ClientKey::from_seed(&home.capability()).unwrap();
         let founder = Principal::Founder { home: home.home_id(), invite: None };
         let connection = connect(&target, founder, &key, Duration::from_secs(10)).await.unwrap();
@@ -155,8 +152,7 @@ impl TestHub {
     /// Seals the stream's next segment.
     pub fn seal(&self, stream: &mut TestStream) -> Vec<u8> {
         let index = stream.next;
-        let (blob, sealed) =
-            self.camera.lock().unwrap().segment(&mut stream.key, stream.id, index, stream.previous);
+        let (blob, sealed) = self.camera.lock().unwrap().segment(&mut stream.key, stream.id, index, stream.previous);
         stream.next += 1;
         stream.previous = sealed.digest;
         stream.bytes += sealed.length;

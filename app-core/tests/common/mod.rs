@@ -69,3 +69,18 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+pub async fn start_relay(data: &Path) -> Server {
+    let mut config = privet_relay::Config::default();
+    config.listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    config.data = data.to_owned();
+    Server::start(config).await.unwrap()
+}
+
+pub fn relay_address(relay: &Server) -> privet_home::RelayAddress {
+    privet_home::RelayAddress {
+        host: relay.address().ip().to_string(),
+        port: relay.address().port(),
+        pin: Some(relay.pin()),
+    }
+}
