@@ -130,11 +130,14 @@ impl House {
         let mut relay = Process::start(
             "the relay",
             &program("privet-relay")?,
-            &["run".as_ref(), "--json".as_ref(), "--config".as_ref(), file.as_os_str()],
+            &["run".as_ref(), "--config".as_ref(), file.as_os_str()],
             &self.folder.join("relay.log"),
         )?;
         let ready = relay.ready(READY)?;
-        let at = RelayAt { port: number(&ready, "port")?, pin: text(&ready, "pin")? };
+        let listening = text(&ready, "listening")?;
+        let port = listening.rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(|| Trouble::new(format!("no port in '{listening}'")))?;
+        let at = RelayAt { port, pin: text(&ready, "pin")? };
         self.relay = Some(relay);
         self.relay_at = Some(at.clone());
         Ok(at)
@@ -390,13 +393,4 @@ pub fn raw_camera(folder: &Path, name: &str, more: &[&str]) -> Result<(Process, 
 /// [`Trouble`] with the line when it has none.
 pub fn text(line: &Value, key: &str) -> Result<String, Trouble> {
     line[key].as_str().map(str::to_owned).ok_or_else(|| Trouble::new(format!("no text '{key}' in {line}")))
-}
-
-/// A number field of a line of JSON.
-///
-/// # Errors
-/// [`Trouble`] with the line when it has none that fits.
-pub fn number<T: TryFrom<u64>>(line: &Value, key: &str) -> Result<T, Trouble> {
-    let value = line[key].as_u64().and_then(|n| T::try_from(n).ok());
-    value.ok_or_else(|| Trouble::new(format!("no number '{key}' in {line}")))
 }

@@ -1,8 +1,12 @@
 //! What is burned into every frame: its number, for machines and for people.
 //!
 //! For machines, a row of [`CELLS`] square cells along the top edge, black or white: four that mark the row (white, black,
-//! white, black), the number's 24 bits from the highest, and four check bits. A cell is a 32nd of the frame's width, so it
-//! covers many macroblocks and survives any bit rate. For people, the same number and a name in large digits below it.
+//! white, black), the number's 24 bits from the highest, and four check bits. For people, a name in large digits and the number in
+//! small ones.
+//!
+//! A counter that runs all the time must not look like motion. So every cell lies alone in the middle of a block of 1/89 by 1/50 of the
+//! picture, a black block between it and the next: whatever flips, no two changed places touch, and none is larger than a motion
+//! detector's grain. The same goes for the small digits. Pictures must be at least 640 wide to be read back.
 
 /// Cells in the row: 4 marks, 24 bits, 4 check bits.
 pub const CELLS: usize = 32;
@@ -39,34 +43,67 @@ impl Luma<'_> {
     }
 }
 
+/// Where the cells of a picture of this width lie.
+struct Grid {
+    block: f32,
+    cell: usize,
+}
+
+impl Grid {
+    fn of(width: usize) -> Self {
+        let block = width as f32 / 89.0;
+        Self { block, cell: ((block * 0.75) as usize).max(2) }
+    }
+
+    /// The left and upper corner of cell `i`.
+    fn corner(&self, i: usize) -> (usize, usize) {
+        let margin = (self.block - self.cell as f32) / 2.0;
+        (((2 * i + 2) as f32 * self.block + margin).round() as usize, margin.round() as usize)
+    }
+
+    /// The height of the row.
+    fn height(&self) -> usize {
+        self.block.ceil() as usize
+    }
+}
+
 /// Burns `frame` (its lowest 24 bits) and `caption` into the plane.
 pub fn burn(luma: &mut Luma<'_>, frame: u64, caption: &str) {
-    let cell = luma.width / CELLS;
+    let grid = Grid::of(luma.width);
+    luma.fill(0, 0, luma.width, grid.height(), BLACK);
     for (i, white) in bits(frame).enumerate() {
-        luma.fill(i * cell, 0, cell, cell, if white { WHITE } else { BLACK });
+        let (left, top) = grid.corner(i);
+        luma.fill(left, top, grid.cell, grid.cell, if white { WHITE } else { BLACK });
     }
-    let scale = (luma.width / 320).max(1) * 2;
-    let text = format!("{caption} {:06}", frame % NUMBERS);
-    luma.fill(0, cell, (text.chars().count() * 6 + 1) * scale, 9 * scale, BLACK);
+    let dot = (luma.width / 320).max(1);
+    let below = write(luma, caption, grid.height(), dot * 2);
+    write(luma, &format!("{:07}", frame % NUMBERS), below, dot.div_ceil(2));
+}
+
+/// Writes a line of text in dots of this size; returns where the next line goes.
+fn write(luma: &mut Luma<'_>, text: &str, top: usize, dot: usize) -> usize {
+    luma.fill(0, top, (text.chars().count() * 6 + 1) * dot, 9 * dot, BLACK);
     for (i, c) in text.chars().enumerate() {
         for (y, row) in glyph(c).iter().enumerate() {
             for x in (0..5).filter(|x| row >> (4 - x) & 1 == 1) {
-                luma.fill((i * 6 + x + 1) * scale, cell + (y + 1) * scale, scale, scale, WHITE);
+                luma.fill((i * 6 + x + 1) * dot, top + (y + 1) * dot, dot, dot, WHITE);
             }
         }
     }
+    top + 9 * dot
 }
 
 /// The number that is burned into the plane, if one is to be read without doubt.
 pub fn read(samples: &[u8], stride: usize, width: usize) -> Option<u64> {
-    let cell = width / CELLS;
+    let grid = Grid::of(width);
     let mut word: u32 = 0;
     for i in 0..CELLS {
         // The inner half of the cell: its edges are blurred by the codec.
+        let ((left, top), edge) = (grid.corner(i), grid.cell / 4);
         let (mut sum, mut count) = (0_u32, 0_u32);
-        for y in cell / 4..cell - cell / 4 {
-            for x in cell / 4..cell - cell / 4 {
-                sum += u32::from(*samples.get(y * stride + i * cell + x)?);
+        for y in top + edge..top + grid.cell - edge {
+            for x in left + edge..left + grid.cell - edge {
+                sum += u32::from(*samples.get(y * stride + x)?);
                 count += 1;
             }
         }
@@ -145,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_number_is_read_back() {
-        let (width, height) = (320, 180);
+        let (width, height) = (640, 360);
         for frame in [0, 1, 2, 255, 65_535, 123_456, NUMBERS - 1] {
             let mut samples = vec![128; width * height];
             burn(&mut Luma { samples: &mut samples, stride: width, width, height }, frame, "GARDEN");
@@ -155,14 +192,14 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_not_read() {
-        let (width, height) = (320, 180);
+        let (width, height) = (640, 360);
         for value in [0, 16, 128, 255] {
             assert_eq!(read(&vec![value; width * height], width, width), None);
         }
         let mut samples = vec![128; width * height];
         burn(&mut Luma { samples: &mut samples, stride: width, width, height }, 77, "GARDEN");
-        let cell = width / CELLS;
-        Luma { samples: &mut samples, stride: width, width, height }.fill(10 * cell, 0, cell, cell, WHITE);
+        let (left, top) = Grid::of(width).corner(10);
+        Luma { samples: &mut samples, stride: width, width, height }.fill(left, top, 5, 5, WHITE);
         assert_eq!(read(&samples, width, width), None);
         assert_eq!(read(&samples[..100], width, width), None);
     }
