@@ -14,6 +14,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod attack;
 mod crypto;
 mod error;
 mod group;

@@ -242,6 +242,17 @@ impl HubHome {
         Ok(self.store.get(&hash_key(seq))?.and_then(|hash| hash.try_into().ok()))
     }
 
+    /// What an insider at the hub would hold, for tests of the rules that phones enforce.
+    #[cfg(test)]
+    pub(crate) fn raw(&mut self) -> crate::attack::Raw<'_> {
+        crate::attack::Raw {
+            provider: &self.provider,
+            group: self.group.as_mut().unwrap(),
+            leaf: self.state.leaf_key().unwrap(),
+            identity: self.state.identity_key().unwrap(),
+        }
+    }
+
     /// Runs a step and makes it durable. `Ok` means it is.
     fn step<T, E: From<HomeError>>(
         &mut self,

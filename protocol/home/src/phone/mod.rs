@@ -143,6 +143,17 @@ impl PhoneHome {
         self.state.rejoining.is_some()
     }
 
+    /// What an insider with a phone would hold, for tests of the rules that the others enforce.
+    #[cfg(test)]
+    pub(crate) fn raw(&mut self) -> crate::attack::Raw<'_> {
+        crate::attack::Raw {
+            provider: &self.provider,
+            group: self.group.as_mut().unwrap(),
+            leaf: self.state.leaf_key().unwrap(),
+            identity: self.state.identity_key().unwrap(),
+        }
+    }
+
     /// Runs a step and makes it durable. `Ok` means it is.
     fn step<T, E: From<HomeError>>(
         &mut self,
