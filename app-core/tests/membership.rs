@@ -1,0 +1,151 @@
+//! Leaving and coming back: removal, a restored backup, a lying relay's log, a hub that is silent.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Home, until};
+use privet_app_core::{Client, CoreError, Event, LinkState};
+use privet_home::HubMessage;
+
+async fn wait_for(phone: &Client, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+    until(what, async || phone.next_event(100).await.unwrap().filter(|event| wanted(event))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_phone_is_told_and_wiped_and_the_others_go_on() {
+    let home = Home::start().await;
+    let (lost, kept) = (home.phone("lost").await, home.phone("kept").await);
+    home.hub.clip(1, |_, _| {}).await;
+    let page = until("the clip", async || {
+        let page = lost.clips(None, 0, i64::MAX, None, 10).await.unwrap();
+        page.clips.first().is_some_and(|clip| clip.finished).then_some(page)
+    })
+    .await;
+    lost.open_clip(&page.clips[0].id).await.unwrap().len().await.unwrap();
+    assert!(lost.status().await.unwrap().cache_bytes > 0);
+
+    let id = lost.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+    kept.remove_device(&id).await.unwrap();
+    assert!(kept.devices().await.unwrap().iter().all(|d| d.id != id));
+    assert!(matches!(kept.remove_device(&id).await, Err(CoreError::NotFound { .. })));
+    wait_for(&kept, "the news", |e| matches!(e, Event::DevicesChanged { what } if what.contains("removed"))).await;
+
+    // The removed one either read the commit, or is kept out by the relay; it learns nothing new in any case.
+    until("the end", async || {
+        let status = lost.status().await.unwrap();
+        (status.removed || status.link == LinkState::Refused).then_some(())
+    })
+    .await;
+    home.hub.clip(1, |_, _| {}).await;
+    until("the new clip at the other phone", async || {
+        (kept.clips(None, 0, i64::MAX, None, 10).await.unwrap().clips.len() == 2).then_some(())
+    })
+    .await;
+    if lost.status().await.unwrap().removed {
+        assert_eq!(lost.cameras().await.unwrap_err(), CoreError::Revoked);
+        assert_eq!(lost.status().await.unwrap().cache_bytes, 0);
+        lost.shut_down().await.unwrap();
+        let lost = home.open("lost").await;
+        assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap_err(), CoreError::Revoked);
+        assert!(lost.status().await.unwrap().removed);
+        // It may come back by a new code.
+        let offer = privet_app_core::PairingOffer::parse(&home.hub.invite().await.qr_text).unwrap();
+        lost.pair(&offer).await.unwrap();
+        assert!(!lost.status().await.unwrap().removed);
+    } else {
+        assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap().clips.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_is_let_in_again() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    phone.shut_down().await.unwrap();
+    copy(&home.dir.path().join("phone"), &home.dir.path().join("backup"));
+
+    // Life goes on: keys are renewed, entries are read and acknowledged, and so gone.
+    let phone = home.open("phone").await;
+    assert!(phone.wait_synced(30_000).await.unwrap());
+    for _ in 0..3 {
+        let other = home.phone("guest").await;
+        let id = other.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+        home.hub.remove(id.parse().unwrap()).await;
+        other.shut_down().await.unwrap();
+        std::fs::remove_dir_all(home.dir.path().join("guest")).unwrap();
+        std::fs::remove_file(home.dir.path().join("guest.key")).unwrap();
+    }
+    until("the phone to have everything", async || {
+        (phone.status().await.unwrap().position == home.hub.home().head().seq).then_some(())
+    })
+    .await;
+    phone.shut_down().await.unwrap();
+
+    std::fs::remove_dir_all(home.dir.path().join("phone")).unwrap();
+    copy(&home.dir.path().join("backup"), &home.dir.path().join("phone"));
+    let phone = home.open("phone").await;
+    wait_for(&phone, "the way back in", |event| *event == Event::Rejoined).await;
+    home.hub.clip(1, |_, _| {}).await;
+    until("a new clip", async || {
+        let page = phone.clips(None, 0, i64::MAX, None, 10).await.unwrap();
+        page.clips.first().filter(|clip| clip.finished).map(|clip| clip.id.clone())
+    })
+    .await;
+    let status = phone.status().await.unwrap();
+    assert!(status.paired && status.caught_up, "{status:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_was_away_catches_up_in_order() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    phone.shut_down().await.unwrap();
+    for _ in 0..20 {
+        home.hub.say(&[HubMessage::Heartbeat]).await;
+    }
+    let guest = home.phone("guest").await;
+    home.hub.clip(2, |_, _| {}).await;
+    let phone = home.open("phone").await;
+    assert!(phone.wait_synced(30_000).await.unwrap());
+    let page = phone.clips(None, 0, i64::MAX, None, 10).await.unwrap();
+    assert!(page.clips.len() == 1 && page.clips[0].finished);
+    assert_eq!(phone.devices().await.unwrap().len(), 2);
+    assert!(phone.status().await.unwrap().hub_seen_ms.is_some());
+    assert_eq!(phone.status().await.unwrap().alerts, []);
+    drop(guest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_gone_is_told_and_found_again() {
+    let mut home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let data = home.dir.path().join("relay");
+    let port = home.relay.address().port();
+    let stopped = std::mem::replace(&mut home.relay, common::start_relay(&home.dir.path().join("other")).await);
+    stopped.shutdown().await;
+    wait_for(&phone, "the link to go", |e| matches!(e, Event::Link { state: LinkState::Offline, reason: Some(_) }))
+        .await;
+    assert_eq!(phone.cameras().await.unwrap().len(), 1, "what is known can be shown");
+
+    let mut config = privet_relay::Config::default();
+    config.listen = (std::net::Ipv4Addr::LOCALHOST, port).into();
+    config.data = data;
+    let _again = privet_relay::Server::start(config).await.unwrap();
+    phone.network_changed();
+    wait_for(&phone, "the link to return", |e| matches!(e, Event::Link { state: LinkState::Relay, .. })).await;
+}
