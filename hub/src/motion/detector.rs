@@ -177,7 +177,8 @@ impl Detector {
             let cell = self.cells.marks.get(i / picture.width / 2 * wide + i % picture.width / 2).copied().unwrap_or(0);
             let moving = careful && cell & FAST != 0;
             let now = i32::from(now) * ONE;
-            let shift = background_rate / if moving { 8 } else { 1 };
+            // Who stands still must not become background, or there is a ghost when they go.
+            let shift = background_rate / if careful && cell != 0 { 8 } else { 1 };
             *level += ((i64::from(now - *level) * i64::from(shift)) >> 16) as i32;
             if !moving {
                 let difference = (now - i32::from(then) * ONE).abs();

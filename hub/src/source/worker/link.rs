@@ -215,6 +215,7 @@ pub(super) fn fault_of(error: &retina::Error, phase: Phase) -> Fault {
     match error.status_code() {
         Some(401 | 403) => Fault::Unauthorized { detail },
         Some(status) if status >= 300 => Fault::Refused { status, phase },
+        Some(_) if detail.contains("No parseable streams") => Fault::NoVideo { offered: "nothing".into() },
         Some(_) => Fault::Garbage { phase, detail },
         None if detail.contains("EOF") || detail.contains("end of file") => Fault::Closed { phase },
         None if detail.starts_with("Error reading") || detail.starts_with("Error writing") => {

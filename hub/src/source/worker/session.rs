@@ -323,7 +323,7 @@ fn fault_of_packets(error: DepacketizeError, phase: Phase) -> Fault {
 }
 
 pub(super) fn whole_seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+    u32::try_from((duration.as_millis() + 500) / 1000).unwrap_or(u32::MAX)
 }
 
 /// What an owner is told about a quirk; most are harmless.
