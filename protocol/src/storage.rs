@@ -1,7 +1,7 @@
 //! The seam under every durable state (`docs/design/0003-storage.md`): get, scan, and one atomic, durable commit.
 //!
 //! What [`Store::commit`] acknowledged survives a crash and a power cut, whole; what it did not acknowledge is there whole or
-//! not at all. Two implementations: sled in `privet-store`, and [`MemoryStore`] here, which can be told to fail.
+//! not at all. Two implementations: redb in `privet-store`, and [`MemoryStore`] here, which can be told to fail.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -120,7 +120,8 @@ async fn wrong_hellos_are_refused_in_words() {
     let house = House::new().await;
     house.hub().await;
     let founder = || Principal::Founder { home: house.home, invite: None };
-    let cases: [(&str, fn(&mut Hello), Code); 4] = [
+    type Spoil = fn(&mut Hello);
+    let cases: [(&str, Spoil, Code); 4] = [
         ("version", |hello| hello.versions = vec![9, 7], Code::Version),
         ("signature", |hello| hello.signature.0[5] ^= 1, Code::Denied),
         ("another key", |hello| hello.key = key(2).public(), Code::Denied),

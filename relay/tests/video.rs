@@ -348,3 +348,80 @@ async fn quotas_hold_and_give_back() {
     hub.drop_stream(one).await.unwrap();
     put(&hub, stream(), 0, keep(), body(4, 1 << 20)).await;
 }
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
+    let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let id = stream();
+    let mut writer = hub.put(id, 0, keep(), false).await.unwrap();
+    let refused = match writer.write(body(1, 1000)).await {
+        Ok(()) => in_time(writer.finish()).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(refused.refusal(), Some(Code::Storage));
+    assert!(refused.is_retryable());
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
+    hub.append(1, b"small things go on".to_vec()).await.unwrap();
+    let mut follower = phone.follow(stream(), From::Newest).await.unwrap();
+    drop(follower.next());
+    put(&hub, stream(), 0, Retention::Pass, body(2, 1000)).await;
+}
+
+#[tokio::test]
+async fn every_wait_can_be_dropped_and_taken_up_again() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let id = stream();
+    let mut follower = phone.follow(id, From::Newest).await.unwrap();
+    let mut log = phone.read_log(1, true).await.unwrap();
+    let blink = Duration::from_micros(50);
+
+    let work = async {
+        let mut writer = hub.put(id, 0, keep(), false).await.unwrap();
+        for part in 0..200 {
+            // Dropped or not, the bytes are taken once.
+            if let Ok(written) = tokio::time::timeout(blink, writer.write(body(part, 20_000))).await {
+                written.unwrap();
+            }
+        }
+        assert_eq!(writer.finish().await.unwrap(), 4_000_000);
+        for seq in 1..=50 {
+            hub.append(seq, vec![seq as u8; 5000]).await.unwrap();
+        }
+        hub.finish_stream(id, 1).await.unwrap();
+    };
+    let read = async {
+        let mut reader = loop {
+            if let Ok(event) = tokio::time::timeout(blink, follower.next()).await {
+                match event.unwrap().unwrap() {
+                    FollowEvent::Segment(reader) => break reader,
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let mut got = Vec::new();
+        loop {
+            match tokio::time::timeout(blink, reader.read()).await {
+                Ok(Ok(Some(bytes))) => got.extend_from_slice(&bytes),
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => panic!("{error}"),
+                Err(_) => {}
+            }
+        }
+        assert!(got == (0..200).flat_map(|part| body(part, 20_000)).collect::<Vec<_>>());
+        let mut next = 1;
+        while next <= 50 {
+            if let Ok(item) = tokio::time::timeout(blink, log.next()).await
+                && let Some(privet_relay_client::LogItem::Entry { seq, bytes }) = item.unwrap()
+            {
+                assert_eq!((seq, bytes), (next, vec![next as u8; 5000]));
+                next += 1;
+            }
+        }
+    };
+    in_time(async { tokio::join!(work, read) }).await;
+    assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Ended { segments: 1 })));
+}

@@ -1,5 +1,7 @@
 //! Messages on QUIC streams. Reading can be dropped at any point and taken up again: what arrived stays in the reader.
 
+use std::collections::VecDeque;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use privet_protocol::cbor;
 use privet_protocol::relay::{MAX_MESSAGE, Response, frame, frame_length, reset};
@@ -63,13 +65,13 @@ impl FrameReader {
 #[derive(Debug)]
 pub(crate) struct FrameWriter {
     stream: SendStream,
-    pending: [Bytes; 1],
+    pending: VecDeque<Bytes>,
     finished: bool,
 }
 
 impl FrameWriter {
     pub(crate) fn new(stream: SendStream) -> Self {
-        Self { stream, pending: [Bytes::new()], finished: false }
+        Self { stream, pending: VecDeque::new(), finished: false }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -85,17 +87,20 @@ impl FrameWriter {
         self.bytes(Bytes::from(frame(message))).await
     }
 
-    /// Takes `bytes` at once and sends what the window allows; when dropped, the next call sends the rest first.
+    /// Takes `bytes` when first polled and sends them; when dropped, the next call sends the rest first.
     pub(crate) async fn bytes(&mut self, bytes: Bytes) -> Result<(), ClientError> {
-        self.flush().await?;
-        self.pending = [bytes];
+        self.pending.push_back(bytes);
         self.flush().await
     }
 
     pub(crate) async fn flush(&mut self) -> Result<(), ClientError> {
-        while !self.pending[0].is_empty() {
-            // Takes what it sends off the front of the pending bytes.
-            self.stream.write_chunks(&mut self.pending).await?;
+        while let Some(first) = self.pending.front() {
+            if first.is_empty() {
+                self.pending.pop_front();
+                continue;
+            }
+            // Takes what it sends off the front of the pending bytes, or nothing when dropped.
+            self.stream.write_chunks(self.pending.make_contiguous()).await?;
         }
         Ok(())
     }

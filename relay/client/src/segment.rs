@@ -47,7 +47,7 @@ impl SegmentWriter {
         self.body.set_priority(priority);
     }
 
-    /// Sends bytes. Once called they count as taken: after a drop the next `write` or `finish` sends what is left of them.
+    /// Sends bytes. Once polled they count as taken: after a drop the next `write` or `finish` sends what is left of them first.
     ///
     /// # Errors
     /// [`ClientError`] when the connection is lost or the relay refuses the segment.
