@@ -221,3 +221,30 @@ pub(super) fn pairing_key(id: &PairingId) -> Vec<u8> {
 pub(super) fn pairings(store: &dyn Store) -> Result<Vec<Pairing>, HomeError> {
     scan_all(store, PAIRINGS)?.into_iter().map(|(_, value)| decode(&value)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_taken_once_within_the_window() {
+        let mut window = Window::default();
+        let taken: Vec<u64> =
+            [0, 1, 1, 3, 2, 2, 3, 70, 6, 5, 69, 70, 71, 6, 7, 8, 200, 136, 135].into_iter().filter(|n| window.take(*n)).collect();
+        assert_eq!(taken, [1, 3, 2, 70, 6, 69, 71, 7, 8, 200, 136]);
+        assert_eq!(window.highest(), 200);
+        assert!(window.take(u64::MAX) && !window.take(u64::MAX) && window.take(u64::MAX - 64));
+    }
+
+    #[test]
+    fn no_rejoin_is_taken_twice_even_when_forgotten() {
+        let mut rejoins = Rejoins::default();
+        let nonce = |i: u8| [i; 16];
+        for i in 0..=200 {
+            assert!(rejoins.take(&nonce(i), Timestamp(i64::from(i))));
+        }
+        for i in 0..=200 {
+            assert!(!rejoins.take(&nonce(i), Timestamp(i64::from(i))));
+        }
+    }
+}

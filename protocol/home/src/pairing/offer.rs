@@ -201,3 +201,34 @@ const CHECKSUM: usize = 4;
 const FIXED: usize = 16 + 32 + 32 + 4 + 1 + 32 + 2 + 1;
 /// The prefix and the longest body.
 const MAX_TEXT: usize = 8 + (FIXED + 255 + CHECKSUM).div_ceil(5) * 8;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn offer(relay: RelayAddress) -> Offer {
+        let bytes = |from: u8| std::array::from_fn(|i| from.wrapping_add(u8::try_from(i).unwrap()));
+        let pairing = PairingId::from_bytes(std::array::from_fn(|i| u8::try_from(i).unwrap()));
+        let hub = Fingerprint::from_bytes(bytes(0x80));
+        Offer::new(pairing, Zeroizing::new(bytes(0x20)), hub, Timestamp(1_795_000_600_000), relay).unwrap()
+    }
+
+    /// The stored texts are what this code writes; `tests/vectors.rs` holds what they mean.
+    #[test]
+    fn texts_are_written_as_the_vectors_say() {
+        let pinned = RelayAddress { host: "relay.example.org".into(), port: 4433, pin: Some([0x11; 32]) };
+        let webpki = RelayAddress { host: "2001:db8::1".into(), port: 443, pin: None };
+        for (name, relay) in [("qr-pinned.txt", pinned), ("qr-webpki.txt", webpki)] {
+            let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name);
+            let text = format!("text = {}", offer(relay).to_text().as_str());
+            if std::env::var_os("PRIVET_BLESS").is_some() && !path.exists() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let stored = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(stored.lines().next().unwrap(), text, "{name}");
+        }
+    }
+}
