@@ -73,6 +73,8 @@ pub struct Contents {
     pub media: Vec<Vec<u8>>,
     /// Fragments.
     pub fragments: u64,
+    /// Whether it has sound.
+    pub audio: bool,
 }
 
 /// Takes a fragmented MP4 apart.
@@ -92,6 +94,7 @@ pub fn contents(film: &Path) -> Result<Contents, Trouble> {
         if header.kind == Moov::KIND {
             let moov = Moov::decode_body(&mut Cursor::new(body)).map_err(|e| wrong(e.to_string()))?;
             found.parameter_sets = parameter_sets(&moov);
+            found.audio = moov.trak.iter().any(|trak| trak.mdia.minf.smhd.is_some());
         } else if header.kind == Moof::KIND {
             found.fragments += 1;
         } else if header.kind == mp4_atom::FourCC::new(b"mdat") {

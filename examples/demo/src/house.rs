@@ -366,7 +366,10 @@ pub fn fake_camera(
     password: Option<&str>,
     more: &[&str],
 ) -> Result<(Process, Camera), Trouble> {
-    let mut arguments = vec!["--port", "0", "--name", name];
+    let mut arguments = vec!["--name", name];
+    if !more.contains(&"--port") {
+        arguments.extend(["--port", "0"]);
+    }
     arguments.extend(password.iter().flat_map(|password| ["--password", password]));
     arguments.extend(more);
     let log = folder.join(format!("camera-{name}.log"));
