@@ -246,7 +246,8 @@ impl Cells {
         self.marks.clear();
         self.marks.resize(self.wide * self.high, 0);
         // A slow change of exposure moves all levels alike.
-        let drift = mean_shift(&picture.pixels, compared.before);
+        let drift = mean_shift(picture.pixels.iter().zip(compared.before).map(|(&n, &b)| (i32::from(n) - i32::from(b)) * ONE));
+        let slow_drift = mean_shift(picture.pixels.iter().zip(compared.background).map(|(&n, &b)| i32::from(n) * ONE - b));
         let mut changes = Changes::default();
         for (i, &now) in picture.pixels.iter().enumerate() {
             let now = i32::from(now) * ONE;
@@ -258,7 +259,7 @@ impl Cells {
                 changes.darker += 1;
             }
             let fast = (raw - drift).abs() > bar;
-            let slow = (now - compared.background[i]).abs() > bar + bar / 4;
+            let slow = (now - compared.background[i] - slow_drift).abs() > bar + bar / 4;
             if fast || slow {
                 // Two counters of three bits in one byte.
                 let cell = i / picture.width / 2 * self.wide + i % picture.width / 2;
@@ -303,10 +304,11 @@ impl Cells {
     }
 }
 
-/// The change that the whole picture shares, fixed point; single large changes count little.
-fn mean_shift(now: &[u8], before: &[u8]) -> i32 {
-    let sum: i64 = now.iter().zip(before).map(|(&n, &b)| i64::from((i32::from(n) - i32::from(b)).clamp(-12, 12))).sum();
-    i32::try_from(sum * i64::from(ONE) / now.len().max(1) as i64).unwrap_or(0)
+/// The change that the whole picture shares; single large changes count little.
+fn mean_shift(differences: impl ExactSizeIterator<Item = i32>) -> i32 {
+    let count = differences.len().max(1) as i64;
+    let sum: i64 = differences.map(|difference| i64::from(difference.clamp(-12 * ONE, 12 * ONE))).sum();
+    i32::try_from(sum / count).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -235,3 +235,7 @@ fn load() -> Result<(), EyesError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "eyes_tests.rs"]
+mod tests;

@@ -1,0 +1,59 @@
+//! Motion detection on real clips, through decoder, sandbox and detector of the real worker process.
+//!
+//! one-by-one-person-detection.mp4 (Intel, CC-BY-4.0): a corridor; people come one by one, with empty scenes between.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod source_support;
+
+use std::time::Duration;
+
+use privet_hub::motion::MotionSettings;
+use privet_hub::source::{MotionSample, SourceEvent, Track};
+use privet_raw_camera::{Options, RawCamera};
+use source_support::{Watched, clip, settings};
+
+/// Every sample up to `until_us` of the clip.
+async fn samples(name: &str, until_us: i64, speed: f64) -> Option<Vec<MotionSample>> {
+    let clip = clip(name)?;
+    let camera = RawCamera::start(Options { speed, silent: true, ..Options::new(clip) }).unwrap();
+    let mut wanted = settings(&camera.url());
+    // The clip's clock runs `speed` times slower than ours here, and so does the detector's.
+    wanted.motion = Some(MotionSettings::default());
+    let mut watched = Watched::new(wanted);
+    let mut samples: Vec<MotionSample> = Vec::new();
+    while samples.last().is_none_or(|sample| sample.pts_us < until_us) {
+        let sample = watched
+            .until("a motion sample", |event| match event {
+                SourceEvent::Motion(sample) => Some(sample),
+                SourceEvent::Offline { reason, .. } => panic!("offline: {reason}"),
+                _ => None,
+            })
+            .await;
+        samples.push(sample);
+    }
+    Some(samples)
+}
+
+#[tokio::test]
+async fn a_person_that_enters_is_found_and_the_empty_scene_before_is_quiet() {
+    let Some(samples) = samples("one-by-one-person-detection.mp4", 9_000_000, 1.5).await else { return };
+    let line: String = samples.iter().map(|sample| if sample.active { '#' } else { '.' }).collect();
+    eprintln!("{line}");
+    let onset = samples.iter().find(|sample| sample.active).expect("the person is found");
+    assert!((5_200_000..7_000_000).contains(&onset.pts_us), "found at {} us", onset.pts_us);
+    assert!(samples.iter().all(|sample| (0.0..=1.0).contains(&sample.score) && (0.0..=1.0).contains(&sample.area)));
+}
+
+#[tokio::test]
+async fn motion_off_costs_no_decoder() {
+    let camera = RawCamera::start(Options::synthetic()).unwrap();
+    let mut watched = Watched::new(settings(&camera.url()));
+    watched.online().await;
+    watched.units(Track::Video, 5).await;
+    let pid = watched.handle.worker_pid().unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    assert!(!maps.contains("libavcodec"), "the decoder is loaded although nobody asked for it");
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map(Iterator::count).unwrap_or(1);
+    assert_eq!(threads, 1);
+    tokio::time::timeout(Duration::from_secs(5), watched.handle.stop()).await.unwrap();
+}
