@@ -311,3 +311,32 @@ async fn clips_made_while_the_relay_is_away_and_over_a_restart_of_the_hub_arrive
     hub.stop().await;
     again.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_recording_with_an_alarm_while_live_and_pairing_work() {
+    let Some(clips) = common::clip::clips() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let film = Clip::open(&clips.join("car-detection.mp4"), 12).unwrap();
+    let camera = RawCamera::start(Options::new(film)).unwrap();
+    let relay = relay(folder.path(), "127.0.0.1:0".parse().unwrap()).await;
+    let mut config = config(folder.path(), relay.address(), relay.pin(), &camera.url());
+    config.recording.free_space_floor_mib = 1 << 30;
+    let hub = Hub::start(config, workers()).await.unwrap();
+    until("the alarm", async || {
+        let status = hub.view().status().await.unwrap();
+        status.alarms.iter().any(|alarm| alarm.kind == "no-room")
+    })
+    .await;
+    let mut phone = pair(&hub, "one").await;
+    phone.listen("the camera", |p| p.camera.as_ref().is_some_and(|c| c.online)).await;
+    let camera = phone.camera.as_ref().unwrap().id;
+    phone.say(&PhoneMessage::Watch { camera, lease_ms: 60_000 }).await;
+    phone.listen("a live stream", |p| !p.streams(StreamKind::Live).is_empty()).await;
+    let stream = phone.streams(StreamKind::Live)[0];
+    assert!(phone.follow(stream, 2).await > 0);
+    until("motion", async || hub.view().status().await.unwrap().cameras[0].moving).await;
+    let status = hub.view().status().await.unwrap();
+    assert_eq!((status.outbox.segments, status.cameras[0].recording), (0, false));
+    hub.stop().await;
+    relay.shutdown().await;
+}

@@ -18,6 +18,7 @@ pub mod ring;
 pub mod task;
 pub mod writer;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ use crate::source::{AccessUnit, Format, SourceEvent, Track};
 
 /// How long a session key signs before it is replaced.
 const SESSION: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of a clip sealed at most before the next input is looked at: a pre-roll must not hold up live pictures.
+const SEAL_AT_ONCE: usize = 512 << 10;
 /// How far before now a session may have begun: the pre-roll is older than the clip.
 const SESSION_MARGIN_MS: i64 = 3_600_000;
 
@@ -84,10 +87,19 @@ pub struct Recorder {
     recorded_frame: Option<u64>,
 }
 
-/// A clip being made: its writer, and the open segment's bytes.
+/// A clip being made: its writer, the open segment's bytes, and units that are still to be sealed.
 struct Clip {
     writer: StreamWriter,
     blob: Vec<u8>,
+    backlog: VecDeque<Waiting>,
+}
+
+/// A unit on its way into a clip.
+struct Waiting {
+    unit: TimedUnit,
+    format: Arc<Format>,
+    /// It begins a group, and so a segment.
+    opens: bool,
 }
 
 impl Recorder {
@@ -165,6 +177,7 @@ impl Recorder {
             let reason = if self.format.is_none() { EndReason::CameraLost } else { EndReason::Finished };
             self.end_clip(reason, out);
         }
+        self.seal_backlog(SEAL_AT_ONCE, out);
         self.reserve(out);
     }
 
@@ -248,19 +261,18 @@ impl Recorder {
         if video {
             self.last_us = timing.dts_us.max(self.last_us);
         }
-        let received_mono_us = unit.received_mono_us;
         let timed = TimedUnit { unit, timing, frame };
         match self.ring.push(timed.clone(), video) {
             Pushed::Dropped => {}
             Pushed::Opened => {
                 self.outages.end(timed.unit.received);
-                self.finish_segments(out);
+                self.finish_live_segment(out);
                 if timed.unit.key {
                     self.border(now, out);
                 }
-                self.to_streams(&timed, Some(received_mono_us), out);
+                self.to_streams(&timed, true, out);
             }
-            Pushed::Joined => self.to_streams(&timed, Some(received_mono_us), out),
+            Pushed::Joined => self.to_streams(&timed, false, out),
         }
     }
 
@@ -287,14 +299,14 @@ impl Recorder {
         }
     }
 
-    fn to_streams(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) {
+    fn to_streams(&mut self, unit: &TimedUnit, opens: bool, out: &mut Vec<Output>) {
         if self.live.is_none() && self.leases.viewers() > 0 {
             // What starts now replays the group with this unit in it.
             self.start_live(out);
         } else {
-            self.live_unit(unit, received_mono_us, out);
+            self.live_unit(unit, Some(unit.unit.received_mono_us), out);
         }
-        self.clip_unit(unit, out);
+        self.clip_unit(unit, opens, out);
     }
 
     // --- live ---
@@ -408,12 +420,7 @@ impl Recorder {
             return self.ring.groups().next().is_some();
         };
         self.new_clip(first, out);
-        for group in &groups {
-            self.finish_clip_segment(out);
-            for unit in &group.units {
-                self.clip_unit_in(unit, &group.format, out);
-            }
-        }
+        self.take_in(&groups);
         true
     }
 
@@ -428,22 +435,44 @@ impl Recorder {
     fn new_clip(&mut self, first: &TimedUnit, out: &mut Vec<Output>) {
         let writer = StreamWriter::new(self.camera, StreamKind::Clip, first, &*self.random);
         out.push(Output::Started(started(self.camera, &writer)));
-        self.clip = Some(Clip { writer, blob: Vec::new() });
+        self.clip = Some(Clip { writer, blob: Vec::new(), backlog: VecDeque::new() });
     }
 
-    fn clip_unit(&mut self, unit: &TimedUnit, out: &mut Vec<Output>) {
+    fn clip_unit(&mut self, unit: &TimedUnit, opens: bool, out: &mut Vec<Output>) {
         let Some(format) = self.format.clone() else { return };
-        if self.clip.is_none() && self.plan.running() && self.may_record && unit.unit.key && unit.unit.track == Track::Video {
+        if self.clip.is_none() && self.plan.running() && self.may_record && opens && unit.unit.key {
             self.new_clip(unit, out);
         }
-        self.clip_unit_in(unit, &format, out);
+        if let Some(clip) = self.clip.as_mut() {
+            clip.backlog.push_back(Waiting { unit: unit.clone(), format, opens });
+        }
     }
 
-    fn clip_unit_in(&mut self, unit: &TimedUnit, format: &Arc<Format>, out: &mut Vec<Output>) {
-        if self.clip.is_some()
-            && let Err(cause) = self.seal_clip(unit, format)
-        {
-            self.clip_failed(&cause, out);
+    /// Whole groups go into the clip.
+    fn take_in(&mut self, groups: &[ring::Group]) {
+        let Some(clip) = self.clip.as_mut() else { return };
+        for group in groups {
+            let waiting = |(place, unit): (usize, &TimedUnit)| Waiting {
+                unit: unit.clone(),
+                format: Arc::clone(&group.format),
+                opens: place == 0,
+            };
+            clip.backlog.extend(group.units.iter().enumerate().map(waiting));
+        }
+    }
+
+    /// Seals what waits for the clip, about `limit` bytes of it.
+    fn seal_backlog(&mut self, limit: usize, out: &mut Vec<Output>) {
+        let mut sealed = 0;
+        while sealed < limit {
+            let Some(next) = self.clip.as_mut().and_then(|clip| clip.backlog.pop_front()) else { return };
+            sealed += next.unit.unit.data.len();
+            if next.opens {
+                self.finish_clip_segment(out);
+            }
+            if let Err(cause) = self.seal_clip(&next.unit, &next.format) {
+                self.clip_failed(&cause, out);
+            }
         }
     }
 
@@ -499,6 +528,7 @@ impl Recorder {
     }
 
     fn end_clip(&mut self, reason: EndReason, out: &mut Vec<Output>) {
+        self.seal_backlog(usize::MAX, out);
         self.finish_clip_segment(out);
         if let Some(clip) = self.clip.take() {
             out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, reason)));
@@ -509,6 +539,7 @@ impl Recorder {
 
     fn finish_segments(&mut self, out: &mut Vec<Output>) {
         self.finish_live_segment(out);
+        self.seal_backlog(usize::MAX, out);
         self.finish_clip_segment(out);
     }
 
@@ -527,12 +558,7 @@ impl Recorder {
             let groups: Vec<_> = self.ring.from_last_key().cloned().collect();
             if let Some(first) = groups.first().and_then(|g| g.units.first()) {
                 self.new_clip(first, out);
-                for group in &groups {
-                    self.finish_clip_segment(out);
-                    for unit in &group.units {
-                        self.clip_unit_in(unit, &group.format, out);
-                    }
-                }
+                self.take_in(&groups);
             }
         }
     }
