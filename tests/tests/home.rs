@@ -62,15 +62,19 @@ fn two_phones_see_three_cameras_each_its_own() {
         house.wait_for_camera(camera, "the camera's being online", |camera| camera["online"] == true);
     }
     thread::scope(|scope| {
-        for (phone, camera) in phones.iter().flat_map(|phone| cameras.map(|camera| (phone, camera))).step_by(2) {
-            let saved = house.folder().join(format!("{}-{camera}.mp4", phone.name()));
+        for phone in &phones {
+            let folder = house.folder();
+            // Both at once; each looks at one camera after the other.
             scope.spawn(move || {
-                let (summary, _) = live(phone, camera, 5, &saved);
-                assert_eq!(summary["segments_broken"], 0, "{summary}");
-                assert!(summary["segments_verified"].as_u64() >= Some(2), "{summary}");
-                assert!(film::numbers(&saved).unwrap().breaks.is_empty());
+                for camera in cameras {
+                    let saved = folder.join(format!("{}-{camera}.mp4", phone.name()));
+                    let (summary, _) = live(phone, camera, 4, &saved);
+                    assert_eq!(summary["segments_broken"], 0, "{summary}");
+                    assert!(summary["segments_verified"].as_u64() >= Some(2), "{summary}");
+                    assert!(film::numbers(&saved).unwrap().breaks.is_empty());
+                    assert_eq!(film::contents(&saved).unwrap().audio, camera == "street");
+                }
             });
-            // One store has one user at a time: the other phone's turn.
         }
     });
     for phone in &phones {
@@ -82,8 +86,6 @@ fn two_phones_see_three_cameras_each_its_own() {
         }
         assert!(alerts(phone).is_empty());
     }
-    let contents = film::contents(&house.folder().join("anna-street.mp4"));
-    assert!(contents.is_ok_and(|film| !film.media.is_empty()) || house.folder().join("ben-street.mp4").exists());
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn a_removed_phone_reads_nothing_new_and_the_others_go_on() {
     let house = House::with_garden(Plan::default());
     let (kept, lost) = (house.pair("kept").unwrap(), house.pair("lost").unwrap());
     let before = house.wait_for_clips(&lost, None, 1);
-    assert_eq!(kept.says(&["devices"]).unwrap().lines.len(), 3);
+    assert_eq!(kept.says(&["devices"]).unwrap().lines.len(), 2);
 
     kept.says(&["remove", "lost"]).unwrap().ok().unwrap();
     let phones = house.hub_says(&["phones", "list"]).unwrap().ok().unwrap();
@@ -139,7 +141,7 @@ fn a_phone_that_was_away_over_many_epochs_catches_up() {
     }
     assert!(position(&away) >= before.map(|p| p + 12));
     assert!(alerts(&away).is_empty(), "{:?}", alerts(&away));
-    assert_eq!(away.says(&["devices"]).unwrap().lines.len(), 2);
+    assert_eq!(away.says(&["devices"]).unwrap().lines.len(), 1);
 }
 
 #[test]
@@ -151,12 +153,16 @@ fn the_relay_may_go_and_come_back() {
     // While it is away clips are made, and wait on the hub's disk.
     let waiting = until("segments that wait in the outbox", SOON, || {
         let status = house.status();
-        (status["outbox"]["segments"].as_u64()? >= 8 && status["relay"]["state"] != "connected").then_some(status)
+        let waits = status["outbox"]["segments"].as_u64()? >= 8 && status["relay"]["state"] != "connected";
+        (waits && status["relay"]["why"].is_string()).then_some(status)
     })
     .unwrap();
-    assert!(waiting["relay"]["why"].is_string(), "{waiting}");
-    let alone = phone.says(&["status", "--wait", "2"]).unwrap().first().unwrap();
-    assert!(alone["link_reason"].is_string(), "{alone}");
+    assert!(waiting["relay"]["next"].is_string(), "{waiting}");
+    until("the phone's saying why it is alone", SOON, || {
+        let alone = phone.says(&["status", "--wait", "15"]).ok()?.first().ok()?;
+        alone["link_reason"].is_string().then_some(())
+    })
+    .unwrap();
     house.start_relay().unwrap();
     until("an empty outbox", SOON, || (house.status()["outbox"]["segments"] == 0).then_some(())).unwrap();
     for clip in house.wait_for_clips(&phone, None, 3) {
