@@ -44,7 +44,6 @@ impl StreamRecord {
     /// The stream's key.
     pub(crate) fn key(&self) -> Result<StreamKey> {
         StreamSecret::from_bytes(self.secret.expose())
-            .or_else(|| cbor::decode(self.secret.expose(), 256).ok())
             .map(|secret| StreamKey::from_secret(&secret))
             .ok_or_else(|| damaged("stream", &"its key"))
     }

@@ -195,6 +195,7 @@ async fn a_slow_viewer_loses_whole_runs_and_is_told() {
     // Nobody takes it for longer than the buffer, and more comes.
     tokio::time::sleep(Duration::from_millis(150)).await;
     put(&home, &mut stream).await;
+    until("the second one", async || (live.stats().verified >= 2).then_some(())).await;
     let seen = items(&live, |item| matches!(item, LiveItem::Media { frame: 1009, .. })).await;
     assert_eq!(frames(&seen), [1005, 1006, 1007, 1008, 1009]);
     let gap = seen.iter().find_map(|i| if let LiveItem::Gap(gap) = i { Some(gap) } else { None }).unwrap();

@@ -114,10 +114,7 @@ fn export(path: &Path) -> String {
             };
             sealer.unit(&head, &chunk, &sample, &mut blob).unwrap();
         }
-        let end = SegmentEnd {
-            ended: Timestamp(start + index as i64 * 1000 + 1000),
-            clock_stepped_back: false,
-        };
+        let end = SegmentEnd { ended: Timestamp(start + index as i64 * 1000 + 1000), clock_stepped_back: false };
         previous = sealer.finish(end, &mut blob).unwrap().digest;
         let stored =
             StoredSegment::open(blob, &StreamKey::from_secret(&secret), Header { stream, index }, &trust).unwrap();

@@ -299,7 +299,13 @@ impl Inner {
 
     async fn export(&self, path: PathBuf, with_evidence: bool) -> Result<()> {
         self.load_all().await?;
-        let partial = path.with_extension("partial");
+        if path.metadata().is_ok_and(|about| !about.is_file()) {
+            // A pipe or a device can't be replaced.
+            return self.write_export(&path, with_evidence).await;
+        }
+        let mut partial = path.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
         let outcome = self.write_export(&partial, with_evidence).await;
         match outcome {
             Ok(()) => std::fs::rename(&partial, &path).map_err(|e| CoreError::file(&path, &e)),
@@ -333,7 +339,8 @@ impl Inner {
                 exporter.finish(&mut out).map_err(|e| CoreError::Tampered { reason: e.to_string() })?;
             }
             write(&mut file, &out, &path)?;
-            file.map_or(Ok(()), |file| file.sync_all()).map_err(|e| CoreError::file(&path, &e))
+            let whole = |file: std::fs::File| if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) };
+            file.map_or(Ok(()), whole).map_err(|e| CoreError::file(&path, &e))
         })
         .await
     }

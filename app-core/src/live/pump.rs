@@ -19,7 +19,7 @@ pub(super) enum Piece {
     /// Authentic under the stream's key; who made it is known only at the end.
     Item(Item),
     /// The verdict.
-    End(Result<Verified<Statement>, SegmentError>),
+    End(Result<Box<Verified<Statement>>, SegmentError>),
     /// The rest does not come.
     Lost(ClientError),
 }
@@ -65,7 +65,7 @@ async fn run(
         match reader.read().await {
             Ok(Some(bytes)) => opener.push(&bytes),
             // The opener itself says whether something is missing.
-            Ok(None) => return Some(Piece::End(opener.finish(&*core.trust()))),
+            Ok(None) => return Some(Piece::End(opener.finish(&*core.trust()).map(Box::new))),
             Err(error) => return Some(Piece::Lost(error)),
         }
         loop {
@@ -76,7 +76,7 @@ async fn run(
             }
         }
         if opener.ended() {
-            return Some(Piece::End(opener.finish(&*core.trust())));
+            return Some(Piece::End(opener.finish(&*core.trust()).map(Box::new)));
         }
     }
 }

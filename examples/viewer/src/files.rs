@@ -100,14 +100,15 @@ impl FileOut {
     }
 }
 
-/// `examples/raw-camera`: this UUID, then CLOCK_MONOTONIC in nanoseconds, big-endian.
-const RAW_STAMP: &[u8; 16] = b"privet-clock-ns\x01";
-/// `examples/fake-camera`: this UUID, then the text `privet frame=N us=T`, T in Unix microseconds.
-const TEXT_STAMP: &[u8; 16] = b"privet-stamp-01\xA5";
+/// The wall clock's stamp: this UUID, then the text `privet frame=N us=T`, T in Unix microseconds.
+const WALL_STAMP: &[u8; 16] = b"privet-stamp-01\xA5";
+/// The monotonic clock's stamp: this UUID, then `privet frame=N mono_us=T`. Only `examples/raw-camera` makes it.
+const MONOTONIC_STAMP: &[u8; 16] = b"privet-stamp-02\xA5";
 
 /// How long ago a test camera stamped the picture in this fragment.
 pub fn stamp_age_us(fragment: &[u8]) -> Option<i64> {
     let mut sample = mdat(fragment)?;
+    let mut by_wall = None;
     while let Some((length, rest)) = sample.split_first_chunk::<4>() {
         let (nal, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
         sample = rest;
@@ -117,17 +118,18 @@ pub fn stamp_age_us(fragment: &[u8]) -> Option<i64> {
         }
         let payload = unescape(nal.get(3..)?);
         let Some((uuid, data)) = payload.split_first_chunk::<16>() else { continue };
-        if uuid == RAW_STAMP {
-            let at = i64::try_from(u64::from_be_bytes(*data.first_chunk()?)).ok()?;
-            return Some(latency::monotonic_us() - at / 1000);
-        }
-        if uuid == TEXT_STAMP {
+        let time = |unit: &str| -> Option<i64> {
             let text = std::str::from_utf8(data.strip_suffix(&[0x80])?).ok()?;
-            let at: i64 = text.split_once(" us=")?.1.parse().ok()?;
-            return Some(latency::wall_us() - at);
+            text.strip_prefix("privet frame=")?.split_once(' ')?.1.strip_prefix(unit)?.parse().ok()
+        };
+        if uuid == MONOTONIC_STAMP {
+            return Some(latency::monotonic_us() - time("mono_us=")?);
+        }
+        if uuid == WALL_STAMP {
+            by_wall = Some(latency::wall_us() - time("us=")?);
         }
     }
-    None
+    by_wall
 }
 
 /// The contents of the fragment's `mdat`.
@@ -179,12 +181,12 @@ mod tests {
 
     #[test]
     fn both_stamps_are_read() {
-        let ns = (latency::monotonic_us() as u64 - 5_000) * 1000;
-        let raw = [&RAW_STAMP[..], &ns.to_be_bytes(), &[0x80]].concat();
-        assert!(stamp_age_us(&fragment(&raw)).unwrap() >= 5_000);
-        let text =
-            [&TEXT_STAMP[..], format!("privet frame=7 us={}", latency::wall_us() - 9_000).as_bytes(), &[0x80]].concat();
-        assert!(stamp_age_us(&fragment(&text)).unwrap() >= 9_000);
+        let text = format!("privet frame=7 mono_us={}", latency::monotonic_us() - 5_000);
+        let monotonic = [&MONOTONIC_STAMP[..], text.as_bytes(), &[0x80]].concat();
+        assert!((5_000..1_000_000).contains(&stamp_age_us(&fragment(&monotonic)).unwrap()));
+        let text = format!("privet frame=7 us={}", latency::wall_us() - 9_000);
+        let wall = [&WALL_STAMP[..], text.as_bytes(), &[0x80]].concat();
+        assert!(stamp_age_us(&fragment(&wall)).unwrap() >= 9_000);
         assert_eq!(stamp_age_us(&fragment(b"something else, 16 bytes")), None);
         assert_eq!(stamp_age_us(b"short"), None);
         assert_eq!(unescape(&[1, 0, 0, 3, 1, 0, 0, 3]), [1, 0, 0, 1, 0, 0]);
