@@ -16,6 +16,8 @@ const LAG_US: i64 = 180_000;
 const MAX_HISTORY: usize = 16;
 /// The background takes a change over in about this time.
 const BACKGROUND_US: i64 = 20_000_000;
+/// What stands out for so long has become part of the scene: a parked car.
+const ABSORB_US: i64 = 60_000_000;
 /// A pixel's noise is averaged over about this time.
 const NOISE_US: i64 = 8_000_000;
 /// No verdict before the background knows something.
@@ -61,6 +63,8 @@ pub struct Detector {
     /// Mean absolute difference of each pixel from picture to picture, fixed point.
     noise: Vec<i32>,
     cells: Cells,
+    /// Since when each cell stands out from the background.
+    standing: Vec<Option<i64>>,
     started_us: i64,
     light_until_us: i64,
     /// The last three pictures, newest in the lowest bit.
@@ -82,6 +86,7 @@ impl Detector {
             background: Vec::new(),
             noise: Vec::new(),
             cells: Cells::default(),
+            standing: Vec::new(),
             started_us: 0,
             light_until_us: i64::MIN,
             onset: 0,
@@ -118,11 +123,12 @@ impl Detector {
             self.onset = 0;
             Verdict { light, active: self.is_active(pts_us, 0, 0), ..Verdict::default() }
         } else if pts_us < self.light_until_us || pts_us - self.started_us < WARM_UP_US {
-            self.learn(picture, &before, passed.min(200_000) * 8, false);
+            self.cells.marks.fill(0);
+            self.learn(picture, &before, pts_us, passed.min(200_000) * 8);
             Verdict { active: self.is_active(pts_us, 0, 0), ..Verdict::default() }
         } else {
             let (fast, slow) = (self.cells.largest(FAST), self.cells.largest(FAST | SLOW));
-            self.learn(picture, &before, passed, true);
+            self.learn(picture, &before, pts_us, passed);
             let fast = if fast >= self.min_cells { fast } else { 0 };
             let slow = if slow >= self.min_cells * 2 { slow } else { 0 };
             let active = self.is_active(pts_us, fast, slow);
@@ -151,6 +157,8 @@ impl Detector {
     fn forget_levels(&mut self, picture: &Small) {
         self.background.clear();
         self.background.extend(picture.pixels.iter().map(|&p| i32::from(p) * ONE));
+        self.standing.clear();
+        self.standing.resize(picture.width.div_ceil(2) * picture.height.div_ceil(2), None);
     }
 
     fn remember(&mut self, picture: &Small, pts_us: i64) {
@@ -166,23 +174,27 @@ impl Detector {
         }
     }
 
-    /// Background and noise move towards the picture, by the time that passed; slowly where something is.
-    fn learn(&mut self, picture: &Small, before: &[u8], passed_us: i64, careful: bool) {
+    /// Background and noise move towards the picture, by the time that passed. What stands out is left alone, or it would leave a
+    /// ghost when it goes; until it has stood so long that it belongs there.
+    fn learn(&mut self, picture: &Small, before: &[u8], pts_us: i64, passed_us: i64) {
         let rate = |over: i64| i32::try_from(passed_us * 65_536 / over).unwrap_or(65_536).clamp(16, 32_768);
         let (background_rate, noise_rate) = (rate(BACKGROUND_US), rate(NOISE_US));
-        let wide = self.cells.wide;
-        for (i, ((level, noise), (&now, &then))) in
-            self.background.iter_mut().zip(&mut self.noise).zip(picture.pixels.iter().zip(before)).enumerate()
-        {
-            let cell = self.cells.marks.get(i / picture.width / 2 * wide + i % picture.width / 2).copied().unwrap_or(0);
-            let moving = careful && cell & FAST != 0;
+        let towards = |from: &mut i32, to: i32, rate: i32| *from += ((i64::from(to - *from) * i64::from(rate)) >> 16) as i32;
+        for (mark, since) in self.cells.marks.iter().zip(&mut self.standing) {
+            *since = if mark & SLOW == 0 { None } else { since.or(Some(pts_us)) };
+        }
+        let levels = self.background.iter_mut().zip(&mut self.noise);
+        for (i, ((level, noise), (&now, &then))) in levels.zip(picture.pixels.iter().zip(before)).enumerate() {
+            let cell = i / picture.width / 2 * self.cells.wide + i % picture.width / 2;
+            let (mark, since) = (self.cells.marks[cell], self.standing[cell]);
             let now = i32::from(now) * ONE;
-            // Who stands still must not become background, or there is a ghost when they go.
-            let shift = background_rate / if careful && cell != 0 { 8 } else { 1 };
-            *level += ((i64::from(now - *level) * i64::from(shift)) >> 16) as i32;
-            if !moving {
-                let difference = (now - i32::from(then) * ONE).abs();
-                *noise += ((i64::from(difference - *noise) * i64::from(noise_rate)) >> 16) as i32;
+            match since {
+                None if mark & FAST == 0 => towards(level, now, background_rate),
+                Some(since) if pts_us - since > ABSORB_US => *level = now,
+                _ => {}
+            }
+            if mark & FAST == 0 {
+                towards(noise, (now - i32::from(then) * ONE).abs(), noise_rate);
             }
         }
     }
