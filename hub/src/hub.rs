@@ -277,7 +277,10 @@ impl View {
     ///
     /// # Errors
     /// [`crate::uplink::UplinkError`].
-    pub async fn remove(&self, device: privet_protocol::id::DeviceId) -> Result<Option<bool>, crate::uplink::UplinkError> {
+    pub async fn remove(
+        &self,
+        device: privet_protocol::id::DeviceId,
+    ) -> Result<Option<bool>, crate::uplink::UplinkError> {
         let Some(key) = inbox::remove(&self.uplink, device, None).await? else { return Ok(None) };
         let connection = self.connection.borrow().clone();
         let Some(connection) = connection else { return Ok(Some(false)) };
@@ -326,10 +329,7 @@ fn settings_of(id: privet_protocol::id::CameraId, camera: &Camera) -> CameraSett
     settings.username.clone_from(&camera.username);
     settings.password = camera.password();
     settings.audio = camera.audio;
-    settings.motion = camera.motion.then(|| {
-        let mut motion = MotionSettings::default();
-        motion.sensitivity = camera.sensitivity;
-        motion
-    });
+    let motion = MotionSettings { sensitivity: camera.sensitivity, ..MotionSettings::default() };
+    settings.motion = camera.motion.then_some(motion);
     settings
 }

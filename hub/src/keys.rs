@@ -66,7 +66,11 @@ pub enum KeyError {
 ///
 /// # Errors
 /// [`KeyError`].
-pub fn hub_key(data_dir: &Path, credentials: Option<&Path>, random: &dyn Random) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+pub fn hub_key(
+    data_dir: &Path,
+    credentials: Option<&Path>,
+    random: &dyn Random,
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     if let Some(file) = credentials.map(|folder| folder.join(CREDENTIAL)).filter(|file| file.exists()) {
         return read(&file);
     }
@@ -141,7 +145,10 @@ pub fn camera_identity(store: &dyn Store, name: &str, random: &dyn Random) -> Re
     let broken = |e: SegmentError| damaged(e.to_string());
     if let Some(bytes) = store.get(&key)?.map(Zeroizing::new) {
         let record: Record = cbor::decode(&bytes, MAX_RECORD).map_err(|e| damaged(e.to_string()))?;
-        return Ok(CameraIdentity { id: record.id, evidence: EvidenceKey::from_pkcs8(&record.evidence).map_err(broken)? });
+        return Ok(CameraIdentity {
+            id: record.id,
+            evidence: EvidenceKey::from_pkcs8(&record.evidence).map_err(broken)?,
+        });
     }
     let evidence = EvidenceKey::generate(random).map_err(broken)?;
     let record = Record { id: CameraId::generate(random), evidence: evidence.to_pkcs8().map_err(broken)?.to_vec() };

@@ -186,11 +186,15 @@ impl Alarm {
     fn text(&self) -> String {
         match self {
             Self::NoRoom { cause } => {
-                format!("recording is stopped: {cause}; free space or lower recording.free_space_floor_mib, it goes on by itself")
+                format!(
+                    "recording is stopped: {cause}; free space or lower recording.free_space_floor_mib, it goes on by itself"
+                )
             }
             Self::State { cause } => format!("the hub's state can't be written: {cause}; check the disk of data_dir"),
             Self::Renewed { cause } => {
-                format!("{cause}; the group was made anew and phones rejoin by themselves; if no backup was restored and the relay lost nothing, distrust the relay")
+                format!(
+                    "{cause}; the group was made anew and phones rejoin by themselves; if no backup was restored and the relay lost nothing, distrust the relay"
+                )
             }
             Self::Relay { cause } => format!("the relay does not take clips: {cause}; ask its operator"),
         }
@@ -358,7 +362,12 @@ impl Board {
             width: camera.width,
             height: camera.height,
             codec: camera.codec.clone(),
-            evidence: state.evidence.get(id).map(|k| serde_bytes::ByteBuf::from(k.as_bytes().to_vec())).into_iter().collect(),
+            evidence: state
+                .evidence
+                .get(id)
+                .map(|k| serde_bytes::ByteBuf::from(k.as_bytes().to_vec()))
+                .into_iter()
+                .collect(),
         };
         state.cameras.iter().map(info).collect()
     }

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{
-    Env, HubMessage, Offer, PhoneHome, PhoneMessage, Received, StreamEnded, StreamKind, StreamStarted,
-};
+use privet_home::{Env, HubMessage, Offer, PhoneHome, PhoneMessage, Received, StreamEnded, StreamKind, StreamStarted};
 use privet_hub::config::Config;
 use privet_hub::hub::Hub;
 use privet_hub::source::WorkerOptions;
@@ -130,7 +128,9 @@ impl Phone {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !enough(self) {
             let item = tokio::time::timeout_at(deadline, self.log.next()).await;
-            let Some(LogItem::Entry { seq, bytes }) = item.unwrap_or_else(|_| panic!("waited in vain: {what}")).unwrap() else {
+            let Some(LogItem::Entry { seq, bytes }) =
+                item.unwrap_or_else(|_| panic!("waited in vain: {what}")).unwrap()
+            else {
                 continue;
             };
             let env = Env::new(wall(), &SystemRandom);
@@ -163,7 +163,8 @@ impl Phone {
 
     /// Frames of a whole segment, after everything in it was verified.
     fn verify(&self, stream: StreamId, index: u64, bytes: &[u8]) -> u64 {
-        let segment = StoredSegment::open(bytes, &self.key(stream, index), Header { stream, index }, &self.trust).unwrap();
+        let segment =
+            StoredSegment::open(bytes, &self.key(stream, index), Header { stream, index }, &self.trust).unwrap();
         segment.check().unwrap();
         segment.statement().frames
     }

@@ -32,7 +32,8 @@ fn run(tool: &str, args: &[&str]) -> String {
 
 /// MD5 of every decoded picture, in the order of showing.
 fn pictures(file: &Path) -> Vec<String> {
-    let args = ["-v", "error", "-i", file.to_str().unwrap(), "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"];
+    let args =
+        ["-v", "error", "-i", file.to_str().unwrap(), "-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"];
     let lines = run("ffmpeg", &args);
     lines.lines().filter(|l| !l.starts_with('#')).map(|l| l.rsplit(',').next().unwrap().trim().to_owned()).collect()
 }
@@ -112,12 +113,14 @@ fn real_clips_play_picture_for_picture() {
         std::fs::write(&whole, &muxed.bytes).unwrap();
         assert_eq!(pictures(&whole), pictures(&source), "{name}: the pictures differ");
 
-        let probe = ["-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0"];
+        let probe =
+            ["-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0"];
         let listing = run("ffprobe", &[&probe[..], &[whole.to_str().unwrap()]].concat());
         assert!(listing.contains(&format!("h264,{}", video.samples.len())), "{name}: {listing}");
         if let Some(audio) = &audio {
             // Audio beyond the last video frame was not muxed.
-            let packets = listing.lines().find_map(|l| l.strip_prefix("aac,")).unwrap().trim().parse::<usize>().unwrap();
+            let packets =
+                listing.lines().find_map(|l| l.strip_prefix("aac,")).unwrap().trim().parse::<usize>().unwrap();
             assert!(packets > 0 && packets <= audio.samples.len(), "{name}: {packets}");
         }
         let stamps = ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"];
@@ -156,7 +159,12 @@ fn damaged_sample_entries_are_refused_and_never_panic() {
     let (video, audio) = clip::read(&folder.join("car-detection.mp4"));
     let audio = audio.unwrap();
     let make = |video: &[u8], audio: &[u8]| {
-        init_segment(&Tracks { video, width: 768, height: 432, audio: Some(AudioTrack { sample_entry: audio, sample_rate: 48_000 }) })
+        init_segment(&Tracks {
+            video,
+            width: 768,
+            height: 432,
+            audio: Some(AudioTrack { sample_entry: audio, sample_rate: 48_000 }),
+        })
     };
     make(&video.sample_entry, &audio.sample_entry).unwrap();
     make(&audio.sample_entry, &audio.sample_entry).unwrap_err();

@@ -50,7 +50,14 @@ pub(super) fn test(config: &Path, options: &TestOptions, json: bool) -> Result<(
         }));
         return Ok(());
     }
-    println!("video    {} {}x{}, {:.1} pictures/s, {:.2} Mbit/s", format.codec, format.width, format.height, report.fps, report.bits_per_second as f64 / 1e6);
+    println!(
+        "video    {} {}x{}, {:.1} pictures/s, {:.2} Mbit/s",
+        format.codec,
+        format.width,
+        format.height,
+        report.fps,
+        report.bits_per_second as f64 / 1e6
+    );
     match &format.audio {
         Some(audio) => println!("sound    {} {} Hz", audio.codec, audio.sample_rate),
         None => println!("sound    none that can be passed on"),
@@ -82,7 +89,9 @@ fn settings(config: &Path, options: &TestOptions) -> Result<CameraSettings, Fail
         settings.audio = known.audio;
     }
     if url_holds_password(&settings.url) {
-        return Err(Failure::Usage("the URL must not hold user and password; use --username and --password-file".into()));
+        return Err(Failure::Usage(
+            "the URL must not hold user and password; use --username and --password-file".into(),
+        ));
     }
     if let Some(username) = &options.username {
         settings.username = Some(username.clone());

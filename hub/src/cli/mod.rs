@@ -164,7 +164,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
 fn ask(cli: &Cli, request: &Request) -> Result<Answer, Failure> {
     let config = Config::load(&cli.config)?;
     let mut client = Client::ask(&config.data_dir, request)?;
-    let answer = client.next()?.ok_or_else(|| ClientError::HungUp("without an answer".into()))?;
+    let answer = client.answer()?.ok_or_else(|| ClientError::HungUp("without an answer".into()))?;
     succeeded(answer)
 }
 

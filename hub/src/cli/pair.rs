@@ -32,7 +32,7 @@ pub(super) struct Options {
 pub(super) fn pair(config: &Config, options: &Options, json: bool) -> Result<(), Failure> {
     let request = Request::Pair { ttl_s: options.ttl, detached: options.no_wait };
     let mut client = Client::ask(&config.data_dir, &request)?;
-    while let Some(answer) = client.next()? {
+    while let Some(answer) = client.answer()? {
         let answer = succeeded(answer)?;
         if json {
             print_json(&answer);
@@ -49,7 +49,9 @@ pub(super) fn pair(config: &Config, options: &Options, json: bool) -> Result<(),
             Answer::Ready {} if options.no_wait => return Ok(()),
             Answer::Ready {} => talk(json, "waiting for a phone to scan it (Ctrl-C takes it back)"),
             Answer::Refused { cause, over: false } => talk(json, &format!("somebody tried and was refused: {cause}")),
-            Answer::Refused { cause, over: true } => return Err(Failure::Relay(format!("no phone was let in: {cause}"))),
+            Answer::Refused { cause, over: true } => {
+                return Err(Failure::Relay(format!("no phone was let in: {cause}")));
+            }
             Answer::Joined { name, safety_number, .. } => {
                 talk(json, &format!("'{name}' is let in"));
                 if let (false, Some(number)) = (json, safety_number) {
@@ -131,6 +133,12 @@ fn write_png(text: &str, file: &Path) -> Result<(), Failure> {
     // Whoever reads this file can come in: it is made for its owner alone.
     use std::os::unix::fs::OpenOptionsExt;
     let failed = |e: &dyn std::fmt::Display| Failure::Other(format!("{} can't be written: {e}", file.display()));
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file).map_err(|e| failed(&e))?;
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|e| failed(&e))?;
     picture.write_to(&mut out, image::ImageFormat::Png).map_err(|e| failed(&e))
 }

@@ -26,17 +26,22 @@ pub(super) fn run(config: Config, json: bool) -> Result<(), Failure> {
 
 async fn hub(config: Config, json: bool) -> Result<(), Failure> {
     let signals = || -> std::io::Result<_> { Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)) };
-    let (mut terminate, mut interrupt) = signals().map_err(|e| Failure::Other(format!("signals can't be watched: {e}")))?;
+    let (mut terminate, mut interrupt) =
+        signals().map_err(|e| Failure::Other(format!("signals can't be watched: {e}")))?;
     let relay = format!("{}:{}", config.relay.host, config.relay.port);
     let data_dir = config.data_dir.clone();
     let hub = Box::pin(Hub::start(config, WorkerOptions::default())).await?;
     let view = hub.view();
-    let known = view.home().call(|home, _| (home.home_id(), home.identity_fingerprint().to_string(), home.members().len()));
+    let known =
+        view.home().call(|home, _| (home.home_id(), home.identity_fingerprint().to_string(), home.members().len()));
     let (home, fingerprint, phones) = known.await.map_err(|e| Failure::State(e.to_string()))?;
     let status = view.status().await.map_err(|e| Failure::State(e.to_string()))?;
     if json {
-        let cameras: Vec<_> =
-            status.cameras.iter().map(|c| serde_json::json!({ "id": c.id, "name": c.name, "evidence": c.evidence })).collect();
+        let cameras: Vec<_> = status
+            .cameras
+            .iter()
+            .map(|c| serde_json::json!({ "id": c.id, "name": c.name, "evidence": c.evidence }))
+            .collect();
         print_json(&serde_json::json!({
             "ready": true, "pid": std::process::id(), "home": home.to_string(), "fingerprint": fingerprint,
             "phones": phones, "cameras": cameras, "relay": relay, "data_dir": data_dir,

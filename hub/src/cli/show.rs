@@ -54,7 +54,9 @@ pub(super) fn removed(answer: &Answer, json: bool) -> Result<(), Failure> {
         println!("removed: {}", device.0);
     }
     if !relay_knows {
-        eprintln!("the relay can't be reached now; it is told as soon as it can. What is sealed from now on the phone can't open anyway");
+        eprintln!(
+            "the relay can't be reached now; it is told as soon as it can. What is sealed from now on the phone can't open anyway"
+        );
     }
     Ok(())
 }
@@ -77,7 +79,8 @@ fn page(status: &Status, now_ms: i64) -> String {
     }
     lines.push(line);
     let outbox = &status.outbox;
-    let mut line = format!("waiting  {} segments ({}), {} log entries", outbox.segments, bytes(outbox.bytes), status.log_waiting);
+    let mut line =
+        format!("waiting  {} segments ({}), {} log entries", outbox.segments, bytes(outbox.bytes), status.log_waiting);
     if let Some(oldest) = outbox.oldest_ms {
         line += &format!(", the oldest for {}", ago(now_ms - oldest));
     }
@@ -155,7 +158,12 @@ mod tests {
     #[test]
     fn the_page_says_which_why_and_what_next() {
         let board = Board::new();
-        board.relay("relay.example:4433", "waiting", Some("no relay answers there".into()), Some("tries again in 8 s".into()));
+        board.relay(
+            "relay.example:4433",
+            "waiting",
+            Some("no relay answers there".into()),
+            Some("tries again in 8 s".into()),
+        );
         let status = board.page("Cottage", std::time::Duration::from_secs(61), Default::default(), 1, 3);
         let page = page(&status, 0);
         assert!(page.starts_with("Cottage (privet-hub"), "{page}");

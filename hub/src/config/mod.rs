@@ -183,7 +183,9 @@ impl Config {
                 return fault("relay.pin", pin, "64 hexadecimal digits, as `privet-relay` prints them at its start");
             }
             (Some(_), true) => return fault("relay.webpki", &true, "either `pin` or `webpki = true`, not both"),
-            (None, false) => return fault("relay.pin", &"nothing", "`pin = \"64 hexadecimal digits\"` or `webpki = true`"),
+            (None, false) => {
+                return fault("relay.pin", &"nothing", "`pin = \"64 hexadecimal digits\"` or `webpki = true`");
+            }
             _ => {}
         }
         for (key, value, range) in [
@@ -234,11 +236,19 @@ impl Camera {
         match url::Url::parse(&self.url) {
             // What stands in the URL is not repeated: it might hold the password.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                return fault("url", "a URL with user and password", "a URL without them; use `username` and `password`");
+                return fault(
+                    "url",
+                    "a URL with user and password",
+                    "a URL without them; use `username` and `password`",
+                );
             }
             Ok(url) if url.scheme() == "rtsp" && url.host().is_some() => {}
             Ok(url) if url.scheme() == "rtsps" => {
-                return fault("url", "rtsps", "rtsp: cameras over TLS are not supported; keep the camera's network to itself");
+                return fault(
+                    "url",
+                    "rtsps",
+                    "rtsp: cameras over TLS are not supported; keep the camera's network to itself",
+                );
             }
             _ => return fault("url", "something else", rtsp),
         }

@@ -53,7 +53,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::HungUp`].
-    pub fn next(&mut self) -> Result<Option<Answer>, ClientError> {
+    pub fn answer(&mut self) -> Result<Option<Answer>, ClientError> {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
             Ok(0) => Ok(None),

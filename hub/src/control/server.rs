@@ -78,7 +78,9 @@ async fn client(stream: UnixStream, view: View) {
         _ => return,
     }
     let answered = match serde_json::from_str(&line) {
-        Ok(Request::Pair { ttl_s, detached }) => pair(&view, ttl_s, detached, read.into_inner().into_inner(), &mut write).await,
+        Ok(Request::Pair { ttl_s, detached }) => {
+            pair(&view, ttl_s, detached, read.into_inner().into_inner(), &mut write).await
+        }
         Ok(request) => answer(&view, request, &mut write).await,
         Err(error) => say(&mut write, &failed(Class::Request, format!("not a request: {error}"))).await,
     };
@@ -138,8 +140,7 @@ async fn pair(
         Ok(Err(error)) => return say(write, &failed(Class::State, error.to_string())).await,
         Err(stopping) => return say(write, &failed(Class::State, stopping.to_string())).await,
     };
-    let code =
-        Answer::Code { code: invitation.qr_text.clone(), until_ms: invitation.until.0, relay: address };
+    let code = Answer::Code { code: invitation.qr_text.clone(), until_ms: invitation.until.0, relay: address };
     let mut told = say(write, &code).await;
     let mut hung_up = [0];
     while told.is_ok() {

@@ -1,8 +1,8 @@
 //! The init segment: what a player must know before the first chunk. ISO/IEC 23000-19 (CMAF) section 7.3.1.
 
 use mp4_atom::{
-    Codec, Decode, Dinf, Dref, Encode, Ftyp, Hdlr, Mdhd, Mdia, Minf, Moov, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tkhd, Trak,
-    Trex, Url, Vmhd,
+    Codec, Decode, Dinf, Dref, Encode, Ftyp, Hdlr, Mdhd, Mdia, Minf, Moov, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tkhd,
+    Trak, Trex, Url, Vmhd,
 };
 
 use super::{AUDIO_TRACK, MediaError, VIDEO_TIMESCALE, VIDEO_TRACK};
@@ -43,7 +43,10 @@ pub fn init_segment(tracks: &Tracks<'_>) -> Result<Vec<u8>, MediaError> {
     if let Some(audio) = tracks.audio {
         let entry = sample_entry("audio", audio.sample_entry)?;
         if entry.audio().is_none() || audio.sample_rate == 0 {
-            return Err(MediaError::Parameters { track: "audio", cause: "the sample entry is not an audio codec's".into() });
+            return Err(MediaError::Parameters {
+                track: "audio",
+                cause: "the sample entry is not an audio codec's".into(),
+            });
         }
         trak.push(audio_trak(entry, audio.sample_rate));
         trex.push(Trex { track_id: AUDIO_TRACK, default_sample_description_index: 1, ..Trex::default() });

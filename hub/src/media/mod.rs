@@ -22,7 +22,9 @@ pub const VIDEO_TIMESCALE: u32 = 1_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
     /// The camera's parameters don't make a track.
-    #[error("the camera's {track} parameters can't be used: {cause}; check the camera's codec setting (H.264 and AAC work)")]
+    #[error(
+        "the camera's {track} parameters can't be used: {cause}; check the camera's codec setting (H.264 and AAC work)"
+    )]
     Parameters {
         /// Which track.
         track: &'static str,

@@ -39,11 +39,15 @@ pub struct DecodeClock {
 impl DecodeClock {
     /// A clock for a stream of about this many pictures in a second.
     pub fn new(nominal_fps: Option<f32>) -> Self {
-        let step = nominal_fps.filter(|fps| fps.is_finite() && *fps >= 0.5 && *fps <= 1000.0).map_or(DEFAULT_STEP_US, |fps| {
-            #[expect(clippy::cast_possible_truncation, reason = "between 1000 and 2,000,000 as the bounds above say")]
-            let step = (1e6 / f64::from(fps)) as i64;
-            step
-        });
+        let step =
+            nominal_fps.filter(|fps| fps.is_finite() && *fps >= 0.5 && *fps <= 1000.0).map_or(DEFAULT_STEP_US, |fps| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "between 1000 and 2,000,000 as the bounds above say"
+                )]
+                let step = (1e6 / f64::from(fps)) as i64;
+                step
+            });
         Self { last_dts: None, newest: Vec::with_capacity(MAX_REORDER + 2), group: None, reorder: 0, step_us: step }
     }
 

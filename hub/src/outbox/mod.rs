@@ -210,7 +210,9 @@ impl Outbox {
     pub fn chain(&self, camera: CameraId) -> Result<Chain, StoreError> {
         match self.store.get(&record::chain_key(camera))? {
             None => Ok(Chain::default()),
-            Some(bytes) => Chain::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("chain of {camera}: {e}"))),
+            Some(bytes) => {
+                Chain::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("chain of {camera}: {e}")))
+            }
         }
     }
 
@@ -237,7 +239,8 @@ impl Outbox {
     /// The oldest segment that nobody is sending, for the caller to send.
     pub fn claim(&self) -> Option<(u64, Pending)> {
         let mut state = self.lock();
-        let (number, pending) = state.waiting.iter().find(|(n, _)| !state.claimed.contains(n)).map(|(n, p)| (*n, p.clone()))?;
+        let (number, pending) =
+            state.waiting.iter().find(|(n, _)| !state.claimed.contains(n)).map(|(n, p)| (*n, p.clone()))?;
         state.claimed.insert(number);
         Some((number, pending))
     }

@@ -97,7 +97,10 @@ fn a_crash_between_any_two_writes_loses_nothing_acknowledged_and_says_nothing_fa
                     assert!(!ended);
                     assert_eq!((*stream, open.segments), (STREAM, waiting));
                     let said = end(&outbox).unwrap().unwrap();
-                    assert_eq!(said.last_statement, if waiting == 0 { [0; 32] } else { segment(waiting - 1).chain.previous });
+                    assert_eq!(
+                        said.last_statement,
+                        if waiting == 0 { [0; 32] } else { segment(waiting - 1).chain.previous }
+                    );
                     said.segments
                 }
                 more => panic!("{more:?}"),
@@ -107,7 +110,11 @@ fn a_crash_between_any_two_writes_loses_nothing_acknowledged_and_says_nothing_fa
             for index in 0..waiting {
                 let (_, pending) = outbox.claim().unwrap();
                 assert_eq!((pending.index, pending.until), (index, UNTIL));
-                assert_eq!(outbox.read(&pending).unwrap(), segment(index).bytes, "the bytes under a number never change");
+                assert_eq!(
+                    outbox.read(&pending).unwrap(),
+                    segment(index).bytes,
+                    "the bytes under a number never change"
+                );
             }
         }
     }

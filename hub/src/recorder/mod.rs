@@ -270,9 +270,9 @@ impl Recorder {
                 if timed.unit.key {
                     self.border(now, out);
                 }
-                self.to_streams(&timed, true, out);
+                self.feed(&timed, true, out);
             }
-            Pushed::Joined => self.to_streams(&timed, false, out),
+            Pushed::Joined => self.feed(&timed, false, out),
         }
     }
 
@@ -299,7 +299,7 @@ impl Recorder {
         }
     }
 
-    fn to_streams(&mut self, unit: &TimedUnit, opens: bool, out: &mut Vec<Output>) {
+    fn feed(&mut self, unit: &TimedUnit, opens: bool, out: &mut Vec<Output>) {
         if self.live.is_none() && self.leases.viewers() > 0 {
             // What starts now replays the group with this unit in it.
             self.start_live(out);
@@ -336,7 +336,12 @@ impl Recorder {
         }
     }
 
-    fn seal_live(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) -> Result<(), SealError> {
+    fn seal_live(
+        &mut self,
+        unit: &TimedUnit,
+        received_mono_us: Option<u64>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), SealError> {
         let mut bytes = Vec::with_capacity(unit.unit.data.len() + 2048);
         if self.live.as_ref().is_some_and(|w| w.open_index().is_none()) {
             if unit.unit.track == Track::Audio {
@@ -488,7 +493,11 @@ impl Recorder {
                 format,
                 sequence: self.chain.recorded,
                 previous: self.chain.previous,
-                gap: self.outages.take_recorded(unit.unit.received, self.chain.recorded_until, clip.writer.segments() == 0),
+                gap: self.outages.take_recorded(
+                    unit.unit.received,
+                    self.chain.recorded_until,
+                    clip.writer.segments() == 0,
+                ),
                 first: unit,
             };
             clip.writer.begin(&beginning, &mut clip.blob)?;

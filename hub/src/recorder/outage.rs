@@ -54,8 +54,7 @@ impl State {
 impl Outages {
     /// The hub was off since its last recorded segment.
     pub fn after_restart(recorded_until: Option<Timestamp>) -> Self {
-        let recorded =
-            recorded_until.map_or(State::None, |from| State::Open { from, reason: GapReason::HubOff });
+        let recorded = recorded_until.map_or(State::None, |from| State::Open { from, reason: GapReason::HubOff });
         Self { live: State::None, recorded }
     }
 

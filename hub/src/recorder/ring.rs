@@ -94,9 +94,11 @@ impl Ring {
     pub fn push(&mut self, unit: TimedUnit, is_video: bool) -> Pushed {
         let key = is_video && unit.unit.key;
         let Some(format) = self.format.clone().filter(|_| key || !self.awaits_key) else { return Pushed::Dropped };
-        let full = is_video && self.groups.back().is_some_and(|group| {
-            group.bytes + unit.unit.data.len() > MAX_GROUP_BYTES || unit.timing.dts_us - group.begins_us() > MAX_GROUP_US
-        });
+        let full = is_video
+            && self.groups.back().is_some_and(|group| {
+                group.bytes + unit.unit.data.len() > MAX_GROUP_BYTES
+                    || unit.timing.dts_us - group.begins_us() > MAX_GROUP_US
+            });
         let pushed = if key || full {
             self.awaits_key = false;
             self.groups.push_back(Group { format, starts_with_key: key, units: Vec::new(), bytes: 0 });

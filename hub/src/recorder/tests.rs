@@ -21,7 +21,13 @@ const GROUP: u64 = 20;
 
 fn format(width: u16) -> Format {
     let visual = Visual { data_reference_index: 1, width, height: 480, frame_count: 1, depth: 24, ..Visual::default() };
-    let avcc = Avcc { configuration_version: 1, avc_profile_indication: 66, avc_level_indication: 30, length_size: 4, ..Avcc::default() };
+    let avcc = Avcc {
+        configuration_version: 1,
+        avc_profile_indication: 66,
+        avc_level_indication: 30,
+        length_size: 4,
+        ..Avcc::default()
+    };
     let mut entry = Vec::new();
     Avc1 { visual, avcc, ..Avc1::default() }.encode(&mut entry).unwrap();
     Format {
@@ -309,7 +315,12 @@ fn removal_of_a_member_moves_every_stream_to_a_new_key_and_the_picture_goes_on()
     assert_eq!(world.recorder.viewers(), 1);
     world.film(3);
     for stream in &before {
-        assert!(!world.segments.iter().any(|(s, i, _)| s == stream && *i > world.ended.iter().find(|e| e.stream == *s).unwrap().segments));
+        assert!(
+            !world
+                .segments
+                .iter()
+                .any(|(s, i, _)| s == stream && *i > world.ended.iter().find(|e| e.stream == *s).unwrap().segments)
+        );
     }
     assert_eq!(world.recorder.open_streams().len(), 2);
     assert!(world.recorder.open_streams().iter().all(|s| !before.contains(&s.stream)));

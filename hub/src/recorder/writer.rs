@@ -9,7 +9,8 @@ use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 use privet_segment::{
-    ClockSource, Gap, InitInfo, Sealer, SegmentEnd, SegmentError, SegmentFacts, Session, StreamKey, StreamSecret, UnitHead,
+    ClockSource, Gap, InitInfo, Sealer, SegmentEnd, SegmentError, SegmentFacts, Session, StreamKey, StreamSecret,
+    UnitHead,
 };
 
 use super::ring::TimedUnit;
@@ -195,7 +196,9 @@ impl StreamWriter {
     /// # Errors
     /// [`SealError`]; then the stream is over.
     pub fn unit(&mut self, unit: &TimedUnit, out: &mut Vec<u8>) -> Result<(), SealError> {
-        let Some(open) = &mut self.open else { return Err(SegmentError::Order("a unit without an open segment").into()) };
+        let Some(open) = &mut self.open else {
+            return Err(SegmentError::Order("a unit without an open segment").into());
+        };
         let timing = unit.timing;
         let (track, sample) = match (unit.unit.track, open.has_sound) {
             (Track::Video, _) => {

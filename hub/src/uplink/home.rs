@@ -64,4 +64,3 @@ impl HomeHandle {
         self.appended.notified().await;
     }
 }
-

@@ -22,9 +22,7 @@ use std::time::Duration;
 use privet_home::HeadCheck;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::Store;
-use privet_relay_client::{
-    Backoff, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect,
-};
+use privet_relay_client::{Backoff, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -160,10 +158,8 @@ impl Uplink {
     /// Makes the relay's view of the home the hub's: who may come in, and where the log stands.
     async fn put_right(&self, connection: &Connection) -> Result<(), UplinkError> {
         let head = connection.usage().await?.log_head;
-        let (check, gone, members) = self
-            .home
-            .call(move |home, _| (home.check_head(head), home.revocations(), home.capabilities()))
-            .await?;
+        let (check, gone, members) =
+            self.home.call(move |home, _| (home.check_head(head), home.revocations(), home.capabilities())).await?;
         match check {
             HeadCheck::InStep => {}
             HeadCheck::RelayBehind { from } => tracing::info!(from, "the relay lacks log entries"),

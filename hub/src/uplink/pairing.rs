@@ -229,7 +229,10 @@ async fn meet(uplink: &Uplink, connection: &Connection, invitation: &Invitation)
             Ok(admitted) => admitted,
             Err(AdmitError::Home(error)) => return Err(error.into()),
             Err(error) => {
-                let over = !matches!(error, AdmitError::Forged { attempts_left: 1.. } | AdmitError::Invalid { attempts_left: 1.., .. });
+                let over = !matches!(
+                    error,
+                    AdmitError::Forged { attempts_left: 1.. } | AdmitError::Invalid { attempts_left: 1.., .. }
+                );
                 tracing::warn!(%error, "a pairing request was refused");
                 let _ = pairings.with(pairing, |open| {
                     open.tell(PairingEvent::Refused { cause: error.to_string(), over: over && !admitted_before });
