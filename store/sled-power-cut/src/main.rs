@@ -44,20 +44,38 @@ fn sync_all(directory: &Path) {
     File::open(directory).unwrap().sync_all().unwrap();
 }
 
-/// What was synced, and a share of the pages of `db` written since. Nothing else differs: sled syncs its other files itself.
+/// What was synced, and a share of what happened since: pages, growth of files, new names, removed names.
 fn image(dice: &SeededRandom, synced: &Files, now: &Files) -> Files {
     let share = [0, 100, 10, 50, 90, 97][below(dice, 6)];
-    let mut image = now.clone();
-    let (old, new) = (&synced[Path::new("db")], &now[Path::new("db")]);
-    let mut bytes = old.clone();
-    bytes.resize(new.len().max(old.len()), 0);
-    for start in (0..new.len()).step_by(PAGE) {
-        let end = (start + PAGE).min(new.len());
-        if below(dice, 100) < share {
-            bytes[start..end].copy_from_slice(&new[start..end]);
+    let lucky = || below(dice, 100) < share;
+    let mut image = Files::new();
+    for (name, new) in now {
+        // sled syncs a snapshot before it renames it: it is there whole.
+        if name.to_string_lossy().starts_with("snap.") {
+            image.insert(name.clone(), new.clone());
+            continue;
+        }
+        let old = synced.get(name);
+        if old.is_none() && !lucky() {
+            continue;
+        }
+        let mut bytes = old.cloned().unwrap_or_default();
+        if lucky() {
+            bytes.resize(new.len(), 0);
+        }
+        for start in (0..bytes.len()).step_by(PAGE) {
+            let end = (start + PAGE).min(bytes.len()).min(new.len());
+            if start < end && lucky() {
+                bytes[start..end].copy_from_slice(&new[start..end]);
+            }
+        }
+        image.insert(name.clone(), bytes);
+    }
+    for (name, old) in synced {
+        if !now.contains_key(name) && !lucky() {
+            image.insert(name.clone(), old.clone());
         }
     }
-    image.insert("db".into(), bytes);
     image
 }
 
@@ -87,7 +105,8 @@ fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     let mut cuts = 0;
-    for run in 0..20 {
+    for run in 0..24 {
+        let largest = [600, 30_000, 300_000][run % 3];
         let dice = SeededRandom::new(format!("sled {run}").as_bytes());
         let dir = tempfile::tempdir().unwrap();
         let db = open(dir.path()).unwrap();
@@ -99,7 +118,12 @@ fn main() {
             let mut batch = sled::Batch::default();
             for _ in 0..=below(&dice, 6) {
                 let key = format!("key/{:03}", below(&dice, 150)).into_bytes();
-                let mut value = vec![0; below(&dice, 30_000)];
+                if below(&dice, 4) == 0 {
+                    batch.remove(key.as_slice());
+                    model.remove(&key);
+                    continue;
+                }
+                let mut value = vec![0; below(&dice, largest)];
                 dice.fill(&mut value);
                 batch.insert(key.as_slice(), value.as_slice());
                 model.insert(key, value);
