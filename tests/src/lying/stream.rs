@@ -123,7 +123,9 @@ async fn pass_log(from: &mut RecvStream, to: &mut SendStream, shared: &Shared) -
             },
             Lie::SwapEntries => match held.take() {
                 None => {
+                    // Held back until the next one has gone before it; that alone is a lie.
                     held = Some(entry);
+                    shared.told_one();
                     continue;
                 }
                 Some(first) => {
