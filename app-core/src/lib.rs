@@ -24,6 +24,7 @@ mod keys;
 mod library;
 mod live;
 mod mp4;
+mod notes;
 mod pairing;
 mod runtime;
 mod state;

@@ -21,11 +21,9 @@ use crate::clock;
 use crate::error::{CoreError, Result};
 use crate::events::{Event, Events, TrustAlert};
 use crate::library::Library;
+use crate::notes::Notes;
 use crate::runtime;
 use crate::types::{Config, LinkState};
-
-/// How many alerts the status remembers.
-const ALERTS: usize = 64;
 
 /// The link to the relay.
 #[derive(Clone)]
@@ -51,6 +49,7 @@ pub(crate) struct Core {
     /// Counts changes of the library and the log's position.
     changed: watch::Sender<u64>,
     notes: Mutex<Notes>,
+    keeping: Mutex<()>,
     /// A message waits in the outbox.
     pub(crate) outbox: Notify,
     /// Try to connect now.
@@ -59,20 +58,12 @@ pub(crate) struct Core {
     pub(crate) tasks: TaskTracker,
 }
 
-/// What the status shows beside the rest.
-#[derive(Default, Clone)]
-pub(crate) struct Notes {
-    pub(crate) removed: bool,
-    pub(crate) relay_head: u64,
-    pub(crate) hub_seen_ms: Option<i64>,
-    pub(crate) alerts: Vec<(i64, TrustAlert)>,
-}
-
 impl Core {
     /// The state over an open store.
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, cache: Cache) -> Result<Self> {
         let library = Library::load(&*store)?;
         let home = PhoneHome::load(store.clone()).map_err(home_error)?;
+        let notes = Notes::load(&*store)?;
         let removed = home.as_ref().is_some_and(PhoneHome::is_removed);
         let offline =
             Link { state: LinkState::Offline, reason: None, connection: None, caught_up: false, retry_at: None };
@@ -86,7 +77,8 @@ impl Core {
             events: Events::new(),
             link: watch::Sender::new(offline),
             changed: watch::Sender::new(0),
-            notes: Mutex::new(Notes { removed, ..Notes::default() }),
+            notes: Mutex::new(Notes { removed, ..notes }),
+            keeping: Mutex::default(),
             outbox: Notify::new(),
             retry: Notify::new(),
             stop: CancellationToken::new(),
@@ -312,20 +304,38 @@ impl Core {
         notes.relay_head = notes.relay_head.max(head);
     }
 
-    /// Notices something that can't be trusted. The same thing again within the remembered ones is not told twice in a row.
-    pub(crate) fn alert(&self, alert: TrustAlert) {
+    /// Notices something that can't be trusted. The same thing twice in a row is told once.
+    pub(crate) fn alert(self: &Arc<Self>, alert: TrustAlert) {
         tracing::warn!(target: "privet::trust", %alert, "trust alert");
-        {
-            let mut notes = lock(&self.notes);
-            if notes.alerts.last().is_some_and(|(_, last)| *last == alert) {
-                return;
-            }
-            if notes.alerts.len() == ALERTS {
-                notes.alerts.remove(0);
-            }
-            notes.alerts.push((clock::now().0, alert.clone()));
+        if lock(&self.notes).add(clock::now().0, alert.clone()) {
+            self.events.tell(Event::TrustAlert(alert));
+            self.keep_notes();
         }
-        self.events.tell(Event::TrustAlert(alert));
+    }
+
+    /// The hub shows how often it gives a sign of life.
+    pub(crate) fn learned(self: &Arc<Self>, heartbeat: Duration) {
+        let learned = u64::try_from(heartbeat.as_millis()).ok();
+        if std::mem::replace(&mut lock(&self.notes).heartbeat_ms, learned) != learned {
+            self.keep_notes();
+        }
+    }
+
+    /// Makes the notes durable in the background; shutting down waits for it.
+    fn keep_notes(self: &Arc<Self>) {
+        let core = self.clone();
+        let Ok(runtime) = runtime::handle() else { return };
+        self.tasks.spawn_blocking_on(
+            move || {
+                // One writer at a time, and always the newest.
+                let _one_at_a_time = lock(&core.keeping);
+                let batch = lock(&core.notes).batch();
+                if let Err(error) = core.store().and_then(|store| Ok(store.commit(batch)?)) {
+                    tracing::warn!(target: "privet::trust", %error, "an alert could not be kept");
+                }
+            },
+            &runtime,
+        );
     }
 }
 

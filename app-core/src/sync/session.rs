@@ -30,7 +30,7 @@ type Outcome<T> = Result<T, SyncError>;
 pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<ClientError> {
     connected(core, &connection);
     let started = Instant::now();
-    let silence = Mutex::new(Silence::new(Duration::ZERO));
+    let silence = Mutex::new(Silence::new(Duration::ZERO, core.notes().heartbeat_ms.map(Duration::from_millis)));
     tokio::select! {
         end = follow_log(core, &connection, &silence, started) => end,
         end = send_outbox(core, &connection) => end,
@@ -62,11 +62,19 @@ async fn follow_log(
             Ok(Some(LogItem::Entry { seq, bytes })) => {
                 core.relay_head(seq);
                 silence.lock().await.heard(started.elapsed());
-                if let Some(beat) = follower.take(seq, bytes).await? {
-                    silence.lock().await.beat(beat);
+                if let Some(beat) = follower.take(seq, bytes).await?
+                    && let Some(heartbeat) = silence.lock().await.beat(beat)
+                {
+                    core.learned(heartbeat);
                 }
             }
-            Ok(Some(LogItem::CaughtUp { head })) => follower.caught_up(head).await?,
+            Ok(Some(LogItem::CaughtUp { head })) => {
+                follower.caught_up(head).await?;
+                let made = core.with_home(|home| Ok(home.hub_time())).await?;
+                if let Some(silent) = silence.lock().await.stale(made, clock::now()).filter(|_| made.0 > 0) {
+                    core.alert(TrustAlert::Withheld { silent_s: silent.as_secs() });
+                }
+            }
             Ok(None) => return Err(SyncError::Link("the relay ended the log".into())),
             Err(error) if error.refusal() == Some(Code::Gone) && !gone => {
                 gone = true;

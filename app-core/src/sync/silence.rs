@@ -1,8 +1,9 @@
 //! When the hub has been silent for too long. Pure: time comes in.
 //!
 //! The hub makes a log entry at least once in its heartbeat, which its owner may set; a phone learns it from the heartbeats'
-//! own times and takes [`HEARTBEAT`] until then. A phone that is connected and hears nothing for three of them can't tell a
-//! dead hub from a relay that withholds; it says so, once for each silence.
+//! own times and takes [`HEARTBEAT`] until then. A phone that is connected and hears nothing for three of them, or that comes
+//! and finds the log's end older than that, can't tell a dead hub from a relay that withholds; it says so, once for each
+//! silence.
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
 /// What can be learned: from this to a day.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(86_400);
+/// How far the clocks of hub and phone may differ.
+const CLOCKS: Duration = Duration::from_secs(60);
 /// So many missed ones are told.
 const MISSED: u32 = 3;
 
@@ -22,12 +25,13 @@ pub(crate) struct Silence {
     told: bool,
     last_beat: Option<Timestamp>,
     learned: Option<Duration>,
+    recent: [Option<Duration>; 3],
 }
 
 impl Silence {
     /// Counts from `now` on.
-    pub(crate) fn new(now: Duration) -> Self {
-        Self { heard: now, told: false, last_beat: None, learned: None }
+    pub(crate) fn new(now: Duration, learned: Option<Duration>) -> Self {
+        Self { heard: now, told: false, last_beat: None, learned, recent: [None; 3] }
     }
 
     /// An entry came.
@@ -37,18 +41,36 @@ impl Silence {
     }
 
     /// The entry was a heartbeat that the hub made at `at`.
-    pub(crate) fn beat(&mut self, at: Timestamp) {
+    pub(crate) fn beat(&mut self, at: Timestamp) -> Option<Duration> {
         let between = self.last_beat.replace(at).map(|last| at.since(last));
         if let Some(between) = between.filter(|between| *between >= SHORTEST) {
-            // Other entries may stand in a heartbeat's place, so the shortest time between two is the truest.
-            self.learned = Some(self.learned.map_or(between, |known| known.min(between)).min(LONGEST));
+            // Other entries may stand in a heartbeat's place, so the shortest of the last few times is the truest.
+            self.recent = [self.recent[1], self.recent[2], Some(between.min(LONGEST))];
+            if let [Some(a), Some(b), Some(c)] = self.recent {
+                self.learned = Some(a.min(b).min(c));
+            }
         }
+        self.learned
+    }
+
+    /// Everything there is was read, and the newest of it was made at `made`: how long ago that was, when it is too long.
+    pub(crate) fn stale(&mut self, made: Timestamp, now: Timestamp) -> Option<Duration> {
+        let silent = now.since(made);
+        if self.told || silent <= self.patience() + CLOCKS {
+            return None;
+        }
+        self.told = true;
+        Some(silent)
+    }
+
+    fn patience(&self) -> Duration {
+        self.learned.unwrap_or(HEARTBEAT) * MISSED
     }
 
     /// How long the hub has been silent, when that is to be told now.
     pub(crate) fn check(&mut self, now: Duration) -> Option<Duration> {
         let silent = now.saturating_sub(self.heard);
-        if self.told || silent <= self.learned.unwrap_or(HEARTBEAT) * MISSED {
+        if self.told || silent <= self.patience() {
             return None;
         }
         self.told = true;
@@ -66,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_silence_is_told_once_and_a_new_one_again() {
-        let mut silence = Silence::new(s(0));
+        let mut silence = Silence::new(s(0), None);
         assert_eq!(silence.check(s(180)), None);
         assert_eq!(silence.check(s(181)), Some(s(181)));
         assert_eq!(silence.check(s(300)), None);
@@ -77,12 +99,24 @@ mod tests {
 
     #[test]
     fn the_heartbeat_is_learned_from_the_hub() {
-        let mut silence = Silence::new(s(0));
-        for at in [0, 50_000, 60_000, 60_100] {
-            silence.heard(s(1));
-            silence.beat(Timestamp(at));
-        }
-        assert_eq!(silence.check(s(31)), None);
-        assert_eq!(silence.check(s(32)), Some(s(31)));
+        let mut silence = Silence::new(s(0), None);
+        let learned: Vec<_> = [0, 50, 60, 80, 600, 700, 800]
+            .into_iter()
+            .map(|at| {
+                silence.heard(s(1));
+                silence.beat(Timestamp(at * 1000))
+            })
+            .collect();
+        assert_eq!(learned, [None, None, None, Some(s(10)), Some(s(10)), Some(s(20)), Some(s(100))]);
+        assert_eq!(silence.check(s(301)), None);
+        assert_eq!(silence.check(s(302)), Some(s(301)));
+    }
+
+    #[test]
+    fn an_old_end_of_the_log_is_told_to_those_who_just_came() {
+        let mut silence = Silence::new(s(0), Some(s(10)));
+        assert_eq!(silence.stale(Timestamp(0), Timestamp(90_000)), None);
+        assert_eq!(silence.stale(Timestamp(0), Timestamp(90_001)), Some(Duration::from_millis(90_001)));
+        assert_eq!(silence.check(s(300)), None, "once");
     }
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use privet_app_core::{Camera, Client, Gap, Live, LiveFormat, LiveItem, SegmentSeen, Track, Trust};
+use privet_app_core::{Camera, Client, Event, Gap, Live, LiveFormat, LiveItem, SegmentSeen, Track, Trust};
 use serde::Serialize;
 use serde_json::json;
 
@@ -89,7 +89,7 @@ pub async fn watch(client: &Client, wish: &Wish<'_>, say: &Say) -> Result<(), Fa
             frames_written: 0,
         },
     };
-    let outcome = view.run(&live).await;
+    let outcome = view.run(client, &live).await;
     live.stop();
     view.finish()?;
     outcome
@@ -109,7 +109,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    async fn run(&mut self, live: &Live) -> Result<(), Failure> {
+    async fn run(&mut self, client: &Client, live: &Live) -> Result<(), Failure> {
         let mut progress = self.say.progress(format!("watching '{}'", self.wish.camera.name));
         let interrupted = tokio::signal::ctrl_c();
         tokio::pin!(interrupted);
@@ -122,6 +122,11 @@ impl View<'_> {
                 item = live.next(500) => item?,
                 _ = &mut interrupted => return Ok(()),
             };
+            while let Ok(Some(event)) = client.next_event(0).await {
+                if let Event::TrustAlert(alert) = event {
+                    self.say.item(&json!({"kind": "alert", "what": alert.to_string()}), || format!("ALERT: {alert}"));
+                }
+            }
             let verdict = matches!(item, LiveItem::Segment(_));
             if let Some(why) = self.take(item)? {
                 self.say.note(&why);
