@@ -23,7 +23,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(crate) async fn run(core: Arc<Core>) {
     let mut backoff = Backoff::default();
     while !core.stop.is_cancelled() {
-        set(&core, LinkState::Connecting, None, None);
+        // Why the last try failed stays to be seen until this one has an outcome.
+        let before = core.link().reason.clone();
+        set(&core, LinkState::Connecting, before, None);
         let outcome = tokio::select! {
             outcome = once(&core) => outcome,
             () = core.stop.cancelled() => break,
