@@ -40,10 +40,16 @@ fn is_named(fault: Fault, reason: &OfflineReason) -> bool {
         ),
         Fault::Mute => matches!(reason, Camera(Reason::Frozen { seconds: 3, phase: Phase::Describe })),
         Fault::HttpAnswer | Fault::GarbageAnswer => {
-            matches!(reason, Camera(Reason::Garbage { phase: Phase::Describe, .. } | Reason::Frozen { phase: Phase::Describe, .. }))
+            matches!(
+                reason,
+                Camera(Reason::Garbage { phase: Phase::Describe, .. } | Reason::Frozen { phase: Phase::Describe, .. })
+            )
         }
         Fault::EndlessHeader | Fault::EndlessBody => {
-            matches!(reason, Camera(Reason::TooBig { phase: Phase::Describe, .. }) | OutOfMemory { phase: Phase::Describe })
+            matches!(
+                reason,
+                Camera(Reason::TooBig { phase: Phase::Describe, .. }) | OutOfMemory { phase: Phase::Describe }
+            )
         }
         Fault::NoVideo | Fault::WrongCodec => matches!(reason, Camera(Reason::NoVideo { .. })),
         Fault::NotFound => matches!(reason, Camera(Reason::Refused { status: 404, phase: Phase::Describe })),
@@ -89,7 +95,11 @@ async fn named_and_over(fault: Fault) {
     } else {
         let begun = std::time::Instant::now();
         // One picture on a wrong channel is a lost one; all of them are a camera that shows nothing.
-        if fault == Fault::UnassignedChannel { camera.set_fault(fault) } else { camera.fault_once(fault) }
+        if fault == Fault::UnassignedChannel {
+            camera.set_fault(fault)
+        } else {
+            camera.fault_once(fault)
+        }
         let reason = watched.offline().await;
         assert!(is_named(fault, &reason), "{fault:?} is called {reason:?}");
         eprintln!("{fault:?} after {:?}: {reason}", begun.elapsed());
@@ -254,7 +264,10 @@ async fn a_dead_and_a_stopped_worker_are_replaced() {
     let first = watched.handle.worker_pid().unwrap();
     signal(first, rustix::process::Signal::KILL);
     let reason = watched.offline().await;
-    assert!(matches!(&reason, OfflineReason::Crashed { phase: Phase::Streaming, how } if how == "killed"), "{reason:?}");
+    assert!(
+        matches!(&reason, OfflineReason::Crashed { phase: Phase::Streaming, how } if how == "killed"),
+        "{reason:?}"
+    );
     watched.online().await;
     watched.unit(Track::Video).await;
     let second = watched.handle.worker_pid().unwrap();

@@ -27,7 +27,8 @@ pub(crate) fn proves(header: &str, account: &Account, method: &str, nonce: &str)
             (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
         })
     };
-    let (Some(user), Some(used), Some(uri), Some(response)) = (field("username"), field("nonce"), field("uri"), field("response"))
+    let (Some(user), Some(used), Some(uri), Some(response)) =
+        (field("username"), field("nonce"), field("uri"), field("response"))
     else {
         return false;
     };
@@ -69,7 +70,9 @@ mod tests {
         let answer = |password: &str, nonce: &str| {
             let who = hash(&format!("u:{REALM}:{password}"));
             let response = hash(&format!("{who}:{nonce}:{}", hash("DESCRIBE:rtsp://x/")));
-            format!("Digest username=\"u\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"rtsp://x/\", response=\"{response}\"")
+            format!(
+                "Digest username=\"u\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"rtsp://x/\", response=\"{response}\""
+            )
         };
         assert!(proves(&answer("p, \"q", "n1"), &account, "DESCRIBE", "n1"));
         assert!(!proves(&answer("p, \"q", "n1"), &account, "DESCRIBE", "n2"), "another nonce");

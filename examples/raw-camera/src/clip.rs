@@ -91,7 +91,12 @@ fn from_annex_b(bytes: &[u8], fps: u32) -> Result<Clip, String> {
                 let first = nal.get(1).is_some_and(|byte| byte & 0x80 != 0);
                 if first || pictures.is_empty() {
                     let time = pictures.len() as i64 * tick;
-                    pictures.push(Picture { nals: std::mem::take(&mut before), key: kind == 5, decode: time, show: time });
+                    pictures.push(Picture {
+                        nals: std::mem::take(&mut before),
+                        key: kind == 5,
+                        decode: time,
+                        show: time,
+                    });
                 }
                 if let Some(picture) = pictures.last_mut() {
                     picture.nals.push(nal.to_vec());
@@ -171,7 +176,8 @@ fn from_mp4(bytes: &[u8]) -> Result<Clip, String> {
     let audio = match audio {
         None => None,
         Some((trak, mp4a)) => {
-            let specific = mp4a.esds.es_desc.dec_config.dec_specific.as_ref().ok_or("the sound has no configuration")?;
+            let specific =
+                mp4a.esds.es_desc.dec_config.dec_specific.as_ref().ok_or("the sound has no configuration")?;
             let (profile, frequency, channels) = (specific.profile, specific.freq_index, specific.chan_conf);
             let config = vec![profile << 3 | frequency >> 1, (frequency & 1) << 7 | channels << 3];
             let frames = self::samples(trak, bytes)?.into_iter().map(|s| (s.time, s.data.to_vec())).collect();
@@ -221,8 +227,12 @@ fn samples<'a>(trak: &Trak, bytes: &'a [u8]) -> Result<Vec<Sample<'a>>, String> 
         (None, Some(co64)) => co64.entries.clone(),
         (None, None) => return Err("a track has no chunks".into()),
     };
-    let mut durations = stts.entries.iter().flat_map(|e| std::iter::repeat_n(i64::from(e.sample_delta), e.sample_count as usize));
-    let mut offsets = ctts.iter().flat_map(|c| c.entries.iter()).flat_map(|e| std::iter::repeat_n(e.sample_offset, e.sample_count as usize));
+    let mut durations =
+        stts.entries.iter().flat_map(|e| std::iter::repeat_n(i64::from(e.sample_delta), e.sample_count as usize));
+    let mut offsets = ctts
+        .iter()
+        .flat_map(|c| c.entries.iter())
+        .flat_map(|e| std::iter::repeat_n(e.sample_offset, e.sample_count as usize));
     let mut out = Vec::with_capacity(sizes.len());
     let mut sizes = sizes.into_iter();
     let mut time = 0;
@@ -286,7 +296,10 @@ mod tests {
             }
         }
         let again = from_annex_b(&stream, 10).unwrap();
-        assert_eq!(again.pictures.iter().map(|p| p.key).collect::<Vec<_>>(), clip.pictures.iter().map(|p| p.key).collect::<Vec<_>>());
+        assert_eq!(
+            again.pictures.iter().map(|p| p.key).collect::<Vec<_>>(),
+            clip.pictures.iter().map(|p| p.key).collect::<Vec<_>>()
+        );
         assert_eq!((again.sps, again.pictures[7].nals.clone()), (clip.sps, clip.pictures[7].nals.clone()));
         assert!(from_annex_b(b"no video", 10).is_err());
     }

@@ -188,7 +188,14 @@ impl<'a> Connection<'a> {
                 single_fragments: self.shared.has(Quirk::SingleFragment),
                 no_marker: self.shared.has(Quirk::NoMarker),
             },
-            audio: Track { channel: 2, payload_type: 97, sequence: FIRST_SEQUENCE, ssrc: 0x53c1, single_fragments: false, no_marker: false },
+            audio: Track {
+                channel: 2,
+                payload_type: 97,
+                sequence: FIRST_SEQUENCE,
+                ssrc: 0x53c1,
+                single_fragments: false,
+                no_marker: false,
+            },
             writer: writer.clone(),
             shared: self.shared,
             start_fault: self.fault,
@@ -396,7 +403,7 @@ impl Player<'_> {
             }
             Some(Fault::Loss) => {
                 let places = rtp::packets(out);
-                if self.frame % 5 == 0
+                if self.frame.is_multiple_of(5)
                     && let Some(place) = places.get(places.len() / 2)
                 {
                     out.drain(place.start - 4..place.end);

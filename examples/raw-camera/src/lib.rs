@@ -71,7 +71,10 @@ impl Options {
     /// A camera that needs no file: 64x64 pixels, 15 pictures per second, a key frame every second, its number in the picture;
     /// 128x96 for a change of parameters.
     pub fn synthetic() -> Self {
-        Self { second: Some(Arc::new(synthetic::clip(8, 6, 15, 15, 450))), ..Self::new(synthetic::clip(4, 4, 15, 15, 450)) }
+        Self {
+            second: Some(Arc::new(synthetic::clip(8, 6, 15, 15, 450))),
+            ..Self::new(synthetic::clip(4, 4, 15, 15, 450))
+        }
     }
 }
 
@@ -103,7 +106,8 @@ impl RawCamera {
             streams: Mutex::new(Vec::new()),
         });
         let for_thread = shared.clone();
-        let thread = std::thread::Builder::new().name("raw-camera".into()).spawn(move || accept(&listener, &for_thread))?;
+        let thread =
+            std::thread::Builder::new().name("raw-camera".into()).spawn(move || accept(&listener, &for_thread))?;
         Ok(Self { shared, address, thread: Some(thread) })
     }
 

@@ -179,7 +179,8 @@ impl Detector {
     fn learn(&mut self, picture: &Small, before: &[u8], pts_us: i64, passed_us: i64) {
         let rate = |over: i64| i32::try_from(passed_us * 65_536 / over).unwrap_or(65_536).clamp(16, 32_768);
         let (background_rate, noise_rate) = (rate(BACKGROUND_US), rate(NOISE_US));
-        let towards = |from: &mut i32, to: i32, rate: i32| *from += ((i64::from(to - *from) * i64::from(rate)) >> 16) as i32;
+        let towards =
+            |from: &mut i32, to: i32, rate: i32| *from += ((i64::from(to - *from) * i64::from(rate)) >> 16) as i32;
         for (mark, since) in self.cells.marks.iter().zip(&mut self.standing) {
             *since = if mark & SLOW == 0 { None } else { since.or(Some(pts_us)) };
         }
@@ -209,7 +210,8 @@ impl Detector {
         if fast > 0 || stays {
             self.last_motion_us = pts_us;
         }
-        self.active = if self.active { pts_us - self.last_motion_us < HOLD_US } else { self.onset.count_ones() >= ONSET };
+        self.active =
+            if self.active { pts_us - self.last_motion_us < HOLD_US } else { self.onset.count_ones() >= ONSET };
         self.active
     }
 }
@@ -258,8 +260,10 @@ impl Cells {
         self.marks.clear();
         self.marks.resize(self.wide * self.high, 0);
         // A slow change of exposure moves all levels alike.
-        let drift = mean_shift(picture.pixels.iter().zip(compared.before).map(|(&n, &b)| (i32::from(n) - i32::from(b)) * ONE));
-        let slow_drift = mean_shift(picture.pixels.iter().zip(compared.background).map(|(&n, &b)| i32::from(n) * ONE - b));
+        let drift =
+            mean_shift(picture.pixels.iter().zip(compared.before).map(|(&n, &b)| (i32::from(n) - i32::from(b)) * ONE));
+        let slow_drift =
+            mean_shift(picture.pixels.iter().zip(compared.background).map(|(&n, &b)| i32::from(n) * ONE - b));
         let mut changes = Changes::default();
         for (i, &now) in picture.pixels.iter().enumerate() {
             let now = i32::from(now) * ONE;

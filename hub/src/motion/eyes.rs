@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_video::VideoFrameExt;
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
+use gstreamer_video::VideoFrameExt;
 use tokio::sync::mpsc;
 
 use super::scale::{Plane, Small, shrink};
@@ -205,7 +205,9 @@ impl Watcher {
         if pts_us < self.next_us && self.next_us - pts_us < 10_000_000 {
             return;
         }
-        let Some(info) = sample.caps().and_then(|caps| gstreamer_video::VideoInfo::from_caps(caps).ok()) else { return };
+        let Some(info) = sample.caps().and_then(|caps| gstreamer_video::VideoInfo::from_caps(caps).ok()) else {
+            return;
+        };
         // The first plane of every format that an 8-bit H.264 decoder gives is brightness.
         if info.format_info().depth().first() != Some(&8) || info.is_rgb() {
             return;
@@ -217,8 +219,7 @@ impl Watcher {
         let plane = Plane { data, stride, width: frame.width() as usize, height: frame.height() as usize };
         shrink(plane, &mut self.small);
         let verdict = self.detector.look(&self.small, pts_us);
-        let sample =
-            MotionSample { pts_us, score: verdict.score, active: verdict.active, area: verdict.area };
+        let sample = MotionSample { pts_us, score: verdict.score, active: verdict.active, area: verdict.area };
         // Full: the worker's loop is behind; the next verdict says what this one would have.
         let _ = self.samples.try_send(sample);
     }

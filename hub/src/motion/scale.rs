@@ -43,7 +43,8 @@ pub fn small_size(width: usize, height: usize) -> (usize, usize) {
 /// Scales into `small`, whose memory is used again. A plane that is shorter than it says gives an empty picture.
 pub fn shrink(plane: Plane<'_>, small: &mut Small) {
     let (width, height) = small_size(plane.width, plane.height);
-    let needed = plane.stride.checked_mul(plane.height.saturating_sub(1)).and_then(|rows| rows.checked_add(plane.width));
+    let needed =
+        plane.stride.checked_mul(plane.height.saturating_sub(1)).and_then(|rows| rows.checked_add(plane.width));
     small.pixels.clear();
     if width == 0 || plane.stride < plane.width || needed.is_none_or(|needed| needed > plane.data.len()) {
         (small.width, small.height) = (0, 0);
@@ -98,7 +99,12 @@ mod tests {
         let mut small = Small::default();
         shrink(Plane { data: &data, stride, width, height }, &mut small);
         assert_eq!((small.width, small.height), (178, 100));
-        assert!(small.pixels.chunks(178).all(|row| row[..89].iter().all(|&p| p == 10) && row[89..].iter().all(|&p| p == 200)));
+        assert!(
+            small
+                .pixels
+                .chunks(178)
+                .all(|row| row[..89].iter().all(|&p| p == 10) && row[89..].iter().all(|&p| p == 200))
+        );
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Attempt {
     }
 
     async fn with(camera: OwnedFd, settings: &ToWorker, options: &WorkerOptions) -> Result<Self, OfflineReason> {
-        let no_worker = |e: std::io::Error| OfflineReason::NoWorker { detail: format!("{}: {e}", options.executable.display()) };
+        let no_worker =
+            |e: std::io::Error| OfflineReason::NoWorker { detail: format!("{}: {e}", options.executable.display()) };
         let (ours, theirs) = StdUnixStream::pair().map_err(no_worker)?;
         ours.set_nonblocking(true).map_err(no_worker)?;
         let (process, stderr) =
@@ -166,7 +167,10 @@ impl Attempt {
 ///
 /// # Errors
 /// [`OfflineReason`] when no worker can be started or it says nothing.
-pub async fn prove_sandbox(options: &WorkerOptions, decoding: bool) -> Result<(Vec<Proof>, Vec<String>), OfflineReason> {
+pub async fn prove_sandbox(
+    options: &WorkerOptions,
+    decoding: bool,
+) -> Result<(Vec<Proof>, Vec<String>), OfflineReason> {
     let no_worker = |e: std::io::Error| OfflineReason::NoWorker { detail: e.to_string() };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_worker)?;
     let address = listener.local_addr().map_err(no_worker)?;
@@ -196,7 +200,10 @@ pub async fn prove_sandbox(options: &WorkerOptions, decoding: bool) -> Result<(V
 }
 
 /// A whole frame, or `None` when the worker closed its end between or inside frames.
-async fn read_frame(socket: &mut UnixStream, incoming: &mut Incoming) -> Result<Option<FromWorker>, frames::FrameError> {
+async fn read_frame(
+    socket: &mut UnixStream,
+    incoming: &mut Incoming,
+) -> Result<Option<FromWorker>, frames::FrameError> {
     loop {
         let read = match incoming {
             Incoming::Header { bytes, have } => {

@@ -28,7 +28,8 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(text: &str) -> Result<Self, OfflineReason> {
-        let bad = |shown: &str, detail: &str| OfflineReason::BadUrl { url: shown.to_owned(), detail: detail.to_owned() };
+        let bad =
+            |shown: &str, detail: &str| OfflineReason::BadUrl { url: shown.to_owned(), detail: detail.to_owned() };
         // Never show what may hold a password.
         let url = Url::parse(text).map_err(|e| bad("(not shown)", &e.to_string()))?;
         if !url.username().is_empty() || url.password().is_some() {

@@ -385,7 +385,15 @@ fn whole_nals(data: &[u8]) -> bool {
 }
 
 /// Writes a unit's header and head into the room left for them at the front of `frame`.
-pub(crate) fn fill_unit_head(frame: &mut [u8], track: Track, key: bool, pts_us: i64, mono_us: u64, number: u64, loss: u16) {
+pub(crate) fn fill_unit_head(
+    frame: &mut [u8],
+    track: Track,
+    key: bool,
+    pts_us: i64,
+    mono_us: u64,
+    number: u64,
+    loss: u16,
+) {
     let flags = u8::from(key) * KEY | if track == Track::Audio { AUDIO } else { 0 };
     let body = frame.len() - HEADER;
     frame[..HEADER].copy_from_slice(&header(Kind::Unit, flags, body));

@@ -44,7 +44,8 @@ fn a_length_beyond_the_cap_is_refused_before_any_memory_is_taken() {
 
 #[test]
 fn text_from_a_worker_is_one_bounded_line() {
-    let fault = Fault::Garbage { phase: Phase::Streaming, detail: format!("bad\u{1b}[31m{}\nsecond", "x".repeat(5000)) };
+    let fault =
+        Fault::Garbage { phase: Phase::Streaming, detail: format!("bad\u{1b}[31m{}\nsecond", "x".repeat(5000)) };
     let FromWorker::Fault(Fault::Garbage { detail, .. }) = reread(&message(Kind::Fault, &fault)).unwrap() else {
         panic!("not that fault")
     };

@@ -49,7 +49,11 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// [`ProbeError`] when there is no video to report about.
-pub async fn probe(camera: CameraSettings, options: WorkerOptions, listen: Duration) -> Result<ProbeReport, ProbeError> {
+pub async fn probe(
+    camera: CameraSettings,
+    options: WorkerOptions,
+    listen: Duration,
+) -> Result<ProbeReport, ProbeError> {
     let begun = Instant::now();
     let deadline = begun + listen;
     let mut attempt = match timeout_at(deadline, Attempt::start(&camera, &options)).await {
@@ -141,7 +145,10 @@ impl Seen {
             fps: if self.frames > 1 { (f64::from(self.frames - 1) / span) as f32 } else { 0.0 },
             bits_per_second: if self.frames > 1 { (self.bytes as f64 * 8.0 / counted_span) as u64 } else { 0 },
             first_key_frame,
-            key_frame_interval: u64::try_from(key_span).ok().filter(|_| gaps > 0).map(|us| Duration::from_micros(us / gaps)),
+            key_frame_interval: u64::try_from(key_span)
+                .ok()
+                .filter(|_| gaps > 0)
+                .map(|us| Duration::from_micros(us / gaps)),
             b_frames: self.b_frames,
             audio_units: self.audio_units,
             lost_packets: self.lost_packets,

@@ -22,7 +22,11 @@ pub(super) struct WorkerProcess {
 
 impl WorkerProcess {
     /// Starts `executable camera-worker` with these descriptors and an empty environment.
-    pub(super) async fn start(executable: PathBuf, hub: OwnedFd, camera: OwnedFd) -> io::Result<(Self, Option<ChildStderr>)> {
+    pub(super) async fn start(
+        executable: PathBuf,
+        hub: OwnedFd,
+        camera: OwnedFd,
+    ) -> io::Result<(Self, Option<ChildStderr>)> {
         let (answer, started) = oneshot::channel();
         starter().send(Order { executable, hub, camera, answer }).map_err(|_| io::ErrorKind::BrokenPipe)?;
         let mut child = started.await.map_err(|_| io::ErrorKind::BrokenPipe)??;
@@ -92,25 +96,26 @@ fn starter() -> mpsc::Sender<Order> {
     STARTER
         .get_or_init(|| {
             let (sender, orders) = mpsc::channel::<Order>();
-            let spawned = std::thread::Builder::new().name("worker-starter".into()).stack_size(256 << 10).spawn(move || {
-                for order in orders {
-                    let child = Command::new(&order.executable)
-                        .arg("camera-worker")
-                        .env_clear()
-                        .current_dir("/")
-                        // Not reached by a Ctrl-C that is meant for the hub: the hub ends its workers in order.
-                        .process_group(0)
-                        .stdin(order.hub)
-                        .stdout(order.camera)
-                        .stderr(Stdio::piped())
-                        .spawn();
-                    // Nobody waits for it any more: the child is killed, not left behind.
-                    if let Err(Ok(mut child)) = order.answer.send(child) {
-                        let _ = child.kill();
-                        let _ = child.wait();
+            let spawned =
+                std::thread::Builder::new().name("worker-starter".into()).stack_size(256 << 10).spawn(move || {
+                    for order in orders {
+                        let child = Command::new(&order.executable)
+                            .arg("camera-worker")
+                            .env_clear()
+                            .current_dir("/")
+                            // Not reached by a Ctrl-C that is meant for the hub: the hub ends its workers in order.
+                            .process_group(0)
+                            .stdin(order.hub)
+                            .stdout(order.camera)
+                            .stderr(Stdio::piped())
+                            .spawn();
+                        // Nobody waits for it any more: the child is killed, not left behind.
+                        if let Err(Ok(mut child)) = order.answer.send(child) {
+                            let _ = child.kill();
+                            let _ = child.wait();
+                        }
                     }
-                }
-            });
+                });
             if let Err(e) = spawned {
                 tracing::error!(error = %e, "can't start the thread that starts camera workers");
             }

@@ -39,7 +39,9 @@ impl std::fmt::Display for Phase {
 #[non_exhaustive]
 pub enum Fault {
     /// 401, or 403.
-    #[error("the camera refuses user name and password ({detail}); set `username` and `password` of this camera, and check that its RTSP login is switched on")]
+    #[error(
+        "the camera refuses user name and password ({detail}); set `username` and `password` of this camera, and check that its RTSP login is switched on"
+    )]
     Unauthorized {
         /// The camera's words.
         detail: String,
@@ -59,7 +61,9 @@ pub enum Fault {
         offered: String,
     },
     /// Video without parameter sets: neither in the SDP nor in the stream.
-    #[error("the camera sends video without parameter sets (SPS/PPS), which nobody can decode; restart it or update its firmware")]
+    #[error(
+        "the camera sends video without parameter sets (SPS/PPS), which nobody can decode; restart it or update its firmware"
+    )]
     NoParameters,
     /// Nothing usable for some seconds.
     #[error("the camera fell silent {phase}: nothing for {seconds} s")]
@@ -114,7 +118,9 @@ pub enum Fault {
         detail: String,
     },
     /// The decoder for motion detection could not be started.
-    #[error("motion detection can't start: {detail}; install gstreamer1.0-libav and gstreamer1.0-plugins-bad, or switch motion off")]
+    #[error(
+        "motion detection can't start: {detail}; install gstreamer1.0-libav and gstreamer1.0-plugins-bad, or switch motion off"
+    )]
     NoDecoder {
         /// The cause.
         detail: String,

@@ -192,7 +192,9 @@ impl Supervisor {
                         SourceEvent::Format(format)
                     }
                 }
-                FromWorker::Unit(_) if online_since.is_none() => return Ok((wrong("a unit before its format"), Duration::ZERO)),
+                FromWorker::Unit(_) if online_since.is_none() => {
+                    return Ok((wrong("a unit before its format"), Duration::ZERO));
+                }
                 FromWorker::Unit(unit) => {
                     if unit.track == Track::Video {
                         let frame = first_frame.saturating_add(unit.frame);

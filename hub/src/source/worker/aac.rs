@@ -95,13 +95,18 @@ mod tests {
         assert!(push(&mut d, &[&header[..], b"abcd"].concat(), false).unwrap().is_empty());
         assert_eq!(push(&mut d, &[&header[..], b"ef"].concat(), false).unwrap(), [b"abcdef"]);
         push(&mut d, &[&header[..], b"abcd"].concat(), false).unwrap();
-        assert!(push(&mut d, &[&header[..], b"ef"].concat(), true).unwrap().is_empty(), "a lost packet tears the frame");
+        assert!(
+            push(&mut d, &[&header[..], b"ef"].concat(), true).unwrap().is_empty(),
+            "a lost packet tears the frame"
+        );
     }
 
     #[test]
     fn nonsense_is_refused() {
         let mut d = AacDepacketizer::default();
-        for payload in [&[][..], &[0], &[0, 0, 1], &[0, 15, 0, 8, 1], &[0, 16], &[0, 16, 0, 0], &[0, 32, 0, 8, 0, 80, 1]] {
+        for payload in
+            [&[][..], &[0], &[0, 0, 1], &[0, 15, 0, 8, 1], &[0, 16], &[0, 16, 0, 0], &[0, 32, 0, 8, 0, 80, 1]]
+        {
             assert!(push(&mut d, payload, false).is_err(), "{payload:?}");
         }
     }

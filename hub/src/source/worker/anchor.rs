@@ -121,11 +121,8 @@ mod tests {
         let mut anchor = TimelineAnchor::new(90_000, 0);
         // I B B P in decode order I P B B
         let shown = [0i64, 3, 1, 2, 6, 4, 5, 9, 7, 8];
-        let pts: Vec<i64> = shown
-            .iter()
-            .enumerate()
-            .map(|(i, slot)| anchor.place(1000 + slot * 9_000, i as u64 * 100_000))
-            .collect();
+        let pts: Vec<i64> =
+            shown.iter().enumerate().map(|(i, slot)| anchor.place(1000 + slot * 9_000, i as u64 * 100_000)).collect();
         assert_eq!(pts, shown.map(|slot| slot * 100_000));
         assert_eq!(anchor.jumps(), 0);
     }

@@ -252,8 +252,9 @@ impl Depacketizer {
             (Codec::H264, 24) | (Codec::H265, 48) => {
                 let mut rest = rest;
                 while !rest.is_empty() {
-                    let (length, after) =
-                        rest.split_first_chunk::<2>().ok_or(DepacketizeError::Malformed("a torn aggregation packet"))?;
+                    let (length, after) = rest
+                        .split_first_chunk::<2>()
+                        .ok_or(DepacketizeError::Malformed("a torn aggregation packet"))?;
                     let length = usize::from(u16::from_be_bytes(*length));
                     if length == 0 || length > after.len() {
                         return Err(DepacketizeError::Malformed("an aggregation packet with a wrong length"));
@@ -448,7 +449,11 @@ impl Depacketizer {
         }
         let size = unit.data.len() - self.head;
         // Grows fast, shrinks slowly: a buffer of the usual size is taken at once, a key frame grows it twice at most.
-        self.typical = if size > self.typical { size.next_multiple_of(4096).min(1 << 17) } else { self.typical - self.typical / 64 };
+        self.typical = if size > self.typical {
+            size.next_multiple_of(4096).min(1 << 17)
+        } else {
+            self.typical - self.typical / 64
+        };
         self.ready.push_back(Picture {
             data: unit.data,
             key: unit.has_idr && !unit.has_other,

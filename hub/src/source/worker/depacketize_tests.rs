@@ -40,12 +40,12 @@ fn feed(d: &mut Depacketizer, packets: &[(&[u8], i64, bool)]) -> Vec<Picture> {
 #[test]
 fn a_key_frame_and_its_followers() {
     let mut d = h264();
-    let out = feed(&mut d, &[(SPS, 0, false), (PPS, 0, false), (SEI, 0, false), (IDR, 0, true), (P, 9, true), (B, 4, true)]);
-    assert_eq!(out.iter().map(|p| (p.key, p.disposable, p.timestamp)).collect::<Vec<_>>(), [
-        (true, false, 0),
-        (false, false, 9),
-        (false, true, 4)
-    ]);
+    let out =
+        feed(&mut d, &[(SPS, 0, false), (PPS, 0, false), (SEI, 0, false), (IDR, 0, true), (P, 9, true), (B, 4, true)]);
+    assert_eq!(
+        out.iter().map(|p| (p.key, p.disposable, p.timestamp)).collect::<Vec<_>>(),
+        [(true, false, 0), (false, false, 9), (false, true, 4)]
+    );
     assert_eq!(nals(&out[0], 8), [SEI, IDR]);
     assert!(out[0].new_parameters && !out[1].new_parameters);
     assert_eq!((d.parameters().sps.as_slice(), d.parameters().pps.as_slice()), (SPS, PPS));
@@ -55,7 +55,8 @@ fn a_key_frame_and_its_followers() {
 #[test]
 fn fragments_are_joined_with_their_header() {
     let mut d = h264();
-    let out = feed(&mut d, &[(&[0x7c, 0x85, 1, 2], 0, false), (&[0x7c, 0x05, 3], 0, false), (&[0x7c, 0x45, 4], 0, true)]);
+    let out =
+        feed(&mut d, &[(&[0x7c, 0x85, 1, 2], 0, false), (&[0x7c, 0x05, 3], 0, false), (&[0x7c, 0x45, 4], 0, true)]);
     assert_eq!(nals(&out[0], 8), [[0x65, 1, 2, 3, 4]]);
     assert!(out[0].key);
 }
@@ -156,7 +157,9 @@ fn a_unit_without_end_trips_the_cap_and_memory_stays() {
 #[test]
 fn what_is_no_video_is_refused() {
     let mut d = h264();
-    for (payload, mark) in [(&[][..], false), (&[0xe5, 1], false), (&[0x1e, 1], false), (&[0x7c], false), (&[0x7c, 5, 1], true)] {
+    for (payload, mark) in
+        [(&[][..], false), (&[0xe5, 1], false), (&[0x1e, 1], false), (&[0x7c], false), (&[0x7c, 5, 1], true)]
+    {
         assert!(matches!(d.push(packet(payload, 0, mark)), Err(DepacketizeError::Malformed(_))), "{payload:?}");
     }
     d.push(packet(&[0x7c, 0x85, 1], 0, false)).unwrap();
@@ -177,14 +180,20 @@ fn h265_units_fragments_and_aggregates() {
         aggregate.extend_from_slice(&(nal.len() as u16).to_be_bytes());
         aggregate.extend_from_slice(nal);
     }
-    let out = feed(&mut d, &[
-        (&aggregate, 0, false),
-        (&[49 << 1, 1, 0x80 | 19, 1, 2], 0, false),
-        (&[49 << 1, 1, 0x40 | 19, 3], 0, true),
-        (&[1 << 1, 1, 7], 1, true),
-        (&[0, 1, 7], 2, true),
-    ]);
+    let out = feed(
+        &mut d,
+        &[
+            (&aggregate, 0, false),
+            (&[49 << 1, 1, 0x80 | 19, 1, 2], 0, false),
+            (&[49 << 1, 1, 0x40 | 19, 3], 0, true),
+            (&[1 << 1, 1, 7], 1, true),
+            (&[0, 1, 7], 2, true),
+        ],
+    );
     assert_eq!(nals(&out[0], 0), [[19 << 1, 1, 1, 2, 3]]);
-    assert_eq!(out.iter().map(|p| (p.key, p.disposable)).collect::<Vec<_>>(), [(true, false), (false, false), (false, true)]);
+    assert_eq!(
+        out.iter().map(|p| (p.key, p.disposable)).collect::<Vec<_>>(),
+        [(true, false), (false, false), (false, true)]
+    );
     assert!(d.parameters().complete(Codec::H265));
 }

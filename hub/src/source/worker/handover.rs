@@ -37,7 +37,11 @@ extern "C" fn on_trap(_signal: libc::c_int, info: *mut libc::siginfo_t, context:
     unsafe {
         let call = i64::from(*info.byte_add(SYSCALL_OFFSET).cast::<libc::c_int>());
         let registers = Registers::of(context);
-        let answer = if call == libc::SYS_connect { replace(registers.first_argument() as i32) } else { -i64::from(libc::EPERM) };
+        let answer = if call == libc::SYS_connect {
+            replace(registers.first_argument() as i32)
+        } else {
+            -i64::from(libc::EPERM)
+        };
         registers.set_answer(answer);
     }
 }

@@ -41,7 +41,9 @@ pub(super) fn try_all() -> Vec<Proof> {
             let parent = rustix::process::getppid().ok_or(io::ErrorKind::NotFound)?;
             rustix::process::test_kill_process(parent).map_err(io::Error::from)
         }),
-        attempt("make a pipe (a descriptor of a kind it has no use for)", || rustix::pipe::pipe().map_err(io::Error::from)),
+        attempt("make a pipe (a descriptor of a kind it has no use for)", || {
+            rustix::pipe::pipe().map_err(io::Error::from)
+        }),
     ]
 }
 

@@ -88,7 +88,9 @@ fn landlock(lacking: &mut Vec<String>) -> Result<(), SandboxError> {
     match status.ruleset {
         RulesetStatus::FullyEnforced => {}
         RulesetStatus::PartiallyEnforced => {
-            lacking.push("Landlock is older than version 6 (Linux 6.12): ports or scopes are guarded by seccomp alone".into());
+            lacking.push(
+                "Landlock is older than version 6 (Linux 6.12): ports or scopes are guarded by seccomp alone".into(),
+            );
         }
         RulesetStatus::NotEnforced => {
             lacking.push("no Landlock in this kernel: files and ports are guarded by seccomp alone".into());
@@ -156,12 +158,15 @@ fn allowed() -> Result<BTreeMap<i64, Vec<Rule>>, seccompiler::BackendError> {
     calls.insert(libc::SYS_newfstatat, vec![Rule::new(vec![is(3, libc::AT_EMPTY_PATH)?])?]);
     // `abort` and `raise`.
     calls.insert(libc::SYS_tgkill, vec![Rule::new(vec![is(0, me)?])?]);
-    calls.insert(libc::SYS_prctl, vec![
-        Rule::new(vec![is(0, libc::PR_SET_NAME)?])?,
-        Rule::new(vec![is(0, libc::PR_SET_VMA)?])?,
-        // seccompiler sets it again before each filter.
-        Rule::new(vec![is(0, libc::PR_SET_NO_NEW_PRIVS)?])?,
-    ]);
+    calls.insert(
+        libc::SYS_prctl,
+        vec![
+            Rule::new(vec![is(0, libc::PR_SET_NAME)?])?,
+            Rule::new(vec![is(0, libc::PR_SET_VMA)?])?,
+            // seccompiler sets it again before each filter.
+            Rule::new(vec![is(0, libc::PR_SET_NO_NEW_PRIVS)?])?,
+        ],
+    );
     Ok(calls)
 }
 

@@ -46,7 +46,10 @@ async fn drive(
     eyes: Option<Eyes>,
     group: Arc<SessionGroup>,
 ) -> Result<Infallible, End> {
-    let url = settings.url.parse().map_err(|_| End::Fault(Fault::Garbage { phase: Phase::Starting, detail: "URL".into() }))?;
+    let url = settings
+        .url
+        .parse()
+        .map_err(|_| End::Fault(Fault::Garbage { phase: Phase::Starting, detail: "URL".into() }))?;
     let answer = Duration::from_millis(settings.answer_ms.into());
     let options = SessionOptions::default()
         // Several cameras name a new session with every SETUP (SessionIdPolicy says so without naming them).
@@ -54,10 +57,12 @@ async fn drive(
         // Some answer 401 to clients without one (go2rtc#235).
         .user_agent("Privet".to_owned())
         .session_group(group)
-        .creds(settings.username.clone().map(|username| Credentials {
-            username,
-            password: settings.password.clone().unwrap_or_default(),
-        }));
+        .creds(
+            settings
+                .username
+                .clone()
+                .map(|username| Credentials { username, password: settings.password.clone().unwrap_or_default() }),
+        );
     link.enter(Phase::Describe)?;
     let mut session = link.guard(answer, Session::describe(url, options)).await?;
 
@@ -317,7 +322,9 @@ async fn next<T>(samples: &mut Option<tokio::sync::mpsc::Receiver<T>>) -> Option
 
 fn fault_of_packets(error: DepacketizeError, phase: Phase) -> Fault {
     match error {
-        DepacketizeError::TooBig { limit } => Fault::TooBig { what: "an access unit".into(), limit: limit as u64, phase },
+        DepacketizeError::TooBig { limit } => {
+            Fault::TooBig { what: "an access unit".into(), limit: limit as u64, phase }
+        }
         e => Fault::Garbage { phase, detail: e.to_string() },
     }
 }
