@@ -59,7 +59,7 @@ fn lies_about_the_log_are_noticed_and_named() {
     let deceived = deceived();
     for (lie, words) in [
         (Lie::ReplayEntry, &["replayed", "Replayed"][..]),
-        (Lie::SwapEntries, &["order", "missing", "left out", "replayed"]),
+        (Lie::SwapEntries, &["order", "missing", "left out", "replayed", "not made by"]),
         (Lie::DropEntry, &["order", "missing", "left out", "another history", "not made"]),
         (Lie::SkipEntry, &["order", "missing", "left out"]),
         (Lie::FlipEntry, &["not made by"]),
