@@ -62,8 +62,7 @@ impl Home {
         let relay = RelayAddress { host: "relay".into(), port: 1, pin: None };
         let invitation = hub.invite(&relay, Duration::from_secs(600), env).unwrap();
         let offer = Offer::parse(&invitation.qr_text, NOW).unwrap();
-        let (mut attempt, request) =
-            PhoneHome::begin(&offer, name, Arc::new(MemoryStore::new()), env).unwrap();
+        let (mut attempt, request) = PhoneHome::begin(&offer, name, Arc::new(MemoryStore::new()), env).unwrap();
         let admitted = hub.admit(invitation.pairing, &request, &[], env).unwrap();
         attempt.complete(&admitted.answer, env).unwrap()
     }
@@ -158,8 +157,7 @@ fn a_phones_message_is_no_log_entry() {
     let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat));
     let payload = Payload { generation: 1, seq: position.seq + 1, prev: position.hash, at: NOW, body };
     let raw = home.ben.raw();
-    let message =
-        raw.group.create_message(raw.provider, &raw.leaf, &privet_protocol::cbor::encode(&payload)).unwrap();
+    let message = raw.group.create_message(raw.provider, &raw.leaf, &privet_protocol::cbor::encode(&payload)).unwrap();
     let entry = Place::message(&message.to_bytes().unwrap());
     assert_eq!(refused(&home.ann_refuses(&entry)), &PolicyError::NotTheHub);
     home.lives();
@@ -403,9 +401,28 @@ fn key_packages_of_another_kind_are_refused() {
     // A credential that was signed for another leaf key.
     let stolen = Credential::sign(Role::Phone, device, "Phone", &identity, &identity.public());
     let bytes = group::key_package(&provider, &leaf, &stolen).unwrap();
-    assert_eq!(
-        group::read_key_package(&provider, &bytes).unwrap_err(),
-        "not signed by the identity it names"
-    );
+    assert_eq!(group::read_key_package(&provider, &bytes).unwrap_err(), "not signed by the identity it names");
     assert!(group::read_key_package(&provider, b"").is_err());
+}
+
+/// openmls would commit it.
+#[test]
+fn an_update_can_not_take_another_leafs_signature_key() {
+    let mut home = Home::new();
+    let ann = home.ann.raw().leaf;
+    // Ben's new leaf has Ann's signature key, and a credential that is signed for it.
+    let device = home.ben.device();
+    let raw = home.ben.raw();
+    let credential = Credential::sign(Role::Phone, device, "Ben", &raw.identity, &ann.public());
+    let with_key = CredentialWithKey {
+        credential: BasicCredential::new(credential.encode()).into(),
+        signature_key: ann.public().to_vec().into(),
+    };
+    let bundle = openmls::credentials::NewSignerBundle { signer: &ann, credential_with_key: with_key };
+    let proposal =
+        raw.group.propose_self_update_with_new_signer(raw.provider, &raw.leaf, bundle, LeafNodeParameters::default());
+    let (update, _) = proposal.unwrap();
+    let error = home.hub_refuses(&Inbox::Update(&update.to_bytes().unwrap()).encode());
+    assert_eq!(error, ReceiveError::Refused(PolicyError::Credential("another signature key than before")));
+    home.lives();
 }

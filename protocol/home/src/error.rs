@@ -51,6 +51,12 @@ pub enum HomeError {
     /// The address can't be put into a QR code.
     #[error("the relay address '{0}' is not a host name of 1 to 255 characters without spaces")]
     BadAddress(String),
+    /// The home has as many phones as it can have.
+    #[error("the home has {limit} phones, more are not possible; remove one first")]
+    Full {
+        /// How many.
+        limit: usize,
+    },
     /// MLS refused, which it should not have.
     #[error("the group refused {0}")]
     Group(String),
@@ -111,14 +117,21 @@ pub enum ReceiveError {
     /// It is no message of this protocol.
     #[error("the message is malformed: {0}")]
     Malformed(String),
+    /// The group can't do what the message asks for.
+    #[error("what the message asks for is not possible: {0}")]
+    Impossible(HomeError),
     /// The home failed; try the same message again.
     #[error(transparent)]
     Home(HomeError),
 }
 
+/// Only what may be otherwise the next time is worth another try; anything else would block the inbox for ever.
 impl From<HomeError> for ReceiveError {
     fn from(error: HomeError) -> Self {
-        Self::Home(error)
+        match error {
+            HomeError::Store(_) | HomeError::Damaged(_) => Self::Home(error),
+            error => Self::Impossible(error),
+        }
     }
 }
 

@@ -18,6 +18,8 @@
 mod attack;
 mod crypto;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod hub;
 pub mod identity;
@@ -38,14 +40,14 @@ use privet_protocol::time::Timestamp;
 
 pub use crate::crypto::SecretBytes;
 pub use crate::error::{AdmitError, HomeError, JoinError, LogError, ReceiveError};
-pub use crate::hub::{Admitted, FromPhone, HeadCheck, HubHome, Removed};
+pub use crate::hub::{Admitted, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed};
 pub use crate::identity::Fingerprint;
 pub use crate::log::{LogEntry, LogPosition};
 pub use crate::message::{
     CameraInfo, CameraState, EndReason, HubMessage, Member, PhoneMessage, StreamEnded, StreamKind, StreamStarted,
 };
 pub use crate::pairing::{Invitation, Offer, OfferError, RelayAddress};
-pub use crate::phone::{JoinAttempt, MemberChange, Outgoing, PhoneHome, Received};
+pub use crate::phone::{JoinAttempt, MemberChange, Outgoing, PhoneHome, Received, UPDATE_AFTER};
 pub use crate::policy::PolicyError;
 pub use crate::safety::SafetyNumber;
 

@@ -9,6 +9,8 @@
 //! So the relay can repeat, withhold, swap or change nothing without the first such entry being refused, and refusing leaves
 //! the reader where it was.
 
+use std::fmt;
+
 use privet_protocol::cbor;
 use privet_protocol::id::{DeviceId, HomeId};
 use privet_protocol::time::Timestamp;
@@ -17,12 +19,18 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{SIGNATURE, SecretBytes, SigningKey, verify};
 
 /// An entry: its number, from 1, and its bytes as the relay keeps them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// Its number.
     pub seq: u64,
     /// Its bytes.
     pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for LogEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogEntry({}, {} bytes)", self.seq, self.bytes.len())
+    }
 }
 
 /// A place in the log: an entry's number and the hash over everything up to it.

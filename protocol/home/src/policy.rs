@@ -104,6 +104,7 @@ pub(crate) fn proposal(group: &MlsGroup, proposal: &QueuedProposal) -> Result<Cr
         return Err(PolicyError::Proposal("replace the hub's leaf"));
     }
     same(&old, &leaf_credential(update.leaf_node())?)?;
+    same_key(&member, update.leaf_node())?;
     Ok(old)
 }
 
@@ -140,6 +141,8 @@ pub(crate) fn commit(
     }
     // Every commit renews the hub's path, under its pinned identity.
     let path = staged.update_path_leaf_node().ok_or(PolicyError::Commit("keep old keys"))?;
+    let committer = group.members().find(|member| is_hub(member.index)).ok_or(PolicyError::NotTheHub)?;
+    same_key(&committer, path)?;
     let path = leaf_credential(path)?;
     if path.role != Role::Hub || &path.identity != hub {
         return Err(PolicyError::NotTheHub);
@@ -210,6 +213,15 @@ fn same(old: &Credential, new: &Credential) -> Result<(), PolicyError> {
         Ok(())
     } else {
         Err(PolicyError::Credential("another identity than before"))
+    }
+}
+
+/// A leaf keeps its signature key for as long as its membership lasts. (openmls lets an update take another leaf's.)
+fn same_key(member: &MlsMember, leaf: &LeafNode) -> Result<(), PolicyError> {
+    if member.signature_key == leaf.signature_key().as_slice() {
+        Ok(())
+    } else {
+        Err(PolicyError::Credential("another signature key than before"))
     }
 }
 

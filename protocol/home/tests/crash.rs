@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
+use privet_home::inbox::Inbox;
 use privet_home::{
     AdmitError, Env, HomeError, HubHome, HubMessage, JoinAttempt, JoinError, LogEntry, LogError, Offer, PhoneHome,
     PhoneMessage, PolicyError, ReceiveError, Received,
 };
-use privet_home::inbox::Inbox;
 use privet_protocol::random::SeededRandom;
 use privet_protocol::storage::{Batch, Fault, MemoryStore, Store};
 use privet_protocol::time::Timestamp;

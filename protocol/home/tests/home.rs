@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use common::*;
 use privet_home::{
-    Env, HomeError, LogError, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError, ReceiveError, Received,
+    Env, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError, ReceiveError,
+    Received,
 };
 use privet_protocol::id::CameraId;
 use privet_protocol::random::SeededRandom;
+use privet_protocol::relay::MAX_ENTRY;
 use privet_protocol::storage::{Batch, MemoryStore, Store as _};
 
 #[test]
@@ -142,8 +144,7 @@ fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
     let env = Env::new(world.now, &world.random);
     let invitation = world.hub.invite(&relay(), TEN_MINUTES, env).unwrap();
     let offer = Offer::parse(&invitation.qr_text, world.now).unwrap();
-    let (mut attempt, request) =
-        PhoneHome::begin(&offer, "Ben", Arc::new(ben.store.clone()), world.env()).unwrap();
+    let (mut attempt, request) = PhoneHome::begin(&offer, "Ben", Arc::new(ben.store.clone()), world.env()).unwrap();
     let admitted = world.admit(&invitation, &request);
     ben.home = attempt.complete(&admitted.answer, world.env()).unwrap();
     world.say(&note("again"));
@@ -304,4 +305,23 @@ fn keys_are_renewed_at_start_and_six_hours_after_something_was_sent() {
     assert!(world.hub.refresh_due(world.now));
     assert_eq!(refresh(&mut world), 1);
     assert_eq!(refresh(&mut world), 0);
+}
+
+#[test]
+fn a_home_of_thirty_two_phones_works_and_is_full() {
+    let mut world = World::new("full");
+    let mut ann = world.pair("Ann");
+    for i in 1..MAX_PHONES {
+        world.pair(&format!("Phone {i}"));
+    }
+    assert!(world.log.iter().all(|entry| entry.bytes.len() < MAX_ENTRY));
+    world.read(&mut ann);
+    world.update(&mut ann);
+    world.rejoin(&mut ann);
+    world.say(&note("many"));
+    assert!(heard(&world.read(&mut ann), &note("many")));
+    assert_eq!(ann.home.members().len(), MAX_PHONES);
+    let env = Env::new(world.now, &world.random);
+    let result = world.hub.invite(&relay(), TEN_MINUTES, env).map(drop);
+    assert_eq!(result.unwrap_err(), HomeError::Full { limit: MAX_PHONES });
 }

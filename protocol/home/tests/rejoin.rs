@@ -38,10 +38,7 @@ fn a_phone_that_lost_its_group_is_let_in_again_and_the_others_see_it() {
     let entry = world.log.last().unwrap();
     let error = ann.home.receive(entry.seq, &entry.bytes, |_| Batch::new(), world.env()).unwrap_err();
     assert!(error.needs_rejoin(), "{error}");
-    assert_eq!(
-        ann.home.send(&PhoneMessage::Paired, Batch::new(), world.env()).unwrap_err(),
-        HomeError::NeedsRejoin
-    );
+    assert_eq!(ann.home.send(&PhoneMessage::Paired, Batch::new(), world.env()).unwrap_err(), HomeError::NeedsRejoin);
 
     world.rejoin(&mut ann);
     assert!(!ann.home.needs_rejoin() && !ann.home.is_rejoining());
@@ -142,10 +139,7 @@ fn a_rejoin_request_is_taken_once_and_only_from_its_phone() {
         assert_eq!(world.hub.head(), head);
     }
     assert!(hub_receive(&mut world, &asked.bytes).unwrap().rejoined);
-    assert_eq!(
-        hub_receive(&mut world, &asked.bytes).unwrap_err(),
-        ReceiveError::Refused(PolicyError::OldRejoin)
-    );
+    assert_eq!(hub_receive(&mut world, &asked.bytes).unwrap_err(), ReceiveError::Refused(PolicyError::OldRejoin));
     world.upload();
     world.read(&mut ann);
     world.say(&note("in"));
@@ -185,10 +179,7 @@ fn the_hub_compares_its_head_with_the_relays() {
     world.say(&note("1"));
     let head = world.hub.head().seq;
     assert_eq!(world.hub.check_head(head), HeadCheck::InStep);
-    assert_eq!(
-        world.hub.check_head(head - 1),
-        HeadCheck::RelayLost { relay_head: head - 1, acknowledged: head }
-    );
+    assert_eq!(world.hub.check_head(head - 1), HeadCheck::RelayLost { relay_head: head - 1, acknowledged: head });
     let env = Env::new(world.now, &world.random);
     world.hub.append(&[note("2")], Batch::new(), env).unwrap();
     assert_eq!(world.hub.check_head(head), HeadCheck::RelayBehind { from: head + 1 });

@@ -243,10 +243,7 @@ fn a_code_is_good_once_for_ten_minutes_and_five_attempts() {
     let asked = request(&offer, &world).unwrap();
     assert_eq!(world.hub.invitations(world.now).unwrap().len(), 1);
     world.pass(TEN_MINUTES);
-    assert_eq!(
-        offer_of(&invitation, world.now).unwrap_err(),
-        OfferError::Expired { until: invitation.until }
-    );
+    assert_eq!(offer_of(&invitation, world.now).unwrap_err(), OfferError::Expired { until: invitation.until });
     assert_eq!(request(&offer, &world).unwrap_err(), JoinError::Expired);
     let admit = |world: &mut World, pairing, bytes: &[u8]| {
         let env = Env::new(world.now, &world.random);
@@ -273,10 +270,7 @@ fn a_code_is_good_once_for_ten_minutes_and_five_attempts() {
         assert_eq!(error, AdmitError::Forged { attempts_left: left });
         world.restart_hub();
     }
-    assert_eq!(
-        admit(&mut world, invitation.pairing, attempt.request()).unwrap_err(),
-        AdmitError::TooManyAttempts
-    );
+    assert_eq!(admit(&mut world, invitation.pairing, attempt.request()).unwrap_err(), AdmitError::TooManyAttempts);
 
     // Unknown, and cancelled.
     let nobody = PairingId::from_bytes([1; 16]);
@@ -295,26 +289,23 @@ fn the_answer_of_another_hub_or_another_pairing_is_refused() {
     let mut other = World::new("two");
     let (_, mut attempt, _) = world.begin("Ann");
     let (invitation, their_attempt, _) = other.begin("Ben");
-    let theirs = other.admit(&invitation, &their_attempt.request().to_vec());
+    let theirs = other.admit(&invitation, their_attempt.request());
     assert!(matches!(attempt.complete(&theirs.answer, world.env()).map(drop), Err(JoinError::Forged(_))));
 
     // A hub that has the code but not the identity behind it.
     let (invitation, mut attempt, _) = world.begin("Cyd");
     let thief_random = SeededRandom::new(b"thief");
     let thief_store = MemoryStore::new();
-    let mut thief =
-        HubHome::create(Arc::new(thief_store.clone()), "Hub", Env::new(world.now, &thief_random)).unwrap();
+    let mut thief = HubHome::create(Arc::new(thief_store.clone()), "Hub", Env::new(world.now, &thief_random)).unwrap();
     let mut stolen = Batch::new();
     let record = [b"home/hub/pairing/".as_slice(), invitation.pairing.as_bytes()].concat();
     use privet_protocol::storage::Store as _;
     stolen.put(record.clone(), world.hub_store.get(&record).unwrap().unwrap());
     thief_store.commit(stolen).unwrap();
-    let answer = thief
-        .admit(invitation.pairing, attempt.request(), &[], Env::new(world.now, &thief_random))
-        .unwrap()
-        .answer;
+    let answer =
+        thief.admit(invitation.pairing, attempt.request(), &[], Env::new(world.now, &thief_random)).unwrap().answer;
     assert_eq!(attempt.complete(&answer, world.env()).map(drop).unwrap_err(), JoinError::WrongHub);
-    let genuine = world.admit(&invitation, &attempt.request().to_vec());
+    let genuine = world.admit(&invitation, attempt.request());
     attempt.complete(&genuine.answer, world.env()).unwrap();
 }
 
@@ -329,10 +320,7 @@ fn bad_names_and_addresses_are_refused() {
     }
     for host in ["", "a b", "ä.example", &"x".repeat(256)] {
         let bad = privet_home::RelayAddress { host: host.into(), port: 1, pin: None };
-        assert_eq!(
-            world.hub.invite(&bad, TEN_MINUTES, env).map(drop).unwrap_err(),
-            HomeError::BadAddress(host.into())
-        );
+        assert_eq!(world.hub.invite(&bad, TEN_MINUTES, env).map(drop).unwrap_err(), HomeError::BadAddress(host.into()));
     }
     let long = privet_home::RelayAddress { host: "x".repeat(255), port: 1, pin: None };
     let invitation = world.hub.invite(&long, TEN_MINUTES, env).unwrap();

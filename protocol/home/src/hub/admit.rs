@@ -24,6 +24,8 @@ use crate::pairing::{
 };
 use crate::record::load_record;
 
+/// The most phones a home can have: the Welcome into a larger group would not fit into a log entry.
+pub const MAX_PHONES: usize = 32;
 /// How long a finished pairing is remembered, so that a phone that missed the answer can ask again.
 const REMEMBER: Duration = Duration::from_secs(3600);
 
@@ -46,6 +48,7 @@ impl HubHome {
     /// # Errors
     /// [`HomeError::BadAddress`] when the relay can't be put into a QR code.
     pub fn invite(&mut self, relay: &RelayAddress, ttl: Duration, env: Env<'_>) -> Result<Invitation, HomeError> {
+        self.check_room()?;
         let id = PairingId::generate(env.random);
         let psk = secret(env.random);
         let until = env.now.after(ttl);
@@ -106,6 +109,7 @@ impl HubHome {
             Phase::Open { .. } if env.now >= record.until => return Err(AdmitError::Expired),
             Phase::Open { psk, attempts_left } => (psk.clone(), *attempts_left),
         };
+        self.check_room()?;
         let psk = psk.key().ok_or_else(|| HomeError::Damaged("the pairing's key".into()))?;
         let keys = Keys::derive(&pairing, &psk);
         let attempts_left = attempts_left.saturating_sub(1);
@@ -140,7 +144,12 @@ impl HubHome {
             }
             let psk = group::keep_psk(work.provider, pairing.as_bytes(), keys.mls.as_ref())?;
             let change = Change { add: Some(package), psk: Some(psk), ..Change::default() };
-            let welcome = work.commit(change)?.ok_or_else(|| HomeError::Group("an add without a welcome".into()))?;
+            // A KeyPackage can be valid and still not fit, such as one whose keys another leaf has.
+            let committed = work.commit(change).map_err(|error| match error {
+                HomeError::Group(cause) => AdmitError::Invalid { cause, attempts_left: 0 },
+                error => error.into(),
+            })?;
+            let welcome = committed.ok_or_else(|| HomeError::Group("an add without a welcome".into()))?;
             group::forget_psk(work.provider, pairing.as_bytes())?;
 
             let member = Member {
@@ -200,6 +209,11 @@ impl HubHome {
             capability: member.capability,
             entries: Vec::new(),
         })
+    }
+
+    fn check_room(&self) -> Result<(), HomeError> {
+        let phones = self.state.members.len() + self.state.absent.len();
+        if phones < MAX_PHONES { Ok(()) } else { Err(HomeError::Full { limit: MAX_PHONES }) }
     }
 
     /// Writes down a failed attempt; after the last one the pairing is closed and its key forgotten.

@@ -7,7 +7,7 @@ use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
-use super::state::{STATE, State, outbox_prefix};
+use super::state::{STATE, State, hash_prefix, outbox_prefix};
 use super::work::Work;
 use super::{Change, HubHome, REFRESH_AFTER, new_group};
 use crate::Env;
@@ -99,8 +99,10 @@ impl HubHome {
 
     fn build_renewed(&mut self, mut state: State, env: Env<'_>) -> Result<Vec<LogEntry>, HomeError> {
         let mut batch = Batch::new();
-        for (key, _) in scan_all(&self.store, outbox_prefix())? {
-            batch.delete(key);
+        for prefix in [outbox_prefix(), hash_prefix()] {
+            for (key, _) in scan_all(&self.store, prefix)? {
+                batch.delete(key);
+            }
         }
         let group = new_group(&self.provider, &mut state, env.random)?;
         let mut work = Work { provider: &self.provider, group, state, batch, entries: Vec::new(), now: env.now };

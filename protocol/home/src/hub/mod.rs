@@ -34,7 +34,7 @@ use crate::overlay::Overlay;
 use crate::provider::Provider;
 use crate::safety::SafetyNumber;
 
-pub use self::admit::Admitted;
+pub use self::admit::{Admitted, MAX_PHONES};
 pub use self::members::Removed;
 pub use self::receive::FromPhone;
 
@@ -244,6 +244,7 @@ impl HubHome {
 
     /// What an insider at the hub would hold, for tests of the rules that phones enforce.
     #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
     pub(crate) fn raw(&mut self) -> crate::attack::Raw<'_> {
         crate::attack::Raw {
             provider: &self.provider,

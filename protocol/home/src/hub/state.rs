@@ -214,6 +214,10 @@ pub(super) fn hash_key(seq: u64) -> Vec<u8> {
     [HASHES, &seq.to_be_bytes()].concat()
 }
 
+pub(super) fn hash_prefix() -> &'static [u8] {
+    HASHES
+}
+
 pub(super) fn pairing_key(id: &PairingId) -> Vec<u8> {
     [PAIRINGS, id.as_bytes()].concat()
 }
@@ -229,8 +233,10 @@ mod tests {
     #[test]
     fn each_number_is_taken_once_within_the_window() {
         let mut window = Window::default();
-        let taken: Vec<u64> =
-            [0, 1, 1, 3, 2, 2, 3, 70, 6, 5, 69, 70, 71, 6, 7, 8, 200, 136, 135].into_iter().filter(|n| window.take(*n)).collect();
+        let taken: Vec<u64> = [0, 1, 1, 3, 2, 2, 3, 70, 6, 5, 69, 70, 71, 6, 7, 8, 200, 136, 135]
+            .into_iter()
+            .filter(|n| window.take(*n))
+            .collect();
         assert_eq!(taken, [1, 3, 2, 70, 6, 69, 71, 7, 8, 200, 136]);
         assert_eq!(window.highest(), 200);
         assert!(window.take(u64::MAX) && !window.take(u64::MAX) && window.take(u64::MAX - 64));

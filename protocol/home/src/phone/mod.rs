@@ -145,6 +145,7 @@ impl PhoneHome {
 
     /// What an insider with a phone would hold, for tests of the rules that the others enforce.
     #[cfg(test)]
+    #[allow(clippy::unwrap_used)]
     pub(crate) fn raw(&mut self) -> crate::attack::Raw<'_> {
         crate::attack::Raw {
             provider: &self.provider,

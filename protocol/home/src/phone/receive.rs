@@ -1,6 +1,6 @@
 //! Taking log entries: each is checked for its place, for its maker and against the rules before it changes anything.
 
-use openmls::prelude::{ContentType, MlsGroup, ProcessedMessage, ProcessedMessageContent};
+use openmls::prelude::{ContentType, MergeCommitError, MlsGroup, ProcessedMessage, ProcessedMessageContent};
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
@@ -238,7 +238,10 @@ impl Work<'_> {
         let device = self.state.device;
         let out = staged.self_removed();
         let provider = self.provider;
-        self.group_mut()?.merge_staged_commit(provider, *staged).map_err(group::refused)?;
+        self.group_mut()?.merge_staged_commit(provider, *staged).map_err(|error| match error {
+            MergeCommitError::StorageError(error) => LogError::Home(error.into()),
+            _ => LogError::OutOfStep { seq },
+        })?;
         if out {
             // Removed, or let in again through another Welcome than this leaf's.
             return if changes.added.iter().any(|added| added.device == device) {

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{SecretBytes, SigningKey};
 use crate::error::HomeError;
 use crate::inbox::Payload;
-use crate::record::{decode, load_record, scan_all};
 use crate::log::{LogPosition, Place};
 use crate::message::Member;
 use crate::pairing::RelayAddress;
+use crate::record::{decode, load_record, scan_all};
 
 /// Where the record stands.
 pub(super) const STATE: &[u8] = b"home/phone/state";
@@ -158,7 +158,6 @@ impl State {
 }
 
 impl Attempt {
-    #[expect(clippy::too_many_arguments, reason = "one record, made in one place")]
     pub(super) fn new(
         offer: &crate::pairing::Offer,
         device: DeviceId,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{
-    Admitted, Env, HubHome, HubMessage, JoinAttempt, LogEntry, LogError, Offer, PhoneHome, PhoneMessage, Received, RelayAddress,
+    Admitted, Env, HubHome, HubMessage, JoinAttempt, LogEntry, LogError, Offer, PhoneHome, PhoneMessage, Received,
+    RelayAddress,
 };
 use privet_protocol::id::DeviceId;
 use privet_protocol::random::SeededRandom;
@@ -83,7 +84,7 @@ impl World {
 
     pub fn pair(&mut self, name: &str) -> Phone {
         let (invitation, mut attempt, store) = self.begin(name);
-        let admitted = self.admit(&invitation, &attempt.request().to_vec());
+        let admitted = self.admit(&invitation, attempt.request());
         let home = attempt.complete(&admitted.answer, self.env()).unwrap();
         let mut phone = Phone { home, store };
         self.read(&mut phone);

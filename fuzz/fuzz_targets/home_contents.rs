@@ -1,0 +1,24 @@
+//! What stands inside sealed messages: an insider can put anything there, and nothing panics.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use privet_home::inbox::Inbox;
+use privet_home::log::Envelope;
+use privet_home::{HubMessage, PhoneMessage};
+use privet_protocol::cbor;
+
+fuzz_target!(|bytes: &[u8]| {
+    privet_home::fuzzing::mls(bytes);
+    privet_home::fuzzing::contents(bytes);
+    let _ = Envelope::parse(bytes);
+    let _ = Inbox::parse(bytes);
+    if let Ok(message) = HubMessage::decode(bytes)
+        && !matches!(message, HubMessage::Unknown { .. })
+    {
+        assert_eq!(HubMessage::decode(&cbor::encode(&message)), Ok(message));
+    }
+    if let Ok(message) = PhoneMessage::decode(bytes)
+        && !matches!(message, PhoneMessage::Unknown { .. })
+    {
+        assert_eq!(PhoneMessage::decode(&cbor::encode(&message)), Ok(message));
+    }
+});
