@@ -14,16 +14,16 @@ pub mod clip;
 pub mod event;
 pub mod lease;
 mod outage;
+mod recording;
 pub mod ring;
 pub mod task;
+mod watching;
 pub mod writer;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use privet_home::{EndReason, SecretBytes, StreamEnded, StreamKind, StreamStarted};
+use privet_home::{EndReason, SecretBytes, StreamEnded, StreamStarted};
 use privet_protocol::id::CameraId;
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
@@ -34,15 +34,14 @@ use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
 use self::lease::Leases;
 use self::outage::{Outages, WallClock};
+use self::recording::Clip;
 use self::ring::{Pushed, Ring, TimedUnit};
-use self::writer::{Beginning, SealError, StreamWriter};
+use self::writer::StreamWriter;
 use crate::media::timing::DecodeClock;
 use crate::source::{AccessUnit, Format, SourceEvent, Track};
 
 /// How long a session key signs before it is replaced.
 const SESSION: Duration = Duration::from_secs(24 * 3600);
-/// Bytes of a clip sealed at most before the next input is looked at: a pre-roll must not hold up live pictures.
-const SEAL_AT_ONCE: usize = 512 << 10;
 /// How far before now a session may have begun: the pre-roll is older than the clip.
 const SESSION_MARGIN_MS: i64 = 3_600_000;
 
@@ -85,21 +84,6 @@ pub struct Recorder {
     clip: Option<Clip>,
     /// Frames up to this one are in a clip already.
     recorded_frame: Option<u64>,
-}
-
-/// A clip being made: its writer, the open segment's bytes, and units that are still to be sealed.
-struct Clip {
-    writer: StreamWriter,
-    blob: Vec<u8>,
-    backlog: VecDeque<Waiting>,
-}
-
-/// A unit on its way into a clip.
-struct Waiting {
-    unit: TimedUnit,
-    format: Arc<Format>,
-    /// It begins a group, and so a segment.
-    opens: bool,
 }
 
 impl Recorder {
@@ -177,7 +161,7 @@ impl Recorder {
             let reason = if self.format.is_none() { EndReason::CameraLost } else { EndReason::Finished };
             self.end_clip(reason, out);
         }
-        self.seal_backlog(SEAL_AT_ONCE, out);
+        self.seal_backlog(recording::AT_ONCE, out);
         self.reserve(out);
     }
 
@@ -309,241 +293,6 @@ impl Recorder {
         self.clip_unit(unit, opens, out);
     }
 
-    // --- live ---
-
-    /// Starts a live stream if somebody watches, none is there and there is a key frame to start with.
-    fn start_live(&mut self, out: &mut Vec<Output>) {
-        if self.live.is_some() || self.leases.viewers() == 0 || self.format.is_none() {
-            return;
-        }
-        let units: Vec<TimedUnit> = self.ring.from_last_key().flat_map(|g| g.units.iter().cloned()).collect();
-        let Some(first) = units.first() else { return };
-        let writer = StreamWriter::new(self.camera, StreamKind::Live, first, &*self.random);
-        out.push(Output::Started(started(self.camera, &writer)));
-        self.live = Some(writer);
-        for unit in &units {
-            // A replay says nothing about delay.
-            self.live_unit(unit, None, out);
-        }
-    }
-
-    fn live_unit(&mut self, unit: &TimedUnit, received_mono_us: Option<u64>, out: &mut Vec<Output>) {
-        if self.live.is_none() {
-            return;
-        }
-        if let Err(cause) = self.seal_live(unit, received_mono_us, out) {
-            self.live_failed(&cause, out);
-        }
-    }
-
-    fn seal_live(
-        &mut self,
-        unit: &TimedUnit,
-        received_mono_us: Option<u64>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), SealError> {
-        let mut bytes = Vec::with_capacity(unit.unit.data.len() + 2048);
-        if self.live.as_ref().is_some_and(|w| w.open_index().is_none()) {
-            if unit.unit.track == Track::Audio {
-                return Ok(());
-            }
-            let session = self.session(unit.unit.received)?;
-            let Some((format, writer)) = self.format.as_ref().zip(self.live.as_mut()) else { return Ok(()) };
-            let beginning = Beginning {
-                session: &session,
-                format,
-                sequence: self.next_live,
-                previous: writer.last_statement(),
-                gap: self.outages.take_live(),
-                first: unit,
-            };
-            writer.begin(&beginning, &mut bytes)?;
-            self.next_live += 1;
-            out.push(live_record(writer, LivePart::Begin, Bytes::new(), None));
-        }
-        let Some(writer) = self.live.as_mut() else { return Ok(()) };
-        writer.unit(unit, &mut bytes)?;
-        if !bytes.is_empty() {
-            out.push(live_record(writer, LivePart::More, bytes.into(), received_mono_us));
-        }
-        Ok(())
-    }
-
-    fn finish_live_segment(&mut self, out: &mut Vec<Output>) {
-        let Some(writer) = self.live.as_mut() else { return };
-        let Some(index) = writer.open_index() else { return };
-        let mut bytes = Vec::new();
-        match writer.finish(&mut bytes) {
-            Ok(_) => out.push(Output::Live(LiveRecord {
-                stream: writer.stream(),
-                index,
-                part: LivePart::End,
-                bytes: bytes.into(),
-                received_mono_us: None,
-            })),
-            Err(cause) => self.live_failed(&cause, out),
-        }
-    }
-
-    fn live_failed(&mut self, cause: &SealError, out: &mut Vec<Output>) {
-        tracing::error!(camera = %self.camera, %cause, "a live stream can't go on");
-        if let Some(writer) = self.live.take() {
-            out.push(Output::Ended(StreamKind::Live, ended(&writer, EndReason::Finished)));
-        }
-    }
-
-    fn end_unwatched(&mut self, out: &mut Vec<Output>) {
-        if self.leases.viewers() == 0 {
-            self.end_live(EndReason::NobodyWatching, out);
-        }
-    }
-
-    fn end_live(&mut self, reason: EndReason, out: &mut Vec<Output>) {
-        self.finish_live_segment(out);
-        if let Some(writer) = self.live.take() {
-            out.push(Output::Ended(StreamKind::Live, ended(&writer, reason)));
-        }
-    }
-
-    // --- clips ---
-
-    /// Starts a clip with the pre-roll; false when that is not possible now.
-    fn start_clip(&mut self, out: &mut Vec<Output>) -> bool {
-        if !self.may_record || self.format.is_none() || self.clip.is_some() {
-            return false;
-        }
-        let after = self.recorded_frame;
-        // What an earlier clip holds already is not repeated, and a clip begins with a key frame.
-        let groups: Vec<_> = self
-            .ring
-            .groups()
-            .skip_while(|g| !g.starts_with_key || after.is_some_and(|after| g.first_frame() <= after))
-            .cloned()
-            .collect();
-        let Some(first) = groups.first().and_then(|g| g.units.first()) else {
-            // The whole ring is in the last clip: the new one begins at the next border.
-            return self.ring.groups().next().is_some();
-        };
-        self.new_clip(first, out);
-        self.take_in(&groups);
-        true
-    }
-
-    /// Starts a clip at the group border where the ring stands now.
-    fn open_clip(&mut self, out: &mut Vec<Output>) {
-        let first = self.ring.groups().next_back().and_then(|g| g.units.first()).cloned();
-        if let Some(first) = first {
-            self.new_clip(&first, out);
-        }
-    }
-
-    fn new_clip(&mut self, first: &TimedUnit, out: &mut Vec<Output>) {
-        let writer = StreamWriter::new(self.camera, StreamKind::Clip, first, &*self.random);
-        out.push(Output::Started(started(self.camera, &writer)));
-        self.clip = Some(Clip { writer, blob: Vec::new(), backlog: VecDeque::new() });
-    }
-
-    fn clip_unit(&mut self, unit: &TimedUnit, opens: bool, out: &mut Vec<Output>) {
-        let Some(format) = self.format.clone() else { return };
-        if self.clip.is_none() && self.plan.running() && self.may_record && opens && unit.unit.key {
-            self.new_clip(unit, out);
-        }
-        if let Some(clip) = self.clip.as_mut() {
-            clip.backlog.push_back(Waiting { unit: unit.clone(), format, opens });
-        }
-    }
-
-    /// Whole groups go into the clip.
-    fn take_in(&mut self, groups: &[ring::Group]) {
-        let Some(clip) = self.clip.as_mut() else { return };
-        for group in groups {
-            let waiting = |(place, unit): (usize, &TimedUnit)| Waiting {
-                unit: unit.clone(),
-                format: Arc::clone(&group.format),
-                opens: place == 0,
-            };
-            clip.backlog.extend(group.units.iter().enumerate().map(waiting));
-        }
-    }
-
-    /// Seals what waits for the clip, about `limit` bytes of it.
-    fn seal_backlog(&mut self, limit: usize, out: &mut Vec<Output>) {
-        let mut sealed = 0;
-        while sealed < limit {
-            let Some(next) = self.clip.as_mut().and_then(|clip| clip.backlog.pop_front()) else { return };
-            sealed += next.unit.unit.data.len();
-            if next.opens {
-                self.finish_clip_segment(out);
-            }
-            if let Err(cause) = self.seal_clip(&next.unit, &next.format) {
-                self.clip_failed(&cause, out);
-            }
-        }
-    }
-
-    fn seal_clip(&mut self, unit: &TimedUnit, format: &Arc<Format>) -> Result<(), SealError> {
-        let session = self.session(unit.unit.received)?;
-        let Some(clip) = self.clip.as_mut() else { return Ok(()) };
-        if clip.writer.open_index().is_none() {
-            if unit.unit.track == Track::Audio {
-                return Ok(());
-            }
-            let beginning = Beginning {
-                session: &session,
-                format,
-                sequence: self.chain.recorded,
-                previous: self.chain.previous,
-                gap: self.outages.take_recorded(
-                    unit.unit.received,
-                    self.chain.recorded_until,
-                    clip.writer.segments() == 0,
-                ),
-                first: unit,
-            };
-            clip.writer.begin(&beginning, &mut clip.blob)?;
-        }
-        clip.writer.unit(unit, &mut clip.blob)?;
-        if unit.unit.track == Track::Video {
-            self.recorded_frame = Some(unit.frame);
-        }
-        Ok(())
-    }
-
-    fn finish_clip_segment(&mut self, out: &mut Vec<Output>) {
-        let Some(clip) = self.clip.as_mut() else { return };
-        match clip.writer.finish(&mut clip.blob) {
-            Ok(None) => {}
-            Ok(Some(finished)) => {
-                self.chain.recorded = finished.sequence.saturating_add(1);
-                self.chain.previous = finished.digest;
-                self.chain.recorded_until = Some(finished.ended);
-                out.push(Output::Segment(ClipSegment {
-                    stream: clip.writer.stream(),
-                    index: finished.index,
-                    bytes: Bytes::from(std::mem::take(&mut clip.blob)),
-                    chain: self.chain.clone(),
-                }));
-            }
-            Err(cause) => self.clip_failed(&cause, out),
-        }
-    }
-
-    fn clip_failed(&mut self, cause: &SealError, out: &mut Vec<Output>) {
-        tracing::error!(camera = %self.camera, %cause, "a clip can't go on");
-        self.plan.abort();
-        if let Some(clip) = self.clip.take() {
-            out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, EndReason::Finished)));
-        }
-    }
-
-    fn end_clip(&mut self, reason: EndReason, out: &mut Vec<Output>) {
-        self.seal_backlog(usize::MAX, out);
-        self.finish_clip_segment(out);
-        if let Some(clip) = self.clip.take() {
-            out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, reason)));
-        }
-    }
-
     // --- both ---
 
     fn finish_segments(&mut self, out: &mut Vec<Output>) {
@@ -641,11 +390,6 @@ fn ended(writer: &StreamWriter, reason: EndReason) -> StreamEnded {
         last_statement: writer.last_statement(),
         bytes: writer.bytes(),
     }
-}
-
-fn live_record(writer: &StreamWriter, part: LivePart, bytes: Bytes, received_mono_us: Option<u64>) -> Output {
-    let index = writer.open_index().unwrap_or_default();
-    Output::Live(LiveRecord { stream: writer.stream(), index, part, bytes, received_mono_us })
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use mp4_atom::{Avc1, Avcc, Encode, Visual};
+use privet_home::StreamKind;
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SeededRandom;
 use privet_segment::{Header, KnownCameras, Statement, StoredSegment, StreamKey, StreamSecret, Verified};
