@@ -416,10 +416,10 @@ impl Life {
 
 fn cbor_text(received: &Received) -> Vec<u8> {
     match received {
-        Received::Message { message: HubMessage::CameraState { state, .. }, .. } => match state {
-            privet_home::CameraState::Offline { reason } => reason.clone().into_bytes(),
-            _ => Vec::new(),
-        },
+        Received::Message {
+            message: HubMessage::CameraState { state: privet_home::CameraState::Offline { reason }, .. },
+            ..
+        } => reason.clone().into_bytes(),
         _ => Vec::new(),
     }
 }
@@ -452,4 +452,36 @@ fn the_hub_crashes_at_every_commit() {
 #[test]
 fn a_phone_crashes_at_every_commit() {
     crash_everywhere(Whom::Ann);
+}
+
+#[test]
+fn the_hub_crashes_while_it_makes_the_group_anew() {
+    for fault in [Fault::Refuse, Fault::WrittenButFailed] {
+        for restart in [true, false] {
+            let mut world = World::new("renewal");
+            let mut ann = world.pair("Ann");
+            let head = world.log.len() as u64;
+            world.hub_store.fail_after(0, fault);
+            world.hub.renew(head, Env::new(world.now, &world.random)).unwrap_err();
+            world.hub_store.heal();
+            if restart {
+                world.restart_hub();
+            }
+            let written = fault == Fault::WrittenButFailed;
+            assert_eq!(world.hub.generation(), if written { 2 } else { 1 });
+            if !written {
+                assert_eq!(world.hub.head().seq, head, "as if nothing had been tried");
+                world.say(&note("old life"));
+                assert!(heard(&world.read(&mut ann), &note("old life")));
+                let head = world.log.len() as u64;
+                world.hub.renew(head, Env::new(world.now, &world.random)).unwrap();
+            }
+            world.upload();
+            world.read_errors(&mut ann);
+            world.rejoin(&mut ann);
+            world.say(&note("new life"));
+            assert!(heard(&world.read(&mut ann), &note("new life")));
+            assert_eq!(world.hub.members().len(), 1);
+        }
+    }
 }

@@ -325,3 +325,11 @@ fn a_home_of_thirty_two_phones_works_and_is_full() {
     let result = world.hub.invite(&relay(), TEN_MINUTES, env).map(drop);
     assert_eq!(result.unwrap_err(), HomeError::Full { limit: MAX_PHONES });
 }
+
+#[test]
+fn both_sides_may_be_moved_between_threads() {
+    fn threads<T: Send + Sync>() {}
+    threads::<privet_home::HubHome>();
+    threads::<PhoneHome>();
+    threads::<privet_home::JoinAttempt>();
+}
