@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use privet_demo::Trouble;
+use privet_raw_camera::stamp::Stamp;
 use retina::client::{PlayOptions, Session, SessionOptions, SetupOptions};
 use retina::codec::{CodecItem, FrameFormat};
 use rustix::time::{ClockId, clock_gettime};
-
-/// With these bytes begins the SEI message in which `privet-raw-camera` says when it sent a frame.
-const STAMP: &[u8; 16] = b"privet-clock-ns\x01";
 
 /// Pulls `url` for so many seconds and returns the ages of its access units in microseconds.
 ///
@@ -49,25 +47,12 @@ pub fn main(url: &str, seconds: u64) -> ExitCode {
     }
 }
 
+/// How long ago the camera stamped this access unit.
 fn age_us(access_unit: &[u8]) -> Option<f64> {
-    // Within the first bytes of the access unit: the stamp stands before the first slice.
-    let head = access_unit.get(..access_unit.len().min(512))?;
-    let at = head.windows(STAMP.len()).position(|window| window == STAMP)?;
-    let sent = u64::from_be_bytes(*unescape(head.get(at + STAMP.len()..)?).first_chunk()?);
+    let sent = Stamp::find(access_unit)?.mono_us;
     let now = clock_gettime(ClockId::Monotonic);
-    let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-    Some(now.checked_sub(sent)? as f64 / 1000.0)
-}
-
-/// Takes the emulation prevention bytes out (H.264 7.4.1).
-fn unescape(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for byte in bytes {
-        if *byte != 3 || !out.ends_with(&[0, 0]) {
-            out.push(*byte);
-        }
-    }
-    out
+    let now = now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000;
+    Some(now.checked_sub(sent)? as f64)
 }
 
 /// The value below which this share of the values lies.
