@@ -115,7 +115,7 @@ pub enum Quirk {
     FloatSessionId,
     /// A negative session id (mediamtx#2708).
     NegativeSessionId,
-    /// Spaces at the ends of SDP lines.
+    /// Spaces at the ends of the SDP's attribute lines.
     TrailingSpaces,
     /// 401 to clients without User-Agent (go2rtc#235).
     NeedsUserAgent,

@@ -56,6 +56,6 @@ pub(crate) fn describe(clip: &Clip, sound: bool, has: impl Fn(Quirk) -> bool, fa
             ));
         }
     }
-    let end = if has(Quirk::TrailingSpaces) { " \r\n" } else { "\r\n" };
-    lines.iter().map(|line| format!("{line}{end}")).collect()
+    let space = |line: &str| if has(Quirk::TrailingSpaces) && line.starts_with("a=") { " " } else { "" };
+    lines.iter().map(|line| format!("{line}{}\r\n", space(line))).collect()
 }

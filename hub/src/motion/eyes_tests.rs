@@ -83,7 +83,8 @@ fn each_person_that_enters_is_found_and_the_empty_scene_is_quiet() {
             "the person that enters at {enters} s is found after {after:?} s"
         );
     }
-    let nobody = |at: f64| PRESENT.iter().all(|(enters, leaves)| at < enters - 0.3 || at > leaves + 2.5);
+    // Two seconds of the detector's hold, and one for shadows and for the eye that read the times off.
+    let nobody = |at: f64| PRESENT.iter().all(|(enters, leaves)| at < enters - 0.3 || at > leaves + 3.0);
     let wrong: Vec<_> = samples.iter().filter(|s| s.active && nobody(seconds(s))).map(seconds).collect();
     assert!(wrong.is_empty(), "motion in the empty scene at {wrong:?}");
     assert!(samples.iter().filter(|s| nobody(seconds(s))).count() > 25, "the clip has empty scenes");
