@@ -105,13 +105,13 @@ impl Hub {
         let live = LiveSender::new(connection.clone(), board.clone());
         let keeps = Duration::from_secs(u64::from(config.recording.relay_keeps_days) * 86_400);
         let mut tasks = Vec::new();
-        let mut keep = || {
+        let mut keep = |clips| {
             let parts = (outbox.clone(), home.clone(), recorders.clone(), board.clone());
-            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps);
+            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps, clips);
             tasks.push(tokio::spawn(keeper.run(queue)));
             handle
         };
-        let keepers = [keep(), keep()];
+        let keepers = [keep(true), keep(false)];
         let pairings = Pairings::default();
         invitations.into_iter().for_each(|invitation| pairings.resume(invitation));
 

@@ -336,8 +336,9 @@ async fn a_full_disk_stops_recording_with_an_alarm_while_live_and_pairing_work()
     let stream = phone.streams(StreamKind::Live)[0];
     assert!(phone.follow(stream, 2).await > 0);
     until("motion", async || hub.view().status().await.unwrap().cameras[0].moving).await;
-    let status = hub.view().status().await.unwrap();
-    assert_eq!((status.outbox.segments, status.cameras[0].recording), (0, false));
+    // A clip may be begun before its recorder has heard that there is no room; nothing of it is kept.
+    until("no recording", async || !hub.view().status().await.unwrap().cameras[0].recording).await;
+    assert_eq!(hub.view().status().await.unwrap().outbox.segments, 0);
     hub.stop().await;
     relay.shutdown().await;
 }

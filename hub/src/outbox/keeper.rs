@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::Outbox;
 use crate::recorder::chain::Chain;
-use crate::recorder::task::Recorders;
+use crate::recorder::task::{RecorderHandle, Recorders};
 use crate::recorder::{ClipSegment, Input};
 use crate::status::{Alarm, Board};
 use crate::time::wall;
@@ -87,6 +87,8 @@ pub struct Keeper {
     board: Board,
     relay_keeps: Duration,
     queued: Arc<AtomicU64>,
+    /// Whether it keeps clips and looks after the room; the other one only announces live streams.
+    clips: bool,
     full: bool,
     /// Ends that could not be announced yet.
     late: Vec<(StreamId, EndReason)>,
@@ -100,11 +102,16 @@ impl Keeper {
         recorders: Recorders,
         board: Board,
         relay_keeps: Duration,
+        clips: bool,
     ) -> (Self, KeeperHandle, mpsc::UnboundedReceiver<Keep>) {
         let (queue, receiver) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicU64::new(0));
         let handle = KeeperHandle { queue, queued: Arc::clone(&queued) };
-        (Self { outbox, home, recorders, board, relay_keeps, queued, full: false, late: Vec::new() }, handle, receiver)
+        (
+            Self { outbox, home, recorders, board, relay_keeps, queued, clips, full: false, late: Vec::new() },
+            handle,
+            receiver,
+        )
     }
 
     /// Keeps until every handle is gone.
@@ -129,6 +136,10 @@ impl Keeper {
         match what {
             Keep::Started(started) => {
                 if started.kind == StreamKind::Clip && self.full {
+                    // Its recorder does not know yet.
+                    if let Some(recorder) = self.recorders.of(started.camera) {
+                        self.tell_one(started.camera, &recorder, false).await;
+                    }
                     return Ok(());
                 }
                 self.announce(started).await
@@ -171,6 +182,9 @@ impl Keeper {
             Err(error) => {
                 tracing::error!(stream = %started.stream, %error, "a stream could not be announced");
                 self.board.raise(Alarm::State { cause: error.to_string() });
+                if started.kind == StreamKind::Clip {
+                    self.no_room(&StoreError::Io(error.to_string())).await?;
+                }
             }
         }
         Ok(())
@@ -229,6 +243,9 @@ impl Keeper {
         for (stream, reason) in std::mem::take(&mut self.late) {
             self.end(stream, reason, None).await?;
         }
+        if !self.clips {
+            return Ok(());
+        }
         let outbox = self.outbox.clone();
         let room = blocking(move || outbox.room()).await.unwrap_or(0);
         if self.full && room >= RESUME_ROOM {
@@ -246,10 +263,16 @@ impl Keeper {
 
     async fn tell(&self, room: bool) {
         for (camera, recorder) in self.recorders.all() {
-            let outbox = self.outbox.clone();
-            // Where the chain can't be read the recorder's own is the best there is; nothing is written to it meanwhile.
-            let Ok(chain) = blocking(move || outbox.chain(camera)).await else { continue };
-            recorder.send(if room { Input::Room { chain } } else { Input::NoRoom { chain } });
+            self.tell_one(camera, &recorder, room).await;
+        }
+    }
+
+    async fn tell_one(&self, camera: CameraId, recorder: &RecorderHandle, room: bool) {
+        let outbox = self.outbox.clone();
+        match blocking(move || outbox.chain(camera)).await {
+            Ok(chain) => recorder.send(if room { Input::Room { chain } } else { Input::NoRoom { chain } }),
+            // It goes on with what it has; what it hands in is refused here as long as there is no room.
+            Err(error) => tracing::error!(%camera, %error, "a camera's chain can't be read"),
         }
     }
 }
