@@ -381,7 +381,6 @@ impl Player<'_> {
             Some(Fault::Reset) => {
                 let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 rustix::net::sockopt::set_socket_linger(&*writer, Some(Duration::ZERO))?;
-                // Unread data and a linger time of zero make the close a reset, but only the last descriptor closes.
                 return reset(&writer).map(|()| false);
             }
             Some(Fault::GarbageBytes) => self.noise.fill(out),

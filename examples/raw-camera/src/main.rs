@@ -90,8 +90,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             },
         }
     }
-    while arguments.stay {
-        std::thread::park();
+    if arguments.stay {
+        loop {
+            std::thread::park();
+        }
     }
     Ok(())
 }

@@ -323,7 +323,6 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
                 | Fault::Garbage { detail, .. }
                 | Fault::Broken { detail, .. }
                 | Fault::Sandbox { detail }
-                | Fault::NoDecoder { detail }
                 | Fault::NoVideo { offered: detail }
                 | Fault::TooBig { what: detail, .. } => *detail = tame(detail),
                 _ => {}
@@ -394,7 +393,7 @@ pub(crate) fn fill_unit_head(
     number: u64,
     loss: u16,
 ) {
-    let flags = u8::from(key) * KEY | if track == Track::Audio { AUDIO } else { 0 };
+    let flags = (u8::from(key) * KEY) | if track == Track::Audio { AUDIO } else { 0 };
     let body = frame.len() - HEADER;
     frame[..HEADER].copy_from_slice(&header(Kind::Unit, flags, body));
     let head = &mut frame[HEADER..HEADER + UNIT_HEAD];

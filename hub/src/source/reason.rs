@@ -117,14 +117,6 @@ pub enum Fault {
         /// The cause.
         detail: String,
     },
-    /// The decoder for motion detection could not be started.
-    #[error(
-        "motion detection can't start: {detail}; install gstreamer1.0-libav and gstreamer1.0-plugins-bad, or switch motion off"
-    )]
-    NoDecoder {
-        /// The cause.
-        detail: String,
-    },
 }
 
 /// Why a camera is offline.

@@ -18,6 +18,9 @@ use super::backoff::Backoff;
 use super::frames::{FromWorker, Unit};
 use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
 
+/// More frames than a worker can have dropped: half a day at 30 per second.
+const MAX_HOLE: u64 = 1_300_000;
+
 /// How workers are started and watched. The default is right for the hub; tests shorten times.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -161,6 +164,7 @@ impl Supervisor {
         let mut online_since: Option<Instant> = None;
         // A new format waits for its key frame; until then nothing is passed on.
         let mut awaiting_key = true;
+        let mut notes: Vec<String> = Vec::new();
         loop {
             let watch = tokio::select! {
                 watch = attempt.next() => watch,
@@ -198,8 +202,8 @@ impl Supervisor {
                 FromWorker::Unit(unit) => {
                     if unit.track == Track::Video {
                         let frame = first_frame.saturating_add(unit.frame);
-                        if frame < self.next_frame {
-                            return Ok((wrong("frame numbers that go back"), Duration::ZERO));
+                        if !(self.next_frame..self.next_frame.saturating_add(MAX_HOLE)).contains(&frame) {
+                            return Ok((wrong("frame numbers that go back or leap"), Duration::ZERO));
                         }
                         self.next_frame = frame + 1;
                         // The format's own key frame may have been dropped on the way.
@@ -212,7 +216,13 @@ impl Supervisor {
                 }
                 FromWorker::Motion(_) if online_since.is_none() => continue,
                 FromWorker::Motion(sample) => SourceEvent::Motion(sample),
-                FromWorker::Health(health) => SourceEvent::Health(health),
+                FromWorker::Health(health) => {
+                    for note in health.notes.iter().filter(|note| !notes.contains(*note)) {
+                        tracing::warn!(camera = %self.camera.id, name = self.camera.name, note, "about the camera");
+                    }
+                    notes.clone_from(&health.notes);
+                    SourceEvent::Health(health)
+                }
             };
             self.send(event).await?;
         }

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::frames::VERSION;
 use super::frames::{self, HEADER, Header, Kind, MAX_BODY, Ready, ToWorker};
-use super::{Fault, frames::VERSION};
 
 pub mod aac;
 pub mod anchor;
@@ -87,11 +87,10 @@ fn run() -> Result<(), WorkerError> {
             link.message(frames::message(Kind::Proof, &proofs)).map_err(WorkerError::Hub)?;
             return link.drain(Duration::from_secs(2)).await.map_err(WorkerError::Hub);
         }
-        let fault = match eyes.transpose() {
-            Ok(eyes) => Box::pin(session::run(&settings, &mut link, eyes)).await,
-            Err(e) => link::End::Fault(Fault::NoDecoder { detail: e.to_string() }),
-        };
-        match fault {
+        // Without a decoder there is still a picture to record and to watch.
+        let eyes = eyes.and_then(|eyes| eyes.map_err(|e| link.note(no_decoder(&e))).ok());
+        let end = Box::pin(session::run(&settings, &mut link, eyes)).await;
+        match end {
             link::End::HubGone => Ok(()),
             link::End::Fault(fault) => {
                 link.message(frames::message(Kind::Fault, &fault)).map_err(WorkerError::Hub)?;
@@ -99,6 +98,10 @@ fn run() -> Result<(), WorkerError> {
             }
         }
     })
+}
+
+fn no_decoder(error: &crate::motion::EyesError) -> String {
+    format!("no motion detection: {error}; install gstreamer1.0-libav and gstreamer1.0-plugins-bad")
 }
 
 /// A private copy of a descriptor that every child process would inherit.

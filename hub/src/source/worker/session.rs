@@ -32,9 +32,7 @@ const LONG_GOP_US: i64 = 4_500_000;
 /// Runs the session until it ends.
 pub(super) async fn run(settings: &ToWorker, link: &mut Link, eyes: Option<Eyes>) -> End {
     let group = Arc::new(SessionGroup::default());
-    let end = match Box::pin(drive(settings, link, eyes, group.clone())).await {
-        Err(end) => end,
-    };
+    let Err(end) = Box::pin(drive(settings, link, eyes, group.clone())).await;
     // The session is dropped by now; some cameras count sessions and refuse the next one until they are told.
     let _ = timeout(Duration::from_millis(300), group.await_teardown()).await;
     end
@@ -247,15 +245,14 @@ impl Receiver {
         let Some((anchor, _)) = &mut self.anchors else { return Ok(()) };
         let pts_us = anchor.place(picture.timestamp, now_us);
         link.health.clock_jumps = anchor.jumps();
-        if picture.key {
-            if let Some(last) = self.last_key_us.replace(pts_us)
-                && pts_us - last > LONG_GOP_US
-            {
-                link.note(format!(
-                    "key frames are {} s apart; set the camera's I-frame interval to 2 s and switch off H.264+/Smart codec",
-                    (pts_us - last) / 1_000_000
-                ));
-            }
+        if picture.key
+            && let Some(last) = self.last_key_us.replace(pts_us)
+            && pts_us - last > LONG_GOP_US
+        {
+            link.note(format!(
+                "key frames are {} s apart; set the camera's I-frame interval to 2 s and switch off H.264+/Smart codec",
+                (pts_us - last) / 1_000_000
+            ));
         }
         for quirk in self.video.quirks() {
             link.quirk(*quirk);
