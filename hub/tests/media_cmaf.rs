@@ -43,6 +43,8 @@ struct Muxed {
     /// Where every key frame's chunk begins, after the init segment.
     groups: Vec<usize>,
     init: usize,
+    /// Where on the clip's time line the file's begins.
+    origin: i64,
 }
 
 fn mux(video: &Track, audio: Option<&Track>) -> Muxed {
@@ -58,6 +60,13 @@ fn mux(video: &Track, audio: Option<&Track>) -> Muxed {
     let init = bytes.len();
     let mut groups = Vec::new();
     let mut clock = DecodeClock::new(None);
+    // As in the hub: streams start long after the camera has shown how far it reorders.
+    for unit in &video.samples[..60] {
+        clock.next(unit.pts_us - 3_600_000_000, unit.key);
+    }
+    clock.reconnect(None);
+    let base = video.samples[0].pts_us;
+    let origin = clock.clone().next(0, true).dts_us;
     let mut sound = audio.map(|a| a.samples.as_slice()).unwrap_or_default();
     let mut sequence = 0;
     let mut next = || {
@@ -70,7 +79,7 @@ fn mux(video: &Track, audio: Option<&Track>) -> Muxed {
             let sample = Sample {
                 track: AUDIO_TRACK,
                 sequence: next(),
-                dts: u64::try_from((first.pts_us * rate + 500_000) / 1_000_000).unwrap(),
+                dts: u64::try_from(((first.pts_us - base - origin) * rate + 500_000) / 1_000_000).unwrap(),
                 composition_offset: 0,
                 duration: 1024,
                 key: true,
@@ -81,11 +90,11 @@ fn mux(video: &Track, audio: Option<&Track>) -> Muxed {
         if unit.key {
             groups.push(bytes.len());
         }
-        let timing = clock.next(unit.pts_us - video.samples[0].pts_us, unit.key);
+        let timing = clock.next(unit.pts_us - base, unit.key);
         let sample = Sample {
             track: VIDEO_TRACK,
             sequence: next(),
-            dts: u64::try_from(timing.dts_us).unwrap(),
+            dts: u64::try_from(timing.dts_us - origin).unwrap(),
             composition_offset: i32::try_from(timing.pts_us - timing.dts_us).unwrap(),
             duration: timing.duration_us,
             key: unit.key,
@@ -94,7 +103,7 @@ fn mux(video: &Track, audio: Option<&Track>) -> Muxed {
         let header = write_chunk(&sample, &unit.data, &mut bytes).unwrap();
         assert_eq!(&bytes[before + header..], unit.data);
     }
-    Muxed { bytes, groups, init }
+    Muxed { bytes, groups, init, origin }
 }
 
 #[test]
@@ -127,7 +136,7 @@ fn real_clips_play_picture_for_picture() {
         let shown = run("ffprobe", &[&stamps[..], &[whole.to_str().unwrap()]].concat());
         for (line, unit) in shown.lines().zip(&video.samples) {
             let shown: f64 = line.trim_end_matches(',').parse().unwrap();
-            let wanted = (unit.pts_us - video.samples[0].pts_us) as f64 / 1e6;
+            let wanted = (unit.pts_us - video.samples[0].pts_us - muxed.origin) as f64 / 1e6;
             assert!((shown - wanted).abs() < 2e-6, "{name}: shown at {shown}, wanted {wanted}");
         }
     }

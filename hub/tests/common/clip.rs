@@ -88,7 +88,7 @@ fn track(trak: &Trak, file: &[u8]) -> Track {
         let mut i = 0;
         for entry in &ctts.entries {
             for _ in 0..entry.sample_count {
-                times[i] += i64::from(entry.sample_offset);
+                times[i] += entry.sample_offset;
                 i += 1;
             }
         }
