@@ -1,5 +1,7 @@
 //! `privet-hub`: the hub and the command line that talks to it.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 mod cli;
