@@ -3,6 +3,8 @@
 //! - [`House`] with a scratch folder that goes with it, and cameras;
 //! - [`lying`]: a relay that lies.
 
+#![forbid(unsafe_code)]
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod lying;

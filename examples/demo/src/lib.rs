@@ -5,6 +5,8 @@
 //! - [`blind`]: searches what the relay got for what the camera sent;
 //! - [`film`]: looks into the films that phones save.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 
 pub mod blind;

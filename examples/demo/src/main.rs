@@ -1,5 +1,7 @@
 //! `privet-demo`: a camera, a relay, a hub and a phone on this machine, and what they do.
 
+#![forbid(unsafe_code)]
+
 mod story;
 
 use std::path::PathBuf;

@@ -6,6 +6,8 @@
 //! - [`server`]: the RTSP server;
 //! - [`pictures`]: the other end: decodes an MP4 and reads the counters back.
 
+#![forbid(unsafe_code)]
+
 pub mod pattern;
 pub mod pictures;
 pub mod scene;

@@ -1,5 +1,7 @@
 //! `privet-fake-camera`: an RTSP camera for a house without one.
 
+#![forbid(unsafe_code)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The raw camera as a process: `privet-raw-camera --file clip.mp4 --fault freeze --after 100`.
 
+#![forbid(unsafe_code)]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -6,6 +6,8 @@
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with.
 
+#![forbid(unsafe_code)]
+
 mod figure;
 mod film;
 mod hub;
