@@ -4,7 +4,6 @@
 //! - [`lying`]: a relay that lies.
 
 #![forbid(unsafe_code)]
-
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod lying;
