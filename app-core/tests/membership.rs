@@ -116,7 +116,7 @@ async fn a_phone_that_was_away_catches_up_in_order() {
     let phone = home.phone("phone").await;
     phone.shut_down().await.unwrap();
     for _ in 0..20 {
-        home.hub.say(&[HubMessage::Heartbeat]).await;
+        home.hub.say(&[HubMessage::Heartbeat { every_s: 60 }]).await;
     }
     let guest = home.phone("guest").await;
     home.hub.clip(2, |_, _| {}).await;

@@ -99,7 +99,7 @@ impl Hub {
 
         let board = Board::new();
         let recorders = Recorders::default();
-        let invitations = home.invitations(wall())?;
+        let rendezvous = home.rendezvous(wall())?;
         let home = HomeHandle::spawn(home).map_err(|e| StoreError::Io(e.to_string()))?;
         let (connections, connection) = watch::channel(None);
         let live = LiveSender::new(connection.clone(), board.clone());
@@ -113,7 +113,7 @@ impl Hub {
         };
         let keepers = [keep(true), keep(false)];
         let pairings = Pairings::default();
-        invitations.into_iter().for_each(|invitation| pairings.resume(invitation));
+        rendezvous.into_iter().for_each(|one| pairings.resume(one));
 
         let mut hub = Self {
             uplink: Uplink {

@@ -15,7 +15,3 @@ pub use blobs::{BlobInfo, BlobName, BlobNameError, BlobWriter, Blobs};
 pub use disk::free_bytes;
 pub use disk_store::DiskStore;
 pub use sealed::SealedStore;
-
-/// The store's name before it moved to redb.
-#[doc(hidden)]
-pub type SledStore = DiskStore;

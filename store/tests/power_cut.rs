@@ -1,6 +1,6 @@
 //! The power goes at any moment. What the disk was told to keep is there; of everything written later, any set of 4 KiB pages may
 //! have made it, each as one of the versions written since. Whatever [`Store::commit`] acknowledged must be there, whole; the
-//! commit that was under way is there whole or not at all. (`examples/sled_power_cut.rs` does the same to sled.)
+//! commit that was under way is there whole or not at all. (The program in `sled-power-cut/` does the same to sled.)
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;

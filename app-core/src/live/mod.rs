@@ -1,7 +1,7 @@
 //! A camera now: opened record by record as it arrives, pulled item by item.
 //!
 //! The story of a live view:
-//! 1. [`open`] asks the hub to watch the camera ([`PhoneMessage::Watch`], renewed while the view is open) and waits until the
+//! 1. [`open`] asks the hub to watch the camera (`Watch`, renewed while the view is open) and waits until the
 //!    log tells the stream's key.
 //! 2. `follow` follows that stream at the relay and opens each record as it arrives; pictures are [`Trust::Pending`].
 //! 3. At a segment's end its signature is checked: [`LiveItem::Segment`] says Verified or Broken, and a broken one never

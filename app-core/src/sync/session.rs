@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use privet_home::{Env, HubMessage, LogError, PhoneMessage, Received};
 use privet_protocol::random::SystemRandom;
-use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Code, Connection, LogItem};
 use tokio::sync::Mutex;
 
@@ -62,9 +61,8 @@ async fn follow_log(
             Ok(Some(LogItem::Entry { seq, bytes })) => {
                 core.relay_head(seq);
                 silence.lock().await.heard(started.elapsed());
-                if let Some(beat) = follower.take(seq, bytes).await?
-                    && let Some(heartbeat) = silence.lock().await.beat(beat)
-                {
+                if let Some(heartbeat) = follower.take(seq, bytes).await? {
+                    silence.lock().await.rhythm(heartbeat);
                     core.learned(heartbeat);
                 }
             }
@@ -97,13 +95,13 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Takes an entry; says when it was made if it is a heartbeat.
-    async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Timestamp>> {
+    /// Takes an entry; a heartbeat says how often the hub makes one.
+    async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Duration>> {
         let received = match self.core.take_entry(seq, bytes).await? {
             Ok(received) => received,
             Err(error) => return self.refuse(seq, error).await.map(|()| None),
         };
-        let beat = match &received {
+        let heartbeat = match &received {
             Received::Waiting => return Ok(None),
             Received::Removed => {
                 let _ = self.connection.ack_log(seq).await;
@@ -113,7 +111,9 @@ impl Follower<'_> {
                 self.rejoin("the hub made the group anew").await?;
                 None
             }
-            Received::Message { at, message: HubMessage::Heartbeat, .. } => Some(*at),
+            Received::Message { message: HubMessage::Heartbeat { every_s }, .. } => {
+                Some(Duration::from_secs(u64::from(*every_s).clamp(1, 86_400)))
+            }
             _ => None,
         };
         if received == Received::Rejoined {
@@ -123,7 +123,7 @@ impl Follower<'_> {
         if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {
             self.acknowledge().await?;
         }
-        Ok(beat)
+        Ok(heartbeat)
     }
 
     /// Names what is wrong with an entry, and ends the session unless it can go on.

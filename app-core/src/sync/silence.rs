@@ -1,19 +1,15 @@
 //! When the hub has been silent for too long. Pure: time comes in.
 //!
-//! The hub makes a log entry at least once in its heartbeat, which its owner may set; a phone learns it from the heartbeats'
-//! own times and takes [`HEARTBEAT`] until then. A phone that is connected and hears nothing for three of them, or that comes
-//! and finds the log's end older than that, can't tell a dead hub from a relay that withholds; it says so, once for each
-//! silence.
+//! The hub makes a log entry at least once in its heartbeat, and each heartbeat says how long that is; a phone takes
+//! [`HEARTBEAT`] until it has heard one. A phone that is connected and hears nothing for three of them, or that comes and finds
+//! the log's end older than that, can't tell a dead hub from a relay that withholds; it says so, once for each silence.
 
 use std::time::Duration;
 
 use privet_protocol::time::Timestamp;
 
-/// How often the hub makes an entry, unless it shows otherwise.
+/// How often the hub makes an entry, unless it says otherwise.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
-/// What can be learned: from this to a day.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(86_400);
 /// How far the clocks of hub and phone may differ.
 const CLOCKS: Duration = Duration::from_secs(60);
 /// So many missed ones are told.
@@ -23,15 +19,13 @@ const MISSED: u32 = 3;
 pub(crate) struct Silence {
     heard: Duration,
     told: bool,
-    last_beat: Option<Timestamp>,
-    learned: Option<Duration>,
-    recent: [Option<Duration>; 3],
+    heartbeat: Duration,
 }
 
 impl Silence {
-    /// Counts from `now` on.
-    pub(crate) fn new(now: Duration, learned: Option<Duration>) -> Self {
-        Self { heard: now, told: false, last_beat: None, learned, recent: [None; 3] }
+    /// Counts from `now` on; `heartbeat` is what the hub said in an earlier session.
+    pub(crate) fn new(now: Duration, heartbeat: Option<Duration>) -> Self {
+        Self { heard: now, told: false, heartbeat: heartbeat.unwrap_or(HEARTBEAT) }
     }
 
     /// An entry came.
@@ -40,19 +34,9 @@ impl Silence {
         self.told = false;
     }
 
-    /// The entry was a heartbeat that the hub made at `at`.
-    pub(crate) fn beat(&mut self, at: Timestamp) -> Option<Duration> {
-        let between = self.last_beat.replace(at).map(|last| at.since(last));
-        if let Some(between) = between.filter(|between| *between >= SHORTEST) {
-            self.recent = [self.recent[1], self.recent[2], Some(between.min(LONGEST))];
-            // A hub that reconnects beats at once, one that was away beats late: the middle of three is neither.
-            self.learned = Some(match self.recent {
-                [Some(a), Some(b), Some(c)] => a.max(b).min(a.min(b).max(c)),
-                [None, Some(b), Some(c)] => b.max(c),
-                _ => between.min(LONGEST) * 2,
-            });
-        }
-        self.learned
+    /// The hub said how often it makes an entry.
+    pub(crate) fn rhythm(&mut self, heartbeat: Duration) {
+        self.heartbeat = heartbeat;
     }
 
     /// Everything there is was read, and the newest of it was made at `made`: how long ago that was, when it is too long.
@@ -66,7 +50,7 @@ impl Silence {
     }
 
     fn patience(&self) -> Duration {
-        self.learned.unwrap_or(HEARTBEAT) * MISSED
+        self.heartbeat.saturating_mul(MISSED)
     }
 
     /// How long the hub has been silent, when that is to be told now.
@@ -100,19 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn the_heartbeat_is_learned_from_the_hub() {
+    fn patience_is_three_of_what_the_hub_says() {
         let mut silence = Silence::new(s(0), None);
-        let learned: Vec<_> = [0, 10, 12, 22, 622, 632, 642]
-            .into_iter()
-            .map(|at| {
-                silence.heard(s(1));
-                silence.beat(Timestamp(at * 1000))
-            })
-            .collect();
-        let expected = [None, Some(20), Some(10), Some(10), Some(10), Some(10), Some(10)];
-        assert_eq!(learned, expected.map(|seconds| seconds.map(s)));
-        assert_eq!(silence.check(s(31)), None);
-        assert_eq!(silence.check(s(32)), Some(s(31)));
+        silence.rhythm(s(10));
+        assert_eq!(silence.check(s(30)), None);
+        assert_eq!(silence.check(s(31)), Some(s(31)));
     }
 
     #[test]

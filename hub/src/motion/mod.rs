@@ -1,4 +1,4 @@
-//! What is worth a clip. [`Eyes`] decode in the camera's worker process, a [`scale`]d-down picture goes to the [`Detector`].
+//! What is worth a clip. `eyes` decode in the camera's worker process, a [`scale`]d-down picture goes to the [`Detector`].
 //!
 //! Decoding and detection never stop the video: they sit on another thread behind a short queue that drops.
 

@@ -40,13 +40,19 @@ pub(super) async fn heartbeats(uplink: Uplink, connection: Connection) -> Result
         tokio::select! {
             _ = beat.tick() => {
                 uplink.board.round_trip(connection.round_trip());
-                uplink.home.call(|home, env| home.append(&[HubMessage::Heartbeat], Batch::new(), env)).await??;
+                let heartbeat = sign_of_life(&uplink);
+                uplink.home.call(|home, env| home.append(&[heartbeat], Batch::new(), env)).await??;
             }
             _ = refresh.tick() => {
                 uplink.home.call(|home, env| home.refresh(env)).await??;
             }
         }
     }
+}
+
+/// Says when the next one comes, so that a phone knows from its first one on how long silence is normal.
+pub(super) fn sign_of_life(uplink: &Uplink) -> HubMessage {
+    HubMessage::Heartbeat { every_s: u32::try_from(uplink.heartbeat.as_secs()).unwrap_or(u32::MAX).max(1) }
 }
 
 /// Tells the members when cameras come, go or change.

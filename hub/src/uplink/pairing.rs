@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use privet_home::{AdmitError, HomeError, HubMessage, Invitation, RelayAddress};
+use privet_home::{AdmitError, HomeError, HubMessage, Invitation, RelayAddress, Rendezvous};
 use privet_protocol::id::{DeviceId, PairingId};
 use privet_relay_client::{ClientKey, Code, Connection, LogItem, Rights, Side};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::home::{HomeHandle, Stopping};
+use super::log::sign_of_life;
 use super::{Uplink, UplinkError};
 use crate::time::wall;
 
@@ -62,7 +63,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Open {
-    invitation: Invitation,
+    rendezvous: Rendezvous,
     listener: Option<mpsc::UnboundedSender<PairingEvent>>,
     /// Mailbox messages up to this one were tried.
     tried: u64,
@@ -86,13 +87,13 @@ impl Pairings {
             Err(error) => return Ok(Err(error)),
         };
         let (listener, events) = mpsc::unbounded_channel();
-        self.add(invitation.clone(), Some(listener));
+        self.add((&invitation).into(), Some(listener));
         Ok(Ok((invitation, events)))
     }
 
-    /// A QR code of an earlier run that is still good.
-    pub fn resume(&self, invitation: Invitation) {
-        self.add(invitation, None);
+    /// A QR code of an earlier run that is still good, or whose phone waits for its answer.
+    pub fn resume(&self, rendezvous: Rendezvous) {
+        self.add(rendezvous, None);
     }
 
     /// Nobody looks at the QR code any more: it is worth nothing from now on.
@@ -121,9 +122,9 @@ impl Pairings {
         self.0.arrivals.notify_waiters();
     }
 
-    fn add(&self, invitation: Invitation, listener: Option<mpsc::UnboundedSender<PairingEvent>>) {
-        let open = Open { listener, tried: 0, joined: None, arrived: false, invitation };
-        self.lock().insert(open.invitation.pairing, open);
+    fn add(&self, rendezvous: Rendezvous, listener: Option<mpsc::UnboundedSender<PairingEvent>>) {
+        let open = Open { listener, tried: 0, joined: None, arrived: false, rendezvous };
+        self.lock().insert(open.rendezvous.pairing, open);
         self.0.opened.notify_one();
     }
 
@@ -150,11 +151,11 @@ pub(super) async fn serve(uplink: Uplink, connection: Connection) -> Result<(), 
     let mut served = Vec::new();
     let mut tasks: JoinSet<Result<(), UplinkError>> = JoinSet::new();
     loop {
-        let open: Vec<Invitation> = uplink.pairings.lock().values().map(|o| o.invitation.clone()).collect();
-        for invitation in open {
-            if !served.contains(&invitation.pairing) {
-                served.push(invitation.pairing);
-                tasks.spawn(serve_one(uplink.clone(), connection.clone(), invitation));
+        let open: Vec<Rendezvous> = uplink.pairings.lock().values().map(|o| o.rendezvous.clone()).collect();
+        for rendezvous in open {
+            if !served.contains(&rendezvous.pairing) {
+                served.push(rendezvous.pairing);
+                tasks.spawn(serve_one(uplink.clone(), connection.clone(), rendezvous));
             }
         }
         tokio::select! {
@@ -172,11 +173,11 @@ pub(super) async fn serve(uplink: Uplink, connection: Connection) -> Result<(), 
     }
 }
 
-async fn serve_one(uplink: Uplink, connection: Connection, invitation: Invitation) -> Result<(), UplinkError> {
-    let pairing = invitation.pairing;
-    let left = invitation.until.since(wall());
+async fn serve_one(uplink: Uplink, connection: Connection, rendezvous: Rendezvous) -> Result<(), UplinkError> {
+    let pairing = rendezvous.pairing;
+    let left = rendezvous.until.since(wall());
     let outcome = tokio::select! {
-        outcome = meet(&uplink, &connection, &invitation) => outcome,
+        outcome = meet(&uplink, &connection, &rendezvous) => outcome,
         () = tokio::time::sleep(left) => Ok(()),
         () = cancelled(&uplink.pairings, pairing) => Ok(()),
     };
@@ -193,25 +194,25 @@ async fn serve_one(uplink: Uplink, connection: Connection, invitation: Invitatio
             Err(error) => PairingEvent::Refused { cause: error.to_string(), over: true },
         });
     }
-    match connection.close_mailbox(invitation.mailbox).await {
+    match connection.close_mailbox(rendezvous.mailbox).await {
         Err(error) if error.refusal().is_none() => Err(error.into()),
         _ => outcome,
     }
 }
 
 /// Waits for a phone, lets it in, and waits until it has arrived.
-async fn meet(uplink: &Uplink, connection: &Connection, invitation: &Invitation) -> Result<(), UplinkError> {
+async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous) -> Result<(), UplinkError> {
     let pairings = &uplink.pairings;
-    let pairing = invitation.pairing;
-    let key = ClientKey::from_seed(&invitation.mailbox_key)?.public();
-    match connection.open_mailbox(invitation.mailbox, key, invitation.until).await {
+    let pairing = rendezvous.pairing;
+    let key = ClientKey::from_seed(&rendezvous.mailbox_key)?.public();
+    match connection.open_mailbox(rendezvous.mailbox, key, rendezvous.until).await {
         Ok(()) => {}
         // An earlier connection opened it.
         Err(error) if error.refusal() == Some(Code::Conflict) => {}
         Err(error) => return Err(error.into()),
     }
     let _ = pairings.with(pairing, |open| open.tell(PairingEvent::Ready));
-    let mut requests = connection.collect(invitation.mailbox, Side::Hub, 1).await?;
+    let mut requests = connection.collect(rendezvous.mailbox, Side::Hub, 1).await?;
     while let Some(item) = requests.next().await? {
         let LogItem::Entry { seq, bytes } = item else { continue };
         let admitted_before = pairings.with(pairing, |open| open.joined.is_some()).unwrap_or(false);
@@ -248,7 +249,7 @@ async fn meet(uplink: &Uplink, connection: &Connection, invitation: &Invitation)
         let first = pairings.with(pairing, |open| open.joined.replace(device).is_none()).unwrap_or(true);
         connection.grant(admitted.capability, Rights::PHONE).await?;
         log_is_out(uplink).await?;
-        connection.post(invitation.mailbox, Side::Phone, admitted.answer).await?;
+        connection.post(rendezvous.mailbox, Side::Phone, admitted.answer).await?;
         if first {
             tracing::info!(%device, "a phone was let in");
             let safety_number = number.map(|n| n.to_string());
@@ -260,10 +261,10 @@ async fn meet(uplink: &Uplink, connection: &Connection, invitation: &Invitation)
     Ok(())
 }
 
-/// What a newcomer must know: the cameras, and the streams that are open, from their next segment on.
+/// What a newcomer must know: the cameras, the streams that are open, from their next segment on, and the hub's rhythm.
 pub(super) fn snapshot(uplink: &Uplink) -> Vec<HubMessage> {
     let streams = uplink.recorders.open_streams().into_iter().map(HubMessage::StreamStarted);
-    std::iter::once(HubMessage::Cameras(uplink.board.cameras())).chain(streams).collect()
+    [HubMessage::Cameras(uplink.board.cameras()), sign_of_life(uplink)].into_iter().chain(streams).collect()
 }
 
 /// Waits until the relay has the whole log.

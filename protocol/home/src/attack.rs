@@ -104,7 +104,7 @@ impl Home {
     /// After every attack the home lives on.
     fn lives(&mut self) {
         let env = Env::new(NOW, &self.random);
-        self.hub.append(&[HubMessage::Heartbeat], Batch::new(), env).unwrap();
+        self.hub.append(&[HubMessage::Heartbeat { every_s: 60 }], Batch::new(), env).unwrap();
         self.catch_up();
         assert_eq!(self.ann.position(), self.hub.head());
         let env = Env::new(NOW, &self.random);
@@ -154,7 +154,7 @@ fn a_phones_commit_is_refused_by_phones_and_hub() {
 fn a_phones_message_is_no_log_entry() {
     let mut home = Home::new();
     let position = home.ann.position();
-    let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat));
+    let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat { every_s: 60 }));
     let payload = Payload { generation: 1, seq: position.seq + 1, prev: position.hash, at: NOW, body };
     let raw = home.ben.raw();
     let message = raw.group.create_message(raw.provider, &raw.leaf, &privet_protocol::cbor::encode(&payload)).unwrap();
@@ -364,7 +364,7 @@ fn numbers_inside_the_signed_content_stop_replays_by_insiders() {
     let mut home = Home::new();
     let at = home.ann.position();
     let say = |home: &mut Home, seq: u64, prev: [u8; 32], generation: u32| {
-        let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat));
+        let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat { every_s: 60 }));
         let payload = privet_protocol::cbor::encode(&Payload { generation, seq, prev, at: NOW, body });
         let raw = home.hub.raw();
         Place::message(&raw.group.create_message(raw.provider, &raw.leaf, &payload).unwrap().to_bytes().unwrap())

@@ -46,7 +46,7 @@ pub use crate::log::{LogEntry, LogPosition};
 pub use crate::message::{
     CameraInfo, CameraState, EndReason, HubMessage, Member, PhoneMessage, StreamEnded, StreamKind, StreamStarted,
 };
-pub use crate::pairing::{Invitation, Offer, OfferError, RelayAddress};
+pub use crate::pairing::{Invitation, Offer, OfferError, RelayAddress, Rendezvous};
 pub use crate::phone::{JoinAttempt, MemberChange, Outgoing, PhoneHome, Received, UPDATE_AFTER};
 pub use crate::policy::PolicyError;
 pub use crate::safety::SafetyNumber;

@@ -60,7 +60,10 @@ pub enum HubMessage {
         name: String,
     },
     /// Nothing new: the log's head is this entry. Its number and the hash before it stand in every message.
-    Heartbeat,
+    Heartbeat {
+        /// The next entry comes within so many seconds while the hub has a relay.
+        every_s: u32,
+    },
     /// The home's relay is another one from now on.
     RelayMoved(RelayAddress),
     /// A kind this version does not know. Never sent.

@@ -241,7 +241,7 @@ fn a_code_is_good_once_for_ten_minutes_and_five_attempts() {
     let invitation = world.hub.invite(&relay(), TEN_MINUTES, env).unwrap();
     let offer = offer_of(&invitation, world.now).unwrap();
     let asked = request(&offer, &world).unwrap();
-    assert_eq!(world.hub.invitations(world.now).unwrap().len(), 1);
+    assert_eq!(world.hub.rendezvous(world.now).unwrap().len(), 1);
     world.pass(TEN_MINUTES);
     assert_eq!(offer_of(&invitation, world.now).unwrap_err(), OfferError::Expired { until: invitation.until });
     assert_eq!(request(&offer, &world).unwrap_err(), JoinError::Expired);
@@ -250,13 +250,15 @@ fn a_code_is_good_once_for_ten_minutes_and_five_attempts() {
         world.hub.admit(pairing, bytes, &[], env)
     };
     assert_eq!(admit(&mut world, invitation.pairing, &asked).unwrap_err(), AdmitError::Expired);
-    assert!(world.hub.invitations(world.now).unwrap().is_empty());
+    assert!(world.hub.rendezvous(world.now).unwrap().is_empty());
 
     // Used: the same phone may ask again, another may not.
     let (invitation, attempt, _) = world.begin("Ann");
     let offer = offer_of(&invitation, world.now).unwrap();
     let second = request(&offer, &world).unwrap();
     let first = admit(&mut world, invitation.pairing, attempt.request()).unwrap();
+    // A hub that was killed before it answered finds the mailbox again.
+    assert!(world.hub.rendezvous(world.now).unwrap().iter().any(|r| r.mailbox == offer.mailbox()));
     let again = admit(&mut world, invitation.pairing, attempt.request()).unwrap();
     assert_eq!(first.answer, again.answer);
     assert_eq!(first.member, again.member);

@@ -1,6 +1,6 @@
 //! The QUIC client that hub and phone share. The protocol: `docs/reference/relay-protocol.md`.
 //!
-//! * [`connect`] makes an authenticated [`Connection`] to a relay that is who the [`RelayTarget`] says.
+//! * [`connect()`] makes an authenticated [`Connection`] to a relay that is who the [`RelayTarget`] says.
 //! * Every verb of the protocol is a method of [`Connection`]; long answers are pulled from [`LogReader`],
 //!   [`SegmentReader`] and [`Follower`], long bodies are pushed into a [`SegmentWriter`].
 //! * Every `next`, `read` and `write` may be dropped and called again without losing or repeating a byte. A request that is

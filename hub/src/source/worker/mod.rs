@@ -2,9 +2,9 @@
 //! a fresh one, so nothing that a camera did outlives its connection.
 //!
 //! 1. Descriptor 0 is the socket to the hub, descriptor 1 the TCP connection to the camera, both made by the hub.
-//! 2. It reads its settings, loads the decoder if motion is wanted, and shuts itself in ([`sandbox`]).
-//! 3. It talks RTSP ([`session`]), joins packets to units ([`depacketize`], [`aac`]), sets their time right ([`anchor`]) and
-//!    passes them on ([`sender`]).
+//! 2. It reads its settings, loads the decoder if motion is wanted, and shuts itself in (`sandbox`).
+//! 3. It talks RTSP (`session`), joins packets to units (`depacketize`, `aac`), sets their time right (`anchor`) and
+//!    passes them on (`sender`).
 //! 4. When the connection ends, it says why and ends.
 
 use std::fs::File;

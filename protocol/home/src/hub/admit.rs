@@ -16,11 +16,12 @@ use crate::Env;
 use crate::crypto::{SecretBytes, sha256};
 use crate::error::{AdmitError, HomeError};
 use crate::group;
-use crate::identity::{Fingerprint, Role};
+use crate::identity::Role;
 use crate::log::LogEntry;
 use crate::message::{HubMessage, Member};
 use crate::pairing::{
-    Answer, Invitation, Keys, MAX_ATTEMPTS, Offer, RelayAddress, Request, RequestError, open_request, seal_answer,
+    Answer, Invitation, Keys, MAX_ATTEMPTS, Offer, RelayAddress, Rendezvous, Request, RequestError, open_request,
+    seal_answer,
 };
 use crate::record::load_record;
 
@@ -59,6 +60,7 @@ impl HubHome {
             mailbox: offer.mailbox(),
             relay: relay.clone(),
             until: offer.until(),
+            mailbox_key: SecretBytes::new(offer.mailbox_key().to_vec()),
             phase: Phase::Open { psk: SecretBytes::new(psk.to_vec()), attempts_left: MAX_ATTEMPTS },
         };
         let mut batch = Batch::new();
@@ -70,14 +72,17 @@ impl HubHome {
         Ok(invitation(&offer))
     }
 
-    /// The pairings that are open.
+    /// The mailboxes to serve: those of open pairings, and those whose phone may still wait for its answer because the hub
+    /// stopped between letting it in and answering.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn invitations(&self, now: Timestamp) -> Result<Vec<Invitation>, HomeError> {
-        let hub = self.identity_fingerprint();
-        let open = pairings(&self.store)?.into_iter().filter(|pairing| now < pairing.until);
-        Ok(open.filter_map(|pairing| offer(&pairing, hub).map(|offer| invitation(&offer))).collect())
+    pub fn rendezvous(&self, now: Timestamp) -> Result<Vec<Rendezvous>, HomeError> {
+        let served = pairings(&self.store)?.into_iter().filter(|p| now < p.until && !matches!(p.phase, Phase::Closed));
+        let rendezvous = |p: Pairing| {
+            Some(Rendezvous { pairing: p.id, mailbox: p.mailbox, mailbox_key: p.mailbox_key.key()?, until: p.until })
+        };
+        Ok(served.filter_map(rendezvous).collect())
     }
 
     /// Closes a pairing, whatever its state.
@@ -256,11 +261,6 @@ fn acceptable(work: &Work<'_>, request: &Request) -> Result<openmls::prelude::Ke
 
 fn invalid(cause: &'static str) -> AdmitError {
     AdmitError::Invalid { cause: cause.into(), attempts_left: 0 }
-}
-
-fn offer(pairing: &Pairing, hub: Fingerprint) -> Option<Offer> {
-    let Phase::Open { psk, .. } = &pairing.phase else { return None };
-    Offer::new(pairing.id, psk.key()?, hub, pairing.until, pairing.relay.clone())
 }
 
 fn invitation(offer: &Offer) -> Invitation {

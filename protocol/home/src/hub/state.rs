@@ -178,6 +178,8 @@ pub(super) struct Pairing {
     pub(super) mailbox: MailboxId,
     pub(super) relay: RelayAddress,
     pub(super) until: Timestamp,
+    /// The seed of the mailbox's relay capability. It opens nothing that the mailbox holds.
+    pub(super) mailbox_key: SecretBytes,
     pub(super) phase: Phase,
 }
 

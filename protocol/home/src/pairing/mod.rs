@@ -58,6 +58,32 @@ pub struct Invitation {
     pub until: Timestamp,
 }
 
+/// Where the hub meets the phone of one pairing: what is needed to serve the mailbox, and no more.
+#[derive(Clone)]
+pub struct Rendezvous {
+    /// The pairing's id.
+    pub pairing: PairingId,
+    /// The mailbox at the relay.
+    pub mailbox: MailboxId,
+    /// The seed of the mailbox's capability key (Ed25519).
+    pub mailbox_key: Zeroizing<[u8; 32]>,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl From<&Invitation> for Rendezvous {
+    fn from(invitation: &Invitation) -> Self {
+        let &Invitation { pairing, mailbox, ref mailbox_key, until, .. } = invitation;
+        Self { pairing, mailbox, mailbox_key: mailbox_key.clone(), until }
+    }
+}
+
+impl std::fmt::Debug for Rendezvous {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rendezvous({:?}, until {})", self.pairing, self.until)
+    }
+}
+
 impl std::fmt::Debug for Invitation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Invitation({:?}, until {})", self.pairing, self.until)
