@@ -8,6 +8,7 @@ use privet_relay_client::{ClientError, Code};
 use privet_segment::{Header, StoredSegment};
 
 use super::{FetchProgress, Inner, OPEN, Opened, Part, tampered};
+use crate::clock;
 use crate::error::{CoreError, Result};
 use crate::events::TrustAlert;
 use crate::mp4;
@@ -20,6 +21,10 @@ const CONNECTION: Duration = Duration::from_secs(15);
 const STANDSTILL: Duration = Duration::from_secs(20);
 /// How often a broken transfer is resumed without any progress in between.
 const TRIES: u32 = 3;
+/// How long to wait for a segment that the hub is still sending.
+const ARRIVAL: Duration = Duration::from_secs(10);
+/// A clip that ended this long ago may be wholly unknown to the relay yet.
+const RECENT: Duration = Duration::from_secs(60);
 /// A sealed segment is never longer than this.
 const MAX_SEGMENT: u64 = 256 << 20;
 
@@ -149,11 +154,24 @@ impl Inner {
     /// Fetches segment `index` into the cache, from where an earlier try broke off.
     async fn fetch(&self, index: u64) -> Result<Bytes> {
         let mut tries = 0;
+        let asked = tokio::time::Instant::now();
         loop {
             let before = self.core.cache.partial(&self.stream, index);
             match self.transfer(index, before).await {
                 Ok(blob) => return Ok(blob),
                 Err(TransferError::Final(error)) => return Err(error),
+                Err(TransferError::Absent(error)) => {
+                    if !self.on_its_way().await {
+                        return Err(error);
+                    }
+                    if asked.elapsed() > ARRIVAL {
+                        let reason =
+                            format!("segment {index} of clip {} is still on its way from the hub", self.stream);
+                        let retry_after_ms = u64::try_from(ARRIVAL.as_millis()).ok();
+                        return Err(CoreError::Network { reason, retry_after_ms });
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
                 Err(TransferError::Broken(error)) => {
                     if self.core.cache.partial(&self.stream, index) > before {
                         tries = 0;
@@ -165,6 +183,15 @@ impl Inner {
                     tokio::time::sleep(Duration::from_millis(200) * tries).await;
                 }
             }
+        }
+    }
+
+    /// Whether what the relay lacks may still come: a clip is told of before all of it is sent.
+    async fn on_its_way(&self) -> bool {
+        let Ok(connection) = self.core.connection(CONNECTION).await else { return false };
+        match connection.stat(self.stream).await {
+            Ok(state) => state.finished.is_none(),
+            Err(_) => clock::now().since(self.ended.ended) < RECENT,
         }
     }
 
@@ -199,7 +226,7 @@ impl Inner {
         match error {
             ClientError::Refused(refusal) if matches!(refusal.code, Code::Gone | Code::NotFound) => {
                 self.core.cache.drop_partial(&self.stream, index);
-                TransferError::Final(CoreError::NotFound {
+                TransferError::Absent(CoreError::NotFound {
                     what: format!(
                         "segment {index} of clip {}: it is neither on this phone nor at the relay any more",
                         self.stream
@@ -231,6 +258,8 @@ impl Inner {
 enum TransferError {
     /// Trying again may help.
     Broken(CoreError),
+    /// The relay does not have it: not any more, or not yet.
+    Absent(CoreError),
     /// It does not.
     Final(CoreError),
 }

@@ -78,7 +78,7 @@ pub(crate) async fn send_entries(
     let mut next = from;
     let mut told = false;
     loop {
-        let head = heads.borrow_and_update().head;
+        let mut head = heads.borrow_and_update().head;
         loop {
             let mut start = prefix.clone();
             start.extend_from_slice(&next.to_be_bytes());
@@ -91,6 +91,8 @@ pub(crate) async fn send_entries(
                 let seq = last_number(&key)?;
                 answers.send(&Response::Entry { seq, entry: decode::<EntryRecord>(&value)?.bytes }).await?;
                 next = seq + 1;
+                // An entry may be durable a moment before its head is told: what was sent is there.
+                head = head.max(seq);
             }
         }
         if !told {
