@@ -36,7 +36,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
     for entry in hub.outbox(phone.position().seq + 1, 99).unwrap() {
         phone.receive(entry.seq, &entry.bytes, |_| Batch::new(), env()).unwrap();
     }
-    let entry = hub.append(&[HubMessage::Heartbeat], Batch::new(), env()).unwrap().remove(0).bytes;
+    let entry = hub.append(&[HubMessage::Heartbeat { every_s: 60 }], Batch::new(), env()).unwrap().remove(0).bytes;
     let message = phone.send(&PhoneMessage::Paired, Batch::new(), env()).unwrap().bytes;
     Mutex::new(World { hub, phone, entry, message })
 });
