@@ -19,7 +19,7 @@ fn quick() -> WorkerOptions {
 
 /// What each fault is called.
 fn is_named(fault: Fault, reason: &OfflineReason) -> bool {
-    use OfflineReason::{Camera, OutOfMemory};
+    use OfflineReason::Camera;
     match fault {
         Fault::Drop => matches!(reason, Camera(Reason::Closed { phase: Phase::Streaming })),
         Fault::Reset => matches!(reason, Camera(Reason::Broken { .. } | Reason::Closed { .. })),
@@ -34,10 +34,9 @@ fn is_named(fault: Fault, reason: &OfflineReason) -> bool {
         Fault::EndlessFragment | Fault::EndlessNals => {
             matches!(reason, Camera(Reason::TooBig { limit: 4_194_304, phase: Phase::Streaming, .. }))
         }
-        Fault::EndlessMessage => matches!(
-            reason,
-            Camera(Reason::TooBig { .. } | Reason::Frozen { .. } | Reason::Garbage { .. }) | OutOfMemory { .. }
-        ),
+        Fault::EndlessMessage => {
+            matches!(reason, Camera(Reason::TooBig { limit: 4_194_304, phase: Phase::Streaming, .. }))
+        }
         Fault::Mute => matches!(reason, Camera(Reason::Frozen { seconds: 3, phase: Phase::Describe })),
         Fault::HttpAnswer | Fault::GarbageAnswer => {
             matches!(
@@ -46,10 +45,7 @@ fn is_named(fault: Fault, reason: &OfflineReason) -> bool {
             )
         }
         Fault::EndlessHeader | Fault::EndlessBody => {
-            matches!(
-                reason,
-                Camera(Reason::TooBig { phase: Phase::Describe, .. }) | OutOfMemory { phase: Phase::Describe }
-            )
+            matches!(reason, Camera(Reason::TooBig { limit: 4_194_304, phase: Phase::Describe, .. }))
         }
         Fault::NoVideo | Fault::WrongCodec => matches!(reason, Camera(Reason::NoVideo { .. })),
         Fault::NotFound => matches!(reason, Camera(Reason::Refused { status: 404, phase: Phase::Describe })),

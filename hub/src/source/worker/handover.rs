@@ -2,13 +2,14 @@
 //!
 //! retina opens its TCP connection itself and takes no ready one. In the sandbox `connect` is trapped; the handler below puts the
 //! hub's connection in the place of the socket that was to be connected, once, and answers 0; every other `connect` gets EPERM.
-//! So no code in the worker ever has the right to connect to anything. This is the hub's only unsafe code.
+//! So no code in the worker ever has the right to connect to anything. The hub's only unsafe code is here, so the connection's
+//! byte count, which no library reads, is asked for here too.
 
 #![expect(unsafe_code, reason = "a signal handler and its registers")]
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The descriptor that waits to be put in place; -1 when there is none (any more).
@@ -30,6 +31,22 @@ pub(super) fn install() -> io::Result<()> {
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Bytes that came on a TCP connection so far, as the kernel counts them (`tcpi_bytes_received`, Linux 4.1).
+pub(super) fn received_bytes(connection: &OwnedFd) -> Option<u64> {
+    let mut info = [0; 256];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `info` and says how many it wrote.
+    let outcome = unsafe {
+        let place = info.as_mut_ptr().cast();
+        libc::getsockopt(connection.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length)
+    };
+    let count = info.get(BYTES_RECEIVED..length as usize)?.first_chunk()?;
+    (outcome == 0).then(|| u64::from_ne_bytes(*count))
+}
+
+/// Where `struct tcp_info` of linux/tcp.h has it: behind 8 small fields, 24 of 32 bits and three of 64.
+const BYTES_RECEIVED: usize = 8 + 24 * 4 + 3 * 8;
 
 /// Runs in place of a trapped system call. Async-signal-safe: one atomic, at most two system calls, no allocation.
 extern "C" fn on_trap(_signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -10,18 +11,17 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::depacketize::Quirk;
+use super::intake::{Endless, Intake, MAX_MESSAGE};
 use super::memory::Meter;
 use super::sender::Sender;
 use super::session::{quirk_note, whole_seconds};
 use crate::source::frames::{self, Kind};
 use crate::source::{Fault, Health, Phase};
 
-/// How often memory and silence are looked at.
+/// How often silence is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the hub hears from the worker; the hub ends a worker that is silent for some of these.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Memory that the camera's answers may take before there is video; a real SDP has 2 KiB.
-const ANSWER_MEMORY: u64 = 24 << 20;
 
 /// Why a worker ends.
 #[derive(Debug)]
@@ -52,26 +52,26 @@ pub(super) enum Event {
 /// The socket to the hub.
 pub(super) struct Link {
     pub(super) health: Health,
+    /// What every wait for the camera goes through.
+    pub(super) intake: Rc<Intake>,
     socket: UnixStream,
     sender: Sender,
     memory: Meter,
-    memory_at_start: u64,
     phase: Phase,
     ticks: Interval,
     last_heartbeat: Instant,
 }
 
 impl Link {
-    pub(super) fn new(socket: UnixStream, memory: Meter) -> Self {
+    pub(super) fn new(socket: UnixStream, memory: Meter, intake: Intake) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let memory_at_start = memory.resident();
         Self {
             health: Health::default(),
+            intake: Rc::new(intake),
             socket,
             sender: Sender::new(),
             memory,
-            memory_at_start,
             phase: Phase::Starting,
             ticks,
             last_heartbeat: Instant::now(),
@@ -155,21 +155,20 @@ impl Link {
         self.sender.flush(&self.socket).map_err(|_| End::HubGone)
     }
 
-    /// Memory and heartbeat.
+    /// The heartbeat, when it is time.
     pub(super) fn on_tick(&mut self) -> Result<(), End> {
-        let resident = self.memory.resident();
-        let grown = resident.saturating_sub(self.memory_at_start);
-        if !matches!(self.phase, Phase::Streaming) && grown > ANSWER_MEMORY {
-            let phase = self.phase;
-            return Err(Fault::TooBig { what: "an answer".into(), limit: ANSWER_MEMORY, phase }.into());
-        }
         if self.last_heartbeat.elapsed() >= HEARTBEAT {
             self.last_heartbeat = Instant::now();
-            self.health.memory = resident;
+            self.health.memory = self.memory.resident();
             self.health.dropped_units = self.sender.dropped();
             self.offer(frames::message(Kind::Health, &self.health))?;
         }
         Ok(())
+    }
+
+    /// The camera sends something without end.
+    pub(super) fn endless(&self, Endless: Endless) -> End {
+        Fault::TooBig { what: "a message".into(), limit: MAX_MESSAGE, phase: self.phase }.into()
     }
 
     /// Waits for one of retina's answers, for at most `longest`.
@@ -178,7 +177,8 @@ impl Link {
         longest: Duration,
         answer: impl Future<Output = Result<T, retina::Error>>,
     ) -> Result<T, End> {
-        let mut answer = pin!(answer);
+        let intake = self.intake.clone();
+        let mut answer = pin!(intake.watch(answer));
         let deadline = Instant::now() + longest;
         loop {
             tokio::select! {
@@ -193,7 +193,10 @@ impl Link {
                     Event::Writable => self.flush()?,
                     Event::HubGone => return Err(End::HubGone),
                 },
-                answer = &mut answer => return answer.map_err(|e| fault_of(&e, self.phase).into()),
+                answer = &mut answer => {
+                    let answer = answer.map_err(|endless| self.endless(endless))?;
+                    return answer.map_err(|e| fault_of(&e, self.phase).into());
+                }
             }
         }
     }

@@ -25,6 +25,7 @@ pub mod depacketize;
 
 mod formats;
 mod handover;
+mod intake;
 mod link;
 mod memory;
 mod proof;
@@ -75,12 +76,13 @@ fn run() -> Result<(), WorkerError> {
     };
     // The decoder's libraries must be there before files are out of reach.
     let eyes = settings.motion.as_ref().map(crate::motion::Eyes::open);
+    let intake = intake::Intake::new(camera.try_clone().map_err(WorkerError::Start)?);
     handover::offer(camera);
     let lacking = sandbox::shut(settings.motion.is_some())?;
     let ready = frames::message(Kind::Ready, &Ready { version: VERSION, lacking });
 
     runtime.block_on(async {
-        let mut link = link::Link::new(socket, memory);
+        let mut link = link::Link::new(socket, memory, intake);
         link.message(ready).map_err(WorkerError::Hub)?;
         if settings.prove {
             let proofs = proof::try_all();

@@ -167,6 +167,7 @@ impl Receiver {
 
     async fn receive(mut self, link: &mut Link, mut playing: Pin<Box<Session<Playing>>>) -> Result<Infallible, End> {
         let mut samples = self.eyes.as_mut().and_then(Eyes::samples);
+        let intake = link.intake.clone();
         loop {
             // In this order: a camera that sends without end must not keep the others from their turn.
             tokio::select! {
@@ -181,8 +182,8 @@ impl Receiver {
                     Event::HubGone => return Err(End::HubGone),
                 },
                 Some(sample) = next(&mut samples) => link.offer(frames::motion(&sample))?,
-                item = playing.next() => {
-                    self.take(link, item)?;
+                item = intake.watch(playing.next()) => {
+                    self.take(link, item.map_err(|endless| link.endless(endless))?)?;
                     for _ in 0..BATCH {
                         match playing.next().now_or_never() {
                             Some(item) => self.take(link, item)?,
