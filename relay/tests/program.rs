@@ -80,11 +80,14 @@ fn it_says_what_is_wrong_and_where() {
     assert_eq!(bad.status.code(), Some(3));
     assert!(bad.stdout.is_empty());
     let text = String::from_utf8(bad.stderr).unwrap();
-    assert!(text.contains("wrong.toml:2:10: "), "{text}");
+    assert!(text.contains("wrong.toml:2: listen is 'everywhere'; allowed: an IP address and a UDP port"), "{text}");
     let bad = output(&["config", "check", "--config", wrong, "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&bad.stdout).unwrap();
     assert_eq!((bad.status.code(), &json["ok"]), (Some(3), &false.into()));
     assert_eq!(output(&["run", "--config", "/does/not/exist.toml"]).status.code(), Some(3));
+    let bad = output(&["run", "--listen", "localhost:4433"]);
+    let text = String::from_utf8(bad.stderr).unwrap();
+    assert!(bad.status.code() == Some(2) && text.contains("an IP address and a UDP port, such as [::]:4433"), "{text}");
     assert_eq!(output(&["walk"]).status.code(), Some(2));
     let taken = output(&["run", "--config", config, "--data", "/proc/nowhere"]);
     assert_eq!(taken.status.code(), Some(5), "{taken:?}");
@@ -172,6 +175,20 @@ async fn verify(hub: &Connection, phone: &Connection, promised: &mut Promised) {
         let mut reader = phone.get(*stream, *index, 0).await.unwrap();
         assert_eq!(read_all(&mut reader).await.unwrap(), body(*index, *length), "{index}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_a_killed_relay_are_told_by_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path());
+    let relay = Running::start(&config, 0);
+    let founder = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: None };
+    let hub = connect(&relay.target, founder, &key(1), PATIENCE).await.unwrap();
+    let relay = Running::start(&config, relay.kill());
+    // Told, not timed out: the words are those of a stateless reset.
+    let error = hub.usage().await.unwrap_err().to_string();
+    assert!(error.contains("reset by peer"), "{error}");
+    relay.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]
