@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::server::ParsedCertificate;
-use rustls_pki_types::pem::PemObject as _;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::CertificateFiles;
@@ -26,6 +27,18 @@ pub struct Identity {
 pub struct IdentityError {
     path: PathBuf,
     cause: String,
+}
+
+impl IdentityError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong with it.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
 }
 
 const KEY: &str = "identity.pem";
@@ -59,11 +72,23 @@ impl Identity {
     /// [`IdentityError`] names the file and the cause.
     pub fn read(files: &CertificateFiles) -> Result<Self, IdentityError> {
         let fail = |path: &Path, cause: String| IdentityError { path: path.to_owned(), cause };
+        let said = |error: PemError| match error {
+            PemError::NoItemsFound => "it holds no private key".into(),
+            PemError::Io(error) => error.to_string(),
+            other => other.to_string(),
+        };
         let chain = CertificateDer::pem_file_iter(&files.chain)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|e| fail(&files.chain, e.to_string()))?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| fail(&files.key, e.to_string()))?;
-        Self::with(chain, key).map_err(|cause| fail(&files.chain, cause))
+            .map_err(|e| fail(&files.chain, said(e)))?;
+        if chain.is_empty() {
+            return Err(fail(&files.chain, "it holds no certificate".into()));
+        }
+        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| fail(&files.key, said(e)))?;
+        let identity = Self::with(chain, key).map_err(|cause| fail(&files.chain, cause))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        CertifiedKey::from_der(identity.chain.clone(), identity.key.clone_key(), &provider)
+            .map_err(|e| fail(&files.key, format!("not the key of the first certificate: {e}")))?;
+        Ok(identity)
     }
 
     /// What clients pin: SHA-256 of the certificate's SubjectPublicKeyInfo.

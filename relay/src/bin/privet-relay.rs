@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,8 +34,8 @@ enum Command {
         #[arg(long, env = "PRIVET_RELAY_CONFIG")]
         config: Option<PathBuf>,
         /// Listens here instead of where the configuration says; port 0 takes a free one.
-        #[arg(long)]
-        listen: Option<std::net::SocketAddr>,
+        #[arg(long, value_parser = address)]
+        listen: Option<SocketAddr>,
         /// Keeps everything here instead of where the configuration says.
         #[arg(long)]
         data: Option<PathBuf>,
@@ -132,6 +133,10 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "allowed: an IP address and a UDP port, such as [::]:4433 or 0.0.0.0:4433")
 }
 
 fn configuration(file: Option<&Path>, data: Option<PathBuf>) -> Result<Config, ConfigError> {

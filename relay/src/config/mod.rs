@@ -1,11 +1,19 @@
-//! The relay's configuration: one TOML file, defaults that work, errors with file, line and column.
+//! The relay's configuration: one TOML file, defaults that work, errors that name file, line, key and what is allowed.
 //! Page: `docs/reference/relay-config.md`.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::identity::Identity;
+
+mod error;
+
+pub use error::ConfigError;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -193,132 +201,116 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why a configuration can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("{path}: {cause}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// What the system said.
-        cause: String,
-    },
-    /// A key, a type or the syntax is wrong.
-    #[error("{path}:{line}:{column}: {message}")]
-    Wrong {
-        /// The file.
-        path: String,
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-        /// What is wrong and what is allowed.
-        message: String,
-    },
-    /// A value is out of its range.
-    #[error("{path}: {key} = {value}: {allowed}")]
-    OutOfRange {
-        /// The file.
-        path: String,
-        /// The key with its table.
-        key: &'static str,
-        /// The value found.
-        value: String,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-}
+/// Keys and what may stand there; the numbers of `[limits]` are in [`RANGES`].
+const KEYS: &[(&str, &str)] = &[
+    ("listen", "an IP address and a UDP port in quotes, such as \"[::]:4433\" or \"0.0.0.0:4433\""),
+    ("data", "a directory, in quotes"),
+    ("certificate", "a table, `[certificate]`, with chain and key"),
+    ("certificate.chain", "a PEM file in quotes: the relay's certificate, then those that vouch for it"),
+    ("certificate.key", "a PEM file in quotes: the private key of the first certificate in chain"),
+    ("homes", "a table, `[homes]`"),
+    ("homes.policy", "\"open\" or \"invite\""),
+    ("homes.invites", "a list of texts of at least 16 characters each; at least one with policy = \"invite\""),
+    ("homes.most", "a whole number from 0 to 9223372036854775807"),
+    ("limits", "a table, `[limits]`"),
+    ("log", "a table, `[log]`"),
+    ("log.filter", "error, warn, info, debug, trace, or directives such as privet_relay=debug, in quotes"),
+    ("log.format", "\"text\" or \"json\""),
+    ("log.addresses", "true or false"),
+    ("log.received", "a directory, in quotes"),
+];
+
+/// A number of `[limits]`.
+type Number = fn(&Limits) -> u64;
+
+/// The largest whole number that TOML has, and that a key of 32 bits takes.
+const MAX: u64 = i64::MAX as u64;
+const MAX_U32: u64 = u32::MAX as u64;
+
+/// The numbers of `[limits]`, each with what it may be.
+const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
+    ("limits.stored_bytes", |l| l.stored_bytes, 1 << 20..=MAX),
+    ("limits.segment_bytes", |l| l.segment_bytes, 64 << 10..=MAX),
+    ("limits.free_bytes", |l| l.free_bytes, 0..=MAX),
+    ("limits.memory_bytes", |l| l.memory_bytes, 1 << 20..=MAX),
+    ("limits.retention_s", |l| l.retention_s, 60..=MAX),
+    ("limits.log_entries", |l| l.log_entries, 16..=MAX),
+    ("limits.inbox_messages", |l| l.inbox_messages, 1..=MAX),
+    ("limits.keys", |l| l.keys, 1..=MAX),
+    ("limits.streams", |l| l.streams, 1..=MAX),
+    ("limits.mailboxes", |l| l.mailboxes, 1..=MAX),
+    ("limits.mailbox_messages", |l| l.mailbox_messages, 1..=MAX),
+    ("limits.mailbox_s", |l| l.mailbox_s, 60..=MAX),
+    ("limits.connections", |l| l.connections, 1..=MAX),
+    ("limits.home_connections", |l| l.home_connections, 1..=MAX),
+    ("limits.key_connections", |l| l.key_connections, 1..=MAX),
+    ("limits.connects_per_s", |l| l.connects_per_s.into(), 1..=MAX_U32),
+    ("limits.requests_per_s", |l| l.requests_per_s.into(), 1..=MAX_U32),
+    ("limits.hello_ms", |l| l.hello_ms, 100..=MAX),
+    ("limits.patience_ms", |l| l.patience_ms, 0..=MAX),
+    ("limits.sweep_s", |l| l.sweep_s, 1..=MAX),
+];
+
+/// Keys whose values no error repeats.
+const SECRETS: &[&str] = &["homes.invites"];
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file, and sees whether the certificate it names can be used.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file, the place and what is allowed there.
+    /// [`ConfigError`] names the file, the line, the key and what is allowed there.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| ConfigError::Unreadable { path: name.clone(), cause: e.to_string() })?;
-        Self::parse(&name, &text)
-    }
-
-    /// Reads the text of the file called `path`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the file, the place and what is allowed there.
-    pub fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| {
-            let before = &text[..e.span().map_or(0, |span| span.start).min(text.len())];
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-            ConfigError::Wrong { path: path.into(), line, column, message: e.message().to_owned() }
-        })?;
-        config.check(path)?;
+        let file = path.display().to_string();
+        let bytes =
+            std::fs::read(path).map_err(|e| ConfigError::Unreadable { file: file.clone(), cause: e.to_string() })?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| ConfigError::not_text(&file, &bytes, e.valid_up_to()))?;
+        let config = Self::parse(&file, text)?;
+        if let Some(files) = &config.certificate {
+            Identity::read(files).map_err(|e| {
+                let key = if e.path() == files.key { "certificate.key" } else { "certificate.chain" };
+                Self::wrong(&file, text, key, format!("{} ({})", e.path().display(), e.cause()))
+            })?;
+        }
         Ok(config)
     }
 
-    fn check(&self, path: &str) -> Result<(), ConfigError> {
-        let wrong =
-            |key, value: String, allowed| Err(ConfigError::OutOfRange { path: path.into(), key, value, allowed });
+    /// Reads the text of the file called `file`, without looking at any other file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the line, the key and what is allowed there.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|e| ConfigError::from_toml(file, text, &e))?;
+        match config.fault() {
+            None => Ok(config),
+            Some((key, found)) => Err(Self::wrong(file, text, key, found)),
+        }
+    }
+
+    fn wrong(file: &str, text: &str, key: &str, found: String) -> ConfigError {
+        ConfigError::not_allowed(file, text, key, found, error::allowed(key).unwrap_or_default())
+    }
+
+    /// A key whose value is not allowed, and what stands there.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        if self.data.as_os_str().is_empty() {
+            return Some(("data", "empty".into()));
+        }
         if self.homes.policy == Policy::Invite && self.homes.invites.is_empty() {
-            return wrong("homes.invites", "[]".into(), "the policy 'invite' needs at least one invite");
+            return Some(("homes.invites", "empty".into()));
         }
-        if let Some(short) = self.homes.invites.iter().find(|invite| invite.len() < 16) {
-            return wrong(
-                "homes.invites",
-                format!("{} characters", short.len()),
-                "an invite has at least 16 characters",
-            );
+        if let Some(short) = self.homes.invites.iter().map(|invite| invite.chars().count()).find(|count| *count < 16) {
+            return Some(("homes.invites", format!("a list with a text of {short} characters")));
         }
-        let l = &self.limits;
-        for (key, value, least) in [
-            ("limits.stored_bytes", l.stored_bytes, 1 << 20),
-            ("limits.segment_bytes", l.segment_bytes, 64 << 10),
-            ("limits.memory_bytes", l.memory_bytes, 1 << 20),
-            ("limits.retention_s", l.retention_s, 60),
-            ("limits.log_entries", l.log_entries, 16),
-            ("limits.inbox_messages", l.inbox_messages, 1),
-            ("limits.keys", l.keys, 1),
-            ("limits.streams", l.streams, 1),
-            ("limits.mailboxes", l.mailboxes, 1),
-            ("limits.mailbox_messages", l.mailbox_messages, 1),
-            ("limits.mailbox_s", l.mailbox_s, 60),
-            ("limits.connections", l.connections, 1),
-            ("limits.home_connections", l.home_connections, 1),
-            ("limits.key_connections", l.key_connections, 1),
-            ("limits.connects_per_s", l.connects_per_s.into(), 1),
-            ("limits.requests_per_s", l.requests_per_s.into(), 1),
-            ("limits.hello_ms", l.hello_ms, 100),
-            ("limits.sweep_s", l.sweep_s, 1),
-        ] {
-            if value < least {
-                return wrong(key, value.to_string(), "too little; docs/reference/relay-config.md names the least");
-            }
+        if self.log.filter.is_empty() || EnvFilter::try_new(&self.log.filter).is_err() {
+            return Some(("log.filter", format!("{:?}", self.log.filter)));
         }
-        Ok(())
+        if self.log.received.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Some(("log.received", "empty".into()));
+        }
+        let (key, number, _) = RANGES.iter().find(|(_, number, range)| !range.contains(&number(&self.limits)))?;
+        Some((key, number(&self.limits).to_string()))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn an_empty_file_means_the_defaults() {
-        assert_eq!(Config::parse("relay.toml", "").unwrap(), Config::default());
-    }
-
-    #[test]
-    fn errors_name_file_line_and_column() {
-        let error = Config::parse("relay.toml", "data = \"/tmp\"\n[limits]\n  stored = 3\n").unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with("relay.toml:3:3: unknown field `stored`"), "{text}");
-        let text = Config::parse("relay.toml", "listen = 5").unwrap_err().to_string();
-        assert!(text.starts_with("relay.toml:1:10: "), "{text}");
-        let text = Config::parse("relay.toml", "[limits]\nhello_ms = 1").unwrap_err().to_string();
-        assert!(text.contains("limits.hello_ms = 1"), "{text}");
-        let text = Config::parse("relay.toml", "[homes]\npolicy = 'invite'").unwrap_err().to_string();
-        assert!(text.contains("homes.invites"), "{text}");
-    }
-}
+mod tests;

@@ -1,0 +1,216 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn refused(text: &str) -> String {
+    Config::parse("relay.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    assert_eq!(Config::parse("relay.toml", "").unwrap(), Config::default());
+    assert_eq!(Config::parse("relay.toml", "\u{feff}# with a mark in front\r\n").unwrap(), Config::default());
+}
+
+#[test]
+fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
+    // "hunter2" stands for what no error may repeat.
+    for (text, said) in [
+        (
+            "data = '/tmp'\nlisten = 'everywhere'",
+            r#":2: listen is 'everywhere'; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        (
+            "listen = 'localhost:4433'",
+            r#":1: listen is 'localhost:4433'; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        (
+            "listen = '[::]'",
+            r#":1: listen is '[::]'; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        (
+            "listen = 4433",
+            r#":1: listen is 4433; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        (
+            "[listen]\nport = 1",
+            r#":1: listen is of type table; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        (
+            "listen = '[::]:70000'",
+            r#":1: listen is '[::]:70000'; allowed: an IP address and a UDP port in quotes, such as "[::]:4433" or "0.0.0.0:4433""#,
+        ),
+        ("data = 5", ":1: data is 5; allowed: a directory, in quotes"),
+        ("data = ''", ":1: data is empty; allowed: a directory, in quotes"),
+        ("date = '/tmp'", ":1: date is not a key; allowed: listen, data, certificate, homes, limits, log"),
+        (
+            "data = '/tmp'\n[limit]\nkeys = 3",
+            ":2: limit is not a key; allowed: listen, data, certificate, homes, limits, log",
+        ),
+        (
+            "data = '/tmp'\n[limits]\n  stored = 3",
+            ":3: limits.stored is not a key; allowed: stored_bytes, segment_bytes, free_bytes",
+        ),
+        ("limits.stored = 3", ":1: limits.stored is not a key; allowed: stored_bytes, segment_bytes, free_bytes"),
+        ("limits = 3", ":1: limits is 3; allowed: a table, `[limits]`"),
+        ("[[limits]]\nkeys = 3", ":1: limits is [[limits]]; allowed: a table, `[limits]`"),
+        (
+            "\n[limits]\nhello_ms = 1",
+            ":3: limits.hello_ms is 1; allowed: a whole number from 100 to 9223372036854775807",
+        ),
+        ("limits = { keys = 0 }", ":1: limits.keys is 0; allowed: a whole number from 1 to 9223372036854775807"),
+        ("[limits]\nkeys = -1", ":2: limits.keys is -1; allowed: a whole number from 1 to 9223372036854775807"),
+        ("[limits]\nkeys = 1.5", ":2: limits.keys is 1.5; allowed: a whole number from 1 to 9223372036854775807"),
+        ("[limits]\nkeys = '64'", ":2: limits.keys is '64'; allowed: a whole number from 1 to 9223372036854775807"),
+        (
+            "[limits]\nconnects_per_s = 4294967296",
+            ":2: limits.connects_per_s is 4294967296; allowed: a whole number from 1 to 4294967295",
+        ),
+        (
+            "[limits]\nstored_bytes = 99999999999999999999",
+            ":2: limits.stored_bytes is 99999999999999999999; allowed: a whole number from 1048576 to 9223372036854775807",
+        ),
+        (
+            "[limits]\nstored_bytes = 4 GiB",
+            ":2:16: not TOML at `stored_bytes`: string values must be quoted, expected literal string; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        ("[homes]\npolicy = 'invites'", r#":2: homes.policy is 'invites'; allowed: "open" or "invite""#),
+        (
+            "[homes]\npolicy = 'invite'",
+            r#":1: homes.invites is empty; allowed: a list of texts of at least 16 characters each; at least one with policy = "invite""#,
+        ),
+        (
+            "[homes]\npolicy = 'invite'\ninvites = []",
+            r#":3: homes.invites is empty; allowed: a list of texts of at least 16 characters each; at least one with policy = "invite""#,
+        ),
+        (
+            "[homes]\ninvites = ['hunter2']",
+            r#":2: homes.invites is a list with a text of 7 characters; allowed: a list of texts of at least 16 characters each; at least one with policy = "invite""#,
+        ),
+        (
+            "[homes]\ninvites = 'hunter2 hunter2 hunter2'",
+            r#":2: homes.invites is of type string; allowed: a list of texts of at least 16 characters each; at least one with policy = "invite""#,
+        ),
+        (
+            "[homes]\ninvites = ['hunter2 hunter2 hunter2', 3]",
+            r#":2: homes.invites is of type array; allowed: a list of texts of at least 16 characters each; at least one with policy = "invite""#,
+        ),
+        ("[homes]\nmost = true", ":2: homes.most is true; allowed: a whole number from 0 to 9223372036854775807"),
+        (
+            "[certificate]\nchain = 'c.pem'",
+            ":1: certificate.key is missing; allowed: a PEM file in quotes: the private key of the first certificate in chain",
+        ),
+        ("certificate = 'c.pem'", ":1: certificate is 'c.pem'; allowed: a table, `[certificate]`, with chain and key"),
+        (
+            "[log]\nfilter = 'a=b=c'",
+            r#":2: log.filter is "a=b=c"; allowed: error, warn, info, debug, trace, or directives such as privet_relay=debug, in quotes"#,
+        ),
+        (
+            "[log]\nfilter = ''",
+            r#":2: log.filter is ""; allowed: error, warn, info, debug, trace, or directives such as privet_relay=debug, in quotes"#,
+        ),
+        ("[log]\nformat = 'xml'", r#":2: log.format is 'xml'; allowed: "text" or "json""#),
+        ("[log]\naddresses = 'yes'", ":2: log.addresses is 'yes'; allowed: true or false"),
+        ("[log]\nreceived = ''", ":2: log.received is empty; allowed: a directory, in quotes"),
+        (
+            "data = /tmp",
+            ":1:8: not TOML at `data`: string values must be quoted, expected literal string; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "data '/tmp'",
+            ":1:6: not TOML at `data`: key with no value, expected `=`; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "data = '/tmp",
+            ":1:13: not TOML at `data`: invalid literal string, expected `'`; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "data = 'a'\ndata = 'b'",
+            ":2:1: not TOML at `data`: duplicate key; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "[log]\n[homes]\n[log]",
+            ":3:2: not TOML at `[log]`: duplicate key; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "[limits\nkeys = 3",
+            ":1:8: not TOML at `[limits`: unclosed table, expected `]`; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "{\"listen\": \"[::]:4433\"}",
+            ":1:1: not TOML: invalid key-value pair, expected key; allowed: lines `key = value` and `[table]`, each once",
+        ),
+        (
+            "listen: '[::]:4433'",
+            ":1:9: not TOML at `listen`: key with no value, expected `=`; allowed: lines `key = value` and `[table]`, each once",
+        ),
+    ] {
+        let error = refused(text);
+        assert!(error.starts_with(&format!("relay.toml{said}")), "{text:?}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn every_key_is_known_to_the_errors() {
+    let keys = |text: &str| {
+        let error = toml::from_str::<Config>(text).unwrap_err();
+        let listed = error.message().split_once("expected one of ").unwrap().1.replace('`', "");
+        listed.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    for table in ["", "homes", "limits", "log"] {
+        let (text, dot) = if table.is_empty() { ("x = 1".into(), "") } else { (format!("{table}.x = 1"), ".") };
+        for key in keys(&text) {
+            let key = format!("{table}{dot}{key}");
+            assert!(error::allowed(&key).is_some(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("relay.toml");
+    let name = file.display().to_string();
+    let said = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        Config::read(&file).unwrap_err().to_string().replace(&name, "relay.toml")
+    };
+    let missing = Config::read(&file).unwrap_err().to_string();
+    let start = format!("{name}: can't be read: No such file or directory");
+    assert!(missing.starts_with(&start) && missing.contains("allowed: a file of TOML"), "{missing}");
+    let folder = Config::read(dir.path()).unwrap_err().to_string();
+    assert!(folder.contains("can't be read: Is a directory"), "{folder}");
+    let error = said(b"data = '/tmp'\nlisten = '\xff\xfe'\n");
+    assert!(error.starts_with("relay.toml:2:11: not TOML at `listen`: not UTF-8 text"), "{error}");
+    let utf_16: Vec<u8> = "\u{feff}data = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(said(&utf_16).starts_with("relay.toml:1:1: not TOML: not UTF-8 text; allowed: "));
+    let error = said("\u{feff}\r\nlisten = 5\r\n".as_bytes());
+    assert!(error.starts_with("relay.toml:2: listen is 5; allowed: an IP address"), "{error}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("relay.toml");
+    let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
+    std::fs::write(&file, format!("[certificate]\nchain = {chain:?}\nkey = {key:?}\n")).unwrap();
+    let check = |line: usize, what: &str, path: &Path, cause: &str| {
+        let error = Config::read(&file).unwrap_err().to_string();
+        let start = format!("{}:{line}: {what} is {} (", file.display(), path.display());
+        assert!(error.starts_with(&start) && error.contains(cause), "{error}");
+        assert!(error.contains("); allowed: a PEM file in quotes: "), "{error}");
+    };
+    check(2, "certificate.chain", &chain, "No such file");
+    std::fs::write(&chain, "nothing").unwrap();
+    check(2, "certificate.chain", &chain, "holds no certificate");
+    let mine = rcgen::generate_simple_self_signed(vec!["relay.test".into()]).unwrap();
+    std::fs::write(&chain, mine.cert.pem()).unwrap();
+    check(3, "certificate.key", &key, "No such file");
+    std::fs::write(&key, "nothing").unwrap();
+    check(3, "certificate.key", &key, "no private key");
+    let other = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&key, other.serialize_pem()).unwrap();
+    check(3, "certificate.key", &key, "not the key of the first certificate");
+    std::fs::write(&key, mine.signing_key.serialize_pem()).unwrap();
+    assert!(Config::read(&file).is_ok());
+}
