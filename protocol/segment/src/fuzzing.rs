@@ -37,7 +37,7 @@ pub fn wire(data: &[u8]) {
 
 /// Records as someone with the stream key may seal them: kind u8, length u16, flags u8 (1 last, 2 padded), content.
 pub fn records(mut data: &[u8]) {
-    let cipher = RecordCipher::new(&FIXTURE.key.segment(FIXTURE.header).unwrap()).unwrap();
+    let mut cipher = RecordCipher::new(&FIXTURE.key.segment(FIXTURE.header).unwrap()).unwrap();
     let mut blob = FIXTURE.header.to_bytes().to_vec();
     let mut number = 0;
     while let Some((&[kind, a, b, flags], rest)) = data.split_first_chunk::<4>() {

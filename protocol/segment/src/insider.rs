@@ -81,7 +81,7 @@ impl Insider {
     }
 
     fn seal(&self, records: &[(Kind, Vec<u8>)], padding: u8) -> Vec<u8> {
-        let cipher = RecordCipher::new(&self.key.segment(self.header).unwrap()).unwrap();
+        let mut cipher = RecordCipher::new(&self.key.segment(self.header).unwrap()).unwrap();
         let mut blob = self.header.to_bytes().to_vec();
         for (at, (kind, content)) in records.iter().enumerate() {
             let start = blob.len();
@@ -114,7 +114,7 @@ impl Insider {
 }
 
 fn take_apart(key: &StreamKey, header: Header, blob: &[u8]) -> (Vec<(Kind, Vec<u8>)>, Trailer) {
-    let cipher = RecordCipher::new(&key.segment(header).unwrap()).unwrap();
+    let mut cipher = RecordCipher::new(&key.segment(header).unwrap()).unwrap();
     let (mut records, mut trailer, mut at, mut done) = (Vec::new(), Vec::new(), Header::LENGTH, false);
     for record in 0.. {
         if done {

@@ -12,10 +12,10 @@ use crate::evidence::EvidenceKeys;
 use crate::header::{Header, array};
 use crate::media::{InitInfo, UnitHead};
 use crate::ratchet::StreamKey;
-use crate::record::{HEAD, Kind, RecordCipher, WORD};
+use crate::record::{self, HEAD, Kind, RecordCipher, WORD};
 use crate::statement::Statement;
 use crate::trailer::{MAX_TRAILER, Trailer};
-use crate::tree::Root;
+use crate::tree::Entries;
 use crate::verified::Verified;
 
 /// A piece of an opened segment: authentic under the stream key, but who made it is known only at the end
@@ -38,7 +38,8 @@ pub enum Item {
     },
 }
 
-/// Opens one segment from bytes in any pieces. Memory: one record, the unit it belongs to, and the items not yet taken.
+/// Opens one segment from bytes in any pieces. Memory: one record, the unit it belongs to, the items not yet taken, and 36
+/// bytes for each record before.
 pub struct Opener {
     expected: Header,
     cipher: RecordCipher,
@@ -52,7 +53,8 @@ pub struct Opener {
     /// The next record's number.
     record: u32,
     assembler: Assembler,
-    root: Root,
+    /// What was opened, as the statement's root covers it.
+    entries: Entries,
     trailer: Vec<u8>,
 }
 
@@ -90,7 +92,7 @@ impl Opener {
             stage: Stage::Media,
             record: 0,
             assembler: Assembler::new(),
-            root: Root::default(),
+            entries: Entries::default(),
             trailer: Vec::new(),
         })
     }
@@ -154,7 +156,8 @@ impl Opener {
         }
         let trailer = Trailer::decode(&self.trailer)?;
         let (statement, _) = trailer.verify(self.expected, &self.commitment, trust)?;
-        if self.root.finish() != statement.root {
+        // The trailer's list has the signed root.
+        if self.entries != trailer.entries {
             return Err(SegmentError::HashMismatch { what: "root of the records" });
         }
         self.assembler.tally.check(&statement)?;
@@ -228,7 +231,7 @@ impl Opener {
         match plain.kind {
             Kind::Init | Kind::Unit | Kind::More if self.stage == Stage::Media => {
                 let (kind, end) = (plain.kind, plain.hashed.len());
-                self.root.push(plain.hashed.get(..HEAD).unwrap_or_default(), &plain.leaf());
+                self.entries.push(record::head(kind, plain.content.len()), &plain.leaf());
                 ciphertext.truncate(end);
                 self.assembler.take(kind, ciphertext.freeze().slice(HEAD..))
             }

@@ -92,25 +92,27 @@ impl<'a> Plain<'a> {
 pub(crate) struct RecordCipher {
     key: LessSafeKey,
     nonce_prefix: [u8; 7],
-    mask: blake3::OutputReader,
+    mask: Mask,
 }
 
 impl RecordCipher {
     pub(crate) fn new(secrets: &SegmentSecrets) -> Result<Self, SegmentError> {
         let key = UnboundKey::new(&AES_256_GCM, &secrets.key).map_err(|_| SegmentError::Crypto)?;
-        Ok(Self {
-            key: LessSafeKey::new(key),
-            nonce_prefix: secrets.nonce_prefix,
-            mask: blake3::Hasher::new_keyed(&secrets.mask).finalize_xof(),
-        })
+        Ok(Self { key: LessSafeKey::new(key), nonce_prefix: secrets.nonce_prefix, mask: Mask::new(&secrets.mask) })
     }
 
     /// Seals in place what stands in `out` from `start`: four bytes for the word, then the plaintext.
-    pub(crate) fn seal(&self, record: u32, last: bool, out: &mut Vec<u8>, start: usize) -> Result<(), SegmentError> {
+    pub(crate) fn seal(
+        &mut self,
+        record: u32,
+        last: bool,
+        out: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<(), SegmentError> {
         let (word, plaintext) =
             out.get_mut(start..).and_then(|bytes| bytes.split_first_chunk_mut::<WORD>()).ok_or(SegmentError::Crypto)?;
         let length = (plaintext.len() + TAG) as u32 | if last { LAST } else { 0 };
-        *word = (length ^ self.mask(record)).to_be_bytes();
+        *word = (length ^ self.mask.of(record)).to_be_bytes();
         let tag = self
             .key
             .seal_in_place_separate_tag(self.nonce(record, last), Aad::empty(), plaintext)
@@ -120,8 +122,8 @@ impl RecordCipher {
     }
 
     /// Bytes of the ciphertext after this word, and whether it says to be the last record.
-    pub(crate) fn unmask(&self, record: u32, word: [u8; WORD]) -> Result<(usize, bool), SegmentError> {
-        let word = u32::from_be_bytes(word) ^ self.mask(record);
+    pub(crate) fn unmask(&mut self, record: u32, word: [u8; WORD]) -> Result<(usize, bool), SegmentError> {
+        let word = u32::from_be_bytes(word) ^ self.mask.of(record);
         let length = (word & !LAST) as usize;
         if !(HEAD + TAG..=MAX_PLAINTEXT + TAG).contains(&length) {
             return Err(SegmentError::Forged { record });
@@ -166,21 +168,46 @@ impl RecordCipher {
         nonce[11] = u8::from(last);
         Nonce::assume_unique_for_key(nonce)
     }
-
-    fn mask(&self, record: u32) -> u32 {
-        let mut mask = self.mask.clone();
-        mask.set_position(u64::from(record) * WORD as u64);
-        let mut word = [0; WORD];
-        mask.fill(&mut word);
-        mask.zeroize();
-        u32::from_be_bytes(word)
-    }
 }
 
 impl Drop for RecordCipher {
     fn drop(&mut self) {
-        self.mask.zeroize();
         self.nonce_prefix.zeroize();
+    }
+}
+
+/// The stream that lengths are masked with. One block of it is words for sixteen records, so the last block is kept.
+struct Mask {
+    stream: blake3::OutputReader,
+    block: [u8; Self::BLOCK],
+    /// Which block of the stream `block` is.
+    number: Option<u64>,
+}
+
+impl Mask {
+    const BLOCK: usize = blake3::BLOCK_LEN;
+
+    fn new(key: &[u8; 32]) -> Self {
+        let stream = blake3::Hasher::new_keyed(key).finalize_xof();
+        Self { stream, block: [0; Self::BLOCK], number: None }
+    }
+
+    fn of(&mut self, record: u32) -> u32 {
+        let number = u64::from(record) * WORD as u64 / Self::BLOCK as u64;
+        if self.number != Some(number) {
+            self.stream.set_position(number * Self::BLOCK as u64);
+            self.stream.fill(&mut self.block);
+            self.number = Some(number);
+        }
+        let (words, _) = self.block.as_chunks::<WORD>();
+        u32::from_be_bytes(words[record as usize % words.len()])
+    }
+}
+
+impl Drop for Mask {
+    fn drop(&mut self) {
+        self.stream.zeroize();
+        self.block.zeroize();
     }
 }
 
@@ -213,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_record_opens_only_at_its_place() {
-        let cipher = cipher([9; 7]);
+        let mut cipher = cipher([9; 7]);
         let mut out = vec![0; WORD];
         out.extend_from_slice(&head(Kind::Unit, 5));
         out.extend_from_slice(b"hello");
@@ -226,5 +253,17 @@ mod tests {
         let mut ciphertext = ciphertext.to_vec();
         let plain = cipher.open(3, false, &mut ciphertext).unwrap();
         assert_eq!((plain.kind, plain.content), (Kind::Unit, &b"hello"[..]));
+    }
+
+    #[test]
+    fn a_length_is_masked_by_its_own_word_of_the_stream_in_whatever_order() {
+        let mut stream = blake3::Hasher::new_keyed(&[5; 32]).finalize_xof();
+        let mut expected = vec![0; 64 * WORD];
+        stream.fill(&mut expected);
+        let mut mask = Mask::new(&[5; 32]);
+        for record in (0..64).chain((0..64).rev()) {
+            let word = &expected[record as usize * WORD..][..WORD];
+            assert_eq!(mask.of(record).to_be_bytes(), word);
+        }
     }
 }

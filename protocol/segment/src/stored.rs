@@ -102,8 +102,8 @@ impl<B: AsRef<[u8]>> StoredSegment<B> {
         let bytes = blob.as_ref();
         Header::parse(bytes)?.expect(expected)?;
         let secrets = key.segment(expected)?;
-        let cipher = RecordCipher::new(&secrets)?;
-        let places = places(bytes, &cipher)?;
+        let mut cipher = RecordCipher::new(&secrets)?;
+        let places = places(bytes, &mut cipher)?;
         let (trailer, before_trailer) = read_trailer(bytes, &cipher, &places)?;
         let (statement, signer) = trailer.verify(expected, &secrets.commitment, trust)?;
         let (media, padding) = before_trailer
@@ -257,7 +257,7 @@ impl<B> fmt::Debug for StoredSegment<B> {
 }
 
 /// Walks from word to word: where each record is. Nothing is believed yet.
-fn places(blob: &[u8], cipher: &RecordCipher) -> Result<Vec<Place>, SegmentError> {
+fn places(blob: &[u8], cipher: &mut RecordCipher) -> Result<Vec<Place>, SegmentError> {
     let mut places = Vec::new();
     let mut at = Header::LENGTH;
     loop {

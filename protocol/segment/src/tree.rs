@@ -26,7 +26,7 @@ impl Entry {
 }
 
 /// The list of entries as bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entries(Vec<u8>);
 
 impl Entries {
@@ -53,28 +53,6 @@ impl Entries {
     }
 
     pub(crate) fn root(&self) -> [u8; 32] {
-        let mut root = Root::default();
-        root.0.update(&self.0);
-        root.finish()
-    }
-}
-
-/// The root, made entry by entry.
-pub(crate) struct Root(blake3::Hasher);
-
-impl Root {
-    pub(crate) fn push(&mut self, head: &[u8], leaf: &[u8; 32]) {
-        self.0.update(head);
-        self.0.update(leaf);
-    }
-
-    pub(crate) fn finish(&self) -> [u8; 32] {
-        self.0.finalize().into()
-    }
-}
-
-impl Default for Root {
-    fn default() -> Self {
-        Self(blake3::Hasher::new_derive_key(ROOT))
+        blake3::derive_key(ROOT, &self.0)
     }
 }

@@ -9,6 +9,7 @@ pub(super) struct Limit {
     key: LessSafeKey,
     plain: Vec<u8>,
     work: Vec<u8>,
+    together: Vec<u8>,
     record: usize,
 }
 
@@ -17,7 +18,7 @@ impl Limit {
         #[expect(clippy::expect_used, reason = "32 bytes are an AES-256 key")]
         let key = UnboundKey::new(&AES_256_GCM, &[7; 32]).expect("a key");
         let plain: Vec<u8> = (0..segment).map(|at| ((at * 31) >> 3) as u8).collect();
-        Self { key: LessSafeKey::new(key), work: plain.clone(), plain, record }
+        Self { key: LessSafeKey::new(key), work: plain.clone(), plain, together: Vec::new(), record }
     }
 
     /// BLAKE3 and encryption of each record, SHA-256 of the same bytes when asked.
@@ -38,14 +39,8 @@ impl Limit {
 
     /// Decryption and BLAKE3 of each record. The ciphertext is made anew outside the measured time.
     pub(super) fn open(&mut self, sha256: bool) -> f64 {
-        self.work.clear();
-        for (at, chunk) in self.plain.chunks(self.record).enumerate() {
-            let start = self.work.len();
-            self.work.extend_from_slice(chunk);
-            let tag = self.key.seal_in_place_separate_tag(nonce(at), Aad::empty(), &mut self.work[start..]);
-            self.work.extend_from_slice(tag.as_ref().map(AsRef::as_ref).unwrap_or_default());
-        }
-        let Self { key, work, record, plain } = self;
+        self.encrypt();
+        let Self { key, work, record, plain, .. } = self;
         let seconds = timed(|| {
             let mut hashes = digest::Context::new(&digest::SHA256);
             for (at, chunk) in work.chunks_mut(*record + 16).enumerate() {
@@ -59,6 +54,43 @@ impl Limit {
         });
         work.truncate(plain.len());
         seconds
+    }
+
+    /// The same when the ciphertext comes in pieces: a record must lie together before it can be decrypted.
+    pub(super) fn open_pieces(&mut self, piece: usize) -> f64 {
+        self.encrypt();
+        let Self { key, work, together, record, plain } = self;
+        let length = *record + 16;
+        let mut at = 0;
+        let seconds = timed(|| {
+            for mut piece in work.chunks(piece) {
+                while !piece.is_empty() {
+                    let (taken, rest) = piece.split_at(piece.len().min(length - together.len()));
+                    together.extend_from_slice(taken);
+                    piece = rest;
+                    if together.len() == length {
+                        if let Ok(opened) = key.open_in_place(nonce(at), Aad::empty(), together) {
+                            std::hint::black_box(blake3::hash(opened));
+                        }
+                        together.clear();
+                        at += 1;
+                    }
+                }
+            }
+        });
+        work.truncate(plain.len());
+        seconds
+    }
+
+    /// Fills `work` with the records' ciphertexts and tags.
+    fn encrypt(&mut self) {
+        self.work.clear();
+        for (at, chunk) in self.plain.chunks(self.record).enumerate() {
+            let start = self.work.len();
+            self.work.extend_from_slice(chunk);
+            let tag = self.key.seal_in_place_separate_tag(nonce(at), Aad::empty(), &mut self.work[start..]);
+            self.work.extend_from_slice(tag.as_ref().map(AsRef::as_ref).unwrap_or_default());
+        }
     }
 
     /// One copy of the segment.

@@ -16,8 +16,6 @@ use super::timed;
 const HEADS: usize = 50;
 /// `moof` and the header of `mdat`.
 const CHUNK_HEADER: usize = 120;
-/// What a socket gives at once.
-const READ: usize = 1 << 16;
 
 pub(super) struct Subject {
     secret: StreamSecret,
@@ -113,11 +111,11 @@ impl Subject {
     }
 
     /// Opens it as a socket would give it, piece by piece, and verifies it.
-    pub(super) fn open_pieces(&self) -> f64 {
+    pub(super) fn open_pieces(&self, piece: usize) -> f64 {
         let key = StreamKey::from_secret(&self.secret);
         timed(|| {
             let mut opener = Opener::new(&key, self.header()).expect("opens");
-            for piece in self.blob.chunks(READ) {
+            for piece in self.blob.chunks(piece) {
                 opener.push(piece);
                 drain(&mut opener);
             }
