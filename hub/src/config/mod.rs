@@ -2,6 +2,7 @@
 //! Page: `docs/reference/hub-config.md`.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,11 +12,61 @@ use zeroize::Zeroizing;
 mod error;
 
 pub use error::ConfigError;
+use error::Fault;
 
 /// Where the file is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/privet/hub.toml";
 /// Most cameras a hub takes.
 const MAX_CAMERAS: usize = 256;
+
+/// Keys and what may stand there; the other numbers are in [`RANGES`].
+const KEYS: &[(&str, &str)] = &[
+    ("name", "1 to 64 characters, in quotes"),
+    ("data_dir", "a directory, in quotes"),
+    ("relay", "a table, `[relay]`, with host and pin"),
+    (
+        "relay.host",
+        "a host name or an IP address in quotes, such as \"relay.example.org\"; the port goes to relay.port",
+    ),
+    (
+        "relay.pin",
+        "64 hexadecimal digits in quotes, as `privet-relay` prints them at its start, or relay.webpki = true",
+    ),
+    ("relay.webpki", "true or false; either relay.pin or relay.webpki = true"),
+    ("relay.invite", "a text in quotes: what the relay's operator gave you"),
+    ("recording", "a table, `[recording]`"),
+    ("log", "error, warn, info, debug, trace, or directives such as privet_hub=debug, in quotes"),
+    ("camera", "tables, `[[camera]]`, 256 at most, each with name and url"),
+    ("camera.name", "1 to 64 characters in quotes, a name that no other camera has"),
+    ("camera.url", "\"rtsp://host[:port]/path\", without user and password"),
+    ("camera.username", "a text in quotes, beside the password"),
+    ("camera.password", "a text in quotes; either password or password_file"),
+    (
+        "camera.password_file",
+        "a file, relative to the configuration, whose first line is the password; either password or password_file",
+    ),
+    ("camera.audio", "true or false"),
+    ("camera.motion", "true or false"),
+    ("camera.sensitivity", "a whole number from 1 to 10"),
+];
+
+/// A number of the configuration.
+type Number = fn(&Config) -> u64;
+
+/// The numbers of the configuration outside `[[camera]]`, each with what it may be.
+const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
+    ("heartbeat_s", |c| c.heartbeat_s, 1..=86_400),
+    ("relay.port", |c| c.relay.port.into(), 1..=65_535),
+    ("recording.pre_roll_s", |c| c.recording.pre_roll_s.into(), 0..=60),
+    ("recording.post_roll_s", |c| c.recording.post_roll_s.into(), 1..=300),
+    ("recording.max_clip_s", |c| c.recording.max_clip_s.into(), 10..=3600),
+    ("recording.free_space_floor_mib", |c| c.recording.free_space_floor_mib, 16..=1 << 30),
+    ("recording.pre_roll_mib", |c| c.recording.pre_roll_mib.into(), 8..=1024),
+    ("recording.relay_keeps_days", |c| c.recording.relay_keeps_days.into(), 1..=3650),
+];
+
+/// Keys whose values no error repeats, nor those of what holds them.
+const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "camera.password"];
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -133,11 +184,12 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Unreadable { file: path.to_owned(), cause: cause.to_string() })?;
-        let mut config = Self::parse(path, &text)?;
+        let file = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|e| ConfigError::Unreadable { file, cause: e.to_string() })?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| ConfigError::not_text(path, &bytes, e.valid_up_to()))?;
+        let mut config = Self::parse(path, text)?;
         for (place, camera) in config.cameras.iter_mut().enumerate() {
-            camera.read_password(path, place)?;
+            camera.read_password(path).map_err(|fault| ConfigError::not_allowed(path, text, fault.of_camera(place)))?;
         }
         Ok(config)
     }
@@ -150,7 +202,7 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|e| ConfigError::from_toml(path, text, &e))?;
         match config.fault() {
             None => Ok(config),
-            Some(fault) => Err(fault.at(path, text)),
+            Some(fault) => Err(ConfigError::not_allowed(path, text, fault)),
         }
     }
 
@@ -167,45 +219,40 @@ impl Config {
 
     fn fault(&self) -> Option<Fault> {
         let relay = &self.relay;
-        let recording = &self.recording;
-        let fault = |key: &str, found: &dyn ToString, allowed: &str| Some(Fault::new(key, found.to_string(), allowed));
-        if !(1..=64).contains(&self.name.chars().count()) {
-            return fault("name", &self.name, "1 to 64 characters");
+        let fault = |key: &str, found: &str| Some(Fault::new(key, found));
+        if !is_name(&self.name) {
+            return fault("name", &length(&self.name));
         }
-        if relay.host.is_empty() || relay.host.len() > 253 || relay.host.contains([' ', '/', '@']) {
-            return fault("relay.host", &relay.host, "a host name or an IP address, such as relay.example.org");
+        if self.data_dir.as_os_str().is_empty() {
+            return fault("data_dir", "empty");
         }
-        if relay.port == 0 {
-            return fault("relay.port", &relay.port, "1 to 65535");
+        let host = relay.host.trim_start_matches('[').trim_end_matches(']');
+        let address = !host.contains(':') || host.parse::<std::net::Ipv6Addr>().is_ok();
+        if host.is_empty()
+            || host.len() > 253
+            || host.contains(char::is_whitespace)
+            || host.contains(['/', '@'])
+            || !address
+        {
+            return fault("relay.host", &format!("{:?}", relay.host));
         }
         match (&relay.pin, relay.webpki) {
-            (Some(pin), false) if self.relay_pin().is_none() => {
-                return fault("relay.pin", pin, "64 hexadecimal digits, as `privet-relay` prints them at its start");
-            }
-            (Some(_), true) => return fault("relay.webpki", &true, "either `pin` or `webpki = true`, not both"),
-            (None, false) => {
-                return fault("relay.pin", &"nothing", "`pin = \"64 hexadecimal digits\"` or `webpki = true`");
-            }
+            (Some(pin), false) if self.relay_pin().is_none() => return fault("relay.pin", &format!("{pin:?}")),
+            (Some(_), true) => return fault("relay.webpki", "true beside a relay.pin"),
+            (None, false) => return fault("relay.pin", "missing"),
             _ => {}
         }
-        for (key, value, range) in [
-            ("recording.pre_roll_s", u64::from(recording.pre_roll_s), 0..=60),
-            ("recording.post_roll_s", u64::from(recording.post_roll_s), 1..=300),
-            ("recording.max_clip_s", u64::from(recording.max_clip_s), 10..=3600),
-            ("recording.free_space_floor_mib", recording.free_space_floor_mib, 16..=1 << 30),
-            ("recording.pre_roll_mib", u64::from(recording.pre_roll_mib), 8..=1024),
-            ("recording.relay_keeps_days", u64::from(recording.relay_keeps_days), 1..=3650),
-            ("heartbeat_s", self.heartbeat_s, 1..=86_400),
-        ] {
-            if !range.contains(&value) {
-                return fault(key, &value, &format!("{} to {}", range.start(), range.end()));
-            }
+        if relay.invite.as_ref().is_some_and(String::is_empty) {
+            return fault("relay.invite", "empty");
         }
-        if self.log.parse::<tracing_subscriber::filter::Targets>().is_err() {
-            return fault("log", &self.log, "error, warn, info, debug, trace, or directives such as privet_hub=debug");
+        if let Some((key, number, _)) = RANGES.iter().find(|(_, number, range)| !range.contains(&number(self))) {
+            return fault(key, &number(self).to_string());
+        }
+        if self.log.is_empty() || self.log.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            return fault("log", &format!("{:?}", self.log));
         }
         if self.cameras.len() > MAX_CAMERAS {
-            return fault("camera", &self.cameras.len(), "at most 256 cameras");
+            return fault("camera", &format!("there {} times", self.cameras.len()));
         }
         let mut names = HashSet::new();
         for (place, camera) in self.cameras.iter().enumerate() {
@@ -213,8 +260,7 @@ impl Config {
                 return Some(fault.of_camera(place));
             }
             if !names.insert(&camera.name) {
-                let allowed = "a name that no other camera has";
-                return Some(Fault::new("name", camera.name.clone(), allowed).of_camera(place));
+                return Some(Fault::new("camera.name", &format!("{:?} a second time", camera.name)).of_camera(place));
             }
         }
         None
@@ -228,83 +274,63 @@ impl Camera {
     }
 
     fn fault(&self) -> Option<Fault> {
-        let fault = |key: &str, found: &str, allowed: &str| Some(Fault::new(key, found.to_owned(), allowed));
-        if !(1..=64).contains(&self.name.chars().count()) || self.name.chars().any(char::is_control) {
-            return fault("name", &self.name, "1 to 64 characters");
+        let fault = |key: &str, found: &str| Some(Fault::new(key, found));
+        if !is_name(&self.name) {
+            return fault("camera.name", &length(&self.name));
         }
-        let rtsp = "rtsp://host[:port]/path";
         match url::Url::parse(&self.url) {
             // What stands in the URL is not repeated: it might hold the password.
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                return fault(
-                    "url",
-                    "a URL with user and password",
-                    "a URL without them; use `username` and `password`",
-                );
+                let allowed = "a URL without them; use camera.username and camera.password";
+                return Some(Fault::new("camera.url", "a URL with user and password").instead(allowed));
             }
             Ok(url) if url.scheme() == "rtsp" && url.host().is_some() => {}
             Ok(url) if url.scheme() == "rtsps" => {
-                return fault(
-                    "url",
-                    "rtsps",
-                    "rtsp: cameras over TLS are not supported; keep the camera's network to itself",
-                );
+                let allowed = "rtsp: cameras over TLS are not supported; keep the camera's network to itself";
+                return Some(Fault::new("camera.url", "rtsps").instead(allowed));
             }
-            _ => return fault("url", "something else", rtsp),
+            Ok(_) => return fault("camera.url", "another URL"),
+            Err(_) => return fault("camera.url", "no URL"),
         }
         if self.password.is_some() && self.password_file.is_some() {
-            return fault("password_file", "a second password", "either `password` or `password_file`");
+            return fault("camera.password_file", "a second password");
+        }
+        if self.password.as_ref().is_some_and(|password| password.is_empty()) {
+            return fault("camera.password", "empty");
         }
         if self.username.is_none() && (self.password.is_some() || self.password_file.is_some()) {
-            return fault("username", "nothing", "a user name beside the password");
+            return fault("camera.username", "missing");
         }
         if !(1..=10).contains(&self.sensitivity) {
-            return fault("sensitivity", &self.sensitivity.to_string(), "1 to 10");
+            return fault("camera.sensitivity", &self.sensitivity.to_string());
         }
         None
     }
 
-    fn read_password(&mut self, config: &Path, place: usize) -> Result<(), ConfigError> {
+    fn read_password(&mut self, config: &Path) -> Result<(), Fault> {
         let Some(file) = &self.password_file else { return Ok(()) };
         let file = config.parent().unwrap_or(Path::new("")).join(file);
-        let text = std::fs::read_to_string(&file).map(Zeroizing::new).map_err(|cause| ConfigError::PasswordFile {
-            file: config.to_owned(),
-            camera: self.name.clone(),
-            place: place + 1,
-            password_file: file.clone(),
-            cause: cause.to_string(),
-        })?;
-        self.password = Some(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+        let fault = |cause: &str| Fault::new("camera.password_file", &format!("{} ({cause})", file.display()));
+        let text = std::fs::read_to_string(&file).map(Zeroizing::new).map_err(|e| fault(&e.to_string()))?;
+        let password = text.lines().next().unwrap_or_default();
+        if password.is_empty() {
+            return Err(fault("its first line is empty"));
+        }
+        self.password = Some(Zeroizing::new(password.to_owned()));
         Ok(())
     }
 }
 
-/// A value that is of the right type and still not allowed.
-struct Fault {
-    camera: Option<usize>,
-    key: String,
-    found: String,
-    allowed: String,
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-impl Fault {
-    fn new(key: &str, found: String, allowed: &str) -> Self {
-        Self { camera: None, key: key.into(), found: found.chars().take(80).collect(), allowed: allowed.into() }
+/// Why a text is no name, for an error.
+fn length(text: &str) -> String {
+    if text.chars().any(char::is_control) {
+        return "a text with control characters".into();
     }
-
-    fn of_camera(mut self, place: usize) -> Self {
-        self.camera = Some(place);
-        self
-    }
-
-    fn at(self, path: &Path, text: &str) -> ConfigError {
-        let key = match self.camera {
-            Some(_) => format!("camera.{}", self.key),
-            None => self.key.clone(),
-        };
-        let line = error::line_of(text, &key, self.camera.unwrap_or(0));
-        ConfigError::NotAllowed { file: path.to_owned(), line, key, found: self.found, allowed: self.allowed }
-    }
+    format!("a text of {} characters", text.chars().count())
 }
 
 fn default_name() -> String {

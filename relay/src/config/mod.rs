@@ -251,8 +251,8 @@ const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
     ("limits.sweep_s", |l| l.sweep_s, 1..=MAX),
 ];
 
-/// Keys whose values no error repeats.
-const SECRETS: &[&str] = &["homes.invites"];
+/// Keys whose values no error repeats, nor those of what holds them.
+const SECRETS: &[&str] = &["homes", "homes.invites"];
 
 impl Config {
     /// Reads a file, and sees whether the certificate it names can be used.
