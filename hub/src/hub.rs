@@ -9,7 +9,7 @@ use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_relay_client::{Connection, RelayTarget, Trust};
 use privet_segment::SegmentError;
-use privet_store::{Blobs, DiskStore, SealedStore};
+use privet_store::{Blobs, DiskStore, SealedStore, free_bytes};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -21,9 +21,10 @@ use crate::outbox::Outbox;
 use crate::outbox::keeper::{Keeper, KeeperHandle};
 use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
 use crate::recorder::{Input, Recorder, Settings};
+use crate::reserve::{RESERVE, Reserve, ReservedStore};
 use crate::source::{CameraSettings, SourceHandle, WorkerOptions};
 use crate::status::{Board, Status};
-use crate::time::{moment, mono_us, wall};
+use crate::time::{mono_us, wall};
 use crate::uplink::Uplink;
 use crate::uplink::home::{HomeHandle, Stopping};
 use crate::uplink::inbox;
@@ -95,7 +96,7 @@ impl Hub {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let opening = Arc::clone(&config);
         let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
-        let Opened { store, outbox, home } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
+        let Opened { store, outbox, home, reserve } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
 
         let board = Board::new();
         let recorders = Recorders::default();
@@ -105,13 +106,13 @@ impl Hub {
         let live = LiveSender::new(connection.clone(), board.clone());
         let keeps = Duration::from_secs(u64::from(config.recording.relay_keeps_days) * 86_400);
         let mut tasks = Vec::new();
-        let mut keep = |clips| {
+        let mut keep = |reserve| {
             let parts = (outbox.clone(), home.clone(), recorders.clone(), board.clone());
-            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps, clips);
+            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps, reserve);
             tasks.push(tokio::spawn(keeper.run(queue)));
             handle
         };
-        let keepers = [keep(true), keep(false)];
+        let keepers = [keep(Some(reserve)), keep(None)];
         let pairings = Pairings::default();
         rendezvous.into_iter().for_each(|one| pairings.resume(one));
 
@@ -177,7 +178,7 @@ impl Hub {
             post_roll: Duration::from_secs(recording.post_roll_s.into()),
             max_clip: Duration::from_secs(recording.max_clip_s.into()),
         };
-        let recorder = Recorder::new(id, identity.evidence, chain, settings, random, moment());
+        let recorder = Recorder::new(id, identity.evidence, chain, settings, random);
         let (events, source) = mpsc::channel(EVENTS);
         let (handle, inputs) = RecorderHandle::channel();
         self.recorders.add(id, handle);
@@ -293,6 +294,7 @@ struct Opened {
     store: Arc<dyn Store>,
     outbox: Outbox,
     home: HubHome,
+    reserve: Reserve,
 }
 
 /// Opens the state on disk, or makes it, and brings to an end what a crash cut off.
@@ -304,8 +306,13 @@ fn open(config: &Config) -> Result<Opened, HubError> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     }
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let reserve = Reserve::at(folder);
+    if free_bytes(folder)? < RESERVE && reserve.give() {
+        tracing::error!("the disk is full: the home's state goes on in the room that was kept back for it");
+    }
     let disk = DiskStore::open(folder.join("state"))?;
     let key = hub_key(folder, credentials.as_deref(), &SystemRandom)?;
+    let disk = ReservedStore::new(disk, folder, reserve.clone());
     let store: Arc<dyn Store> = Arc::new(SealedStore::new(disk, &key)?);
     let env = Env::new(wall(), &SystemRandom);
     let mut home = match HubHome::load(Arc::clone(&store))? {
@@ -321,7 +328,7 @@ fn open(config: &Config) -> Result<Opened, HubError> {
             outbox.ended(stream, true);
         }
     }
-    Ok(Opened { store, outbox, home })
+    Ok(Opened { store, outbox, home, reserve })
 }
 
 fn settings_of(id: privet_protocol::id::CameraId, camera: &Camera) -> CameraSettings {

@@ -2,7 +2,7 @@
 //!
 //! When the disk is full (or too slow by far) recording stops: the stream under way is ended with what is durable of it, every
 //! recorder is told, an alarm is raised. As soon as there is room again, recording goes on. The state of the home keeps
-//! the room below the floor for itself, so keys and messages still work.
+//! the room below the floor for itself, and a [`Reserve`] against others, so keys and messages still work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use super::Outbox;
 use crate::recorder::chain::Chain;
 use crate::recorder::task::{RecorderHandle, Recorders};
 use crate::recorder::{ClipSegment, Input};
+use crate::reserve::Reserve;
 use crate::status::{Alarm, Board};
 use crate::time::wall;
 use crate::uplink::home::{HomeHandle, Stopping};
@@ -87,8 +88,8 @@ pub struct Keeper {
     board: Board,
     relay_keeps: Duration,
     queued: Arc<AtomicU64>,
-    /// Whether it keeps clips and looks after the room; the other one only announces live streams.
-    clips: bool,
+    /// The one that keeps clips looks after the room; the other one only announces live streams.
+    reserve: Option<Reserve>,
     full: bool,
     /// Ends that could not be announced yet.
     late: Vec<(StreamId, EndReason)>,
@@ -102,13 +103,13 @@ impl Keeper {
         recorders: Recorders,
         board: Board,
         relay_keeps: Duration,
-        clips: bool,
+        reserve: Option<Reserve>,
     ) -> (Self, KeeperHandle, mpsc::UnboundedReceiver<Keep>) {
         let (queue, receiver) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicU64::new(0));
         let handle = KeeperHandle { queue, queued: Arc::clone(&queued) };
         (
-            Self { outbox, home, recorders, board, relay_keeps, queued, clips, full: false, late: Vec::new() },
+            Self { outbox, home, recorders, board, relay_keeps, queued, reserve, full: false, late: Vec::new() },
             handle,
             receiver,
         )
@@ -243,9 +244,7 @@ impl Keeper {
         for (stream, reason) in std::mem::take(&mut self.late) {
             self.end(stream, reason, None).await?;
         }
-        if !self.clips {
-            return Ok(());
-        }
+        let Some(reserve) = self.reserve.clone() else { return Ok(()) };
         let outbox = self.outbox.clone();
         let room = blocking(move || outbox.room()).await.unwrap_or(0);
         if self.full && room >= RESUME_ROOM {
@@ -258,6 +257,12 @@ impl Keeper {
             self.no_room(&error).await?;
         }
         self.board.set_room(room);
+        if room >= RESUME_ROOM && !reserve.is_kept() {
+            // Without it the state lives on the floor alone; the next look tries again.
+            if let Err(error) = blocking(move || reserve.keep()).await {
+                tracing::warn!(%error, "no room could be kept back for the home's state");
+            }
+        }
         Ok(())
     }
 

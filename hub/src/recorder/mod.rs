@@ -71,6 +71,10 @@ pub struct Recorder {
     format: Option<Arc<Format>>,
     clock: DecodeClock,
     wall: WallClock,
+    /// How often the wall clock had been set back at the end of the last live statement.
+    live_set_backs: Option<u64>,
+    /// The same for the last recorded one; not known when that was made by another run, or is not durable.
+    recorded_set_backs: Option<u64>,
     /// What turns the connection's presentation times into the camera's; known from its first unit on.
     offset_us: Option<i64>,
     last_us: i64,
@@ -94,7 +98,6 @@ impl Recorder {
         chain: Chain,
         settings: Settings,
         random: Arc<dyn Random>,
-        now: Moment,
     ) -> Self {
         let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let times = ClipTimes { post_roll_us: us(settings.post_roll), max_us: us(settings.max_clip) };
@@ -111,7 +114,9 @@ impl Recorder {
             last_source_frame: None,
             format: None,
             clock: DecodeClock::new(None),
-            wall: WallClock::new(now),
+            wall: WallClock::default(),
+            live_set_backs: None,
+            recorded_set_backs: None,
             offset_us: None,
             last_us: 0,
             ring: Ring::new(keep, settings.pre_roll_bytes),
@@ -129,11 +134,6 @@ impl Recorder {
     pub fn handle(&mut self, input: Input, now: Moment, out: &mut Vec<Output>) {
         if self.stopped {
             return;
-        }
-        if self.wall.stepped_back(now) {
-            for writer in self.writers() {
-                writer.clock_stepped_back();
-            }
         }
         match input {
             Input::Source(event) => self.source(event, now, out),
@@ -245,7 +245,8 @@ impl Recorder {
         if video {
             self.last_us = timing.dts_us.max(self.last_us);
         }
-        let timed = TimedUnit { unit, timing, frame };
+        let set_backs = self.wall.set_backs(Moment { wall: unit.received, mono_us: unit.received_mono_us });
+        let timed = TimedUnit { unit, timing, frame, set_backs };
         match self.ring.push(timed.clone(), video) {
             Pushed::Dropped => {}
             Pushed::Opened => {
@@ -345,6 +346,7 @@ impl Recorder {
         self.chain.recorded = durable.recorded;
         self.chain.previous = durable.previous;
         self.chain.recorded_until = durable.recorded_until;
+        self.recorded_set_backs = None;
     }
 
     fn reserve(&mut self, out: &mut Vec<Output>) {
@@ -363,10 +365,6 @@ impl Recorder {
         let session = Session::certify(&self.evidence, self.camera, from, at.after(SESSION), &*self.random)?;
         self.session = Some(session.clone());
         Ok(session)
-    }
-
-    fn writers(&mut self) -> impl Iterator<Item = &mut StreamWriter> {
-        self.live.iter_mut().chain(self.clip.as_mut().map(|c| &mut c.writer))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Outages become gap statements; a wall clock that is set back is noticed.
 
+use std::time::Duration;
+
 use privet_protocol::time::Timestamp;
 use privet_segment::{Gap, GapReason};
 
@@ -85,33 +87,44 @@ impl Outages {
         self.live.take()
     }
 
-    /// What the next recorded segment says. The first one of a clip says at least that nothing was recorded since the last.
-    pub fn take_recorded(&mut self, started: Timestamp, last: Option<Timestamp>, first: bool) -> Option<Gap> {
+    /// What the next recorded segment says. The first one of a clip says at least that nothing was recorded since the last,
+    /// even if the clock was `set_back` to before that.
+    pub fn take_recorded(
+        &mut self,
+        started: Timestamp,
+        last: Option<Timestamp>,
+        first: bool,
+        set_back: bool,
+    ) -> Option<Gap> {
         self.recorded.end(started);
-        let between = last.filter(|last| first && *last < started);
+        let between = last.filter(|last| first && (*last < started || set_back));
         self.recorded
             .take()
             .or_else(|| between.map(|from| Gap { from, until: started, reason: GapReason::NotRecorded }))
     }
 }
 
-/// Watches the wall clock against the monotonic one.
-#[derive(Debug)]
+/// Watches the wall clock against the monotonic one, from one unit of the camera to the next: what was set back between two
+/// units is told by the segment with the later one, whenever that is sealed.
+#[derive(Debug, Default)]
 pub struct WallClock {
-    last: Moment,
+    last: Option<Moment>,
+    set_backs: u64,
 }
 
 impl WallClock {
-    /// From now on.
-    pub fn new(now: Moment) -> Self {
-        Self { last: now }
+    /// How often the wall clock was set back until a unit came, `at` that moment.
+    pub fn set_backs(&mut self, at: Moment) -> u64 {
+        if let Some(last) = self.last.replace(at) {
+            let passed_ms = i64::try_from(at.mono_us.saturating_sub(last.mono_us) / 1000).unwrap_or(i64::MAX);
+            self.set_backs +=
+                u64::from(earlier(at.wall, last.wall.after(Duration::from_millis(passed_ms.unsigned_abs()))));
+        }
+        self.set_backs
     }
+}
 
-    /// Whether the wall clock was set back since the last look.
-    pub fn stepped_back(&mut self, now: Moment) -> bool {
-        let passed_ms = i64::try_from(now.mono_us.saturating_sub(self.last.mono_us) / 1000).unwrap_or(i64::MAX);
-        let expected = self.last.wall.0.saturating_add(passed_ms);
-        self.last = now;
-        now.wall.0 < expected.saturating_sub(TOLERANCE_MS)
-    }
+/// Whether it is earlier by more than clocks and units in their queues differ anyway.
+pub fn earlier(wall: Timestamp, expected: Timestamp) -> bool {
+    wall.0 < expected.0.saturating_sub(TOLERANCE_MS)
 }

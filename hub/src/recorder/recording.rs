@@ -7,6 +7,7 @@ use bytes::Bytes;
 use privet_home::{EndReason, StreamKind};
 
 use super::event::{ClipSegment, Output};
+use super::outage::earlier;
 use super::ring::{Group, TimedUnit};
 use super::writer::{Beginning, SealError, StreamWriter};
 use super::{Recorder, ended, started};
@@ -112,6 +113,12 @@ impl Recorder {
             if unit.unit.track == Track::Audio {
                 return Ok(());
             }
+            let set_back = match (self.recorded_set_backs, self.chain.recorded_until) {
+                (Some(told), _) => unit.set_backs > told,
+                // The last statement was made before a restart: only its end tells.
+                (None, Some(until)) => earlier(unit.unit.received, until),
+                (None, None) => false,
+            };
             let beginning = Beginning {
                 session: &session,
                 format,
@@ -121,7 +128,9 @@ impl Recorder {
                     unit.unit.received,
                     self.chain.recorded_until,
                     clip.writer.segments() == 0,
+                    set_back,
                 ),
+                set_back,
                 first: unit,
             };
             clip.writer.begin(&beginning, &mut clip.blob)?;
@@ -141,6 +150,7 @@ impl Recorder {
                 self.chain.recorded = finished.sequence.saturating_add(1);
                 self.chain.previous = finished.digest;
                 self.chain.recorded_until = Some(finished.ended);
+                self.recorded_set_backs = Some(finished.set_backs);
                 out.push(Output::Segment(ClipSegment {
                     stream: clip.writer.stream(),
                     index: finished.index,

@@ -23,6 +23,8 @@ pub struct TimedUnit {
     pub timing: Timing,
     /// The camera's frame number, counted over all its streams and restarts of the hub; for sound that of the last picture.
     pub frame: u64,
+    /// How often the wall clock was set back before it came, since the hub's start.
+    pub set_backs: u64,
 }
 
 /// A group of pictures: what becomes a segment.
@@ -195,7 +197,7 @@ mod tests {
             loss: 0,
         };
         let timing = Timing { dts_us: at_s * 1_000_000, pts_us: at_s * 1_000_000, duration_us: 1_000_000 };
-        TimedUnit { unit, timing, frame: u64::try_from(at_s).unwrap_or(0) }
+        TimedUnit { unit, timing, frame: u64::try_from(at_s).unwrap_or(0), set_backs: 0 }
     }
 
     fn firsts(ring: &Ring) -> Vec<u64> {

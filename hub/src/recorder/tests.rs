@@ -79,7 +79,7 @@ impl World {
         trust.set(CAMERA, vec![evidence.public().unwrap()]);
         let now = Moment { wall: Timestamp(1_800_000_000_000), mono_us: 50_000_000 };
         let durable = chain.reserve();
-        let recorder = Recorder::new(CAMERA, evidence, durable.clone(), settings(), random, now);
+        let recorder = Recorder::new(CAMERA, evidence, durable.clone(), settings(), random);
         Self {
             recorder,
             now,
@@ -449,6 +449,54 @@ fn a_clock_set_back_is_noted_and_not_fatal() {
     let noted: Vec<bool> = live.iter().map(|s| s.clock_stepped_back).collect();
     assert_eq!(noted.iter().filter(|n| **n).count(), 1, "{noted:?}");
     assert_eq!(live.len(), 4);
+}
+
+#[test]
+fn a_clock_set_back_between_clips_in_a_pre_roll_or_over_a_restart_is_told_once() {
+    let back = |world: &mut World| world.now.wall = Timestamp(world.now.wall.0 - 3_600_000);
+    let clip = |world: &mut World| {
+        world.motion(true);
+        world.film(1);
+        world.motion(false);
+        world.film(9);
+    };
+    let mut world = World::new();
+    world.online(640);
+    world.film(3);
+    clip(&mut world);
+    // Between two clips, longer ago than the pre-roll.
+    back(&mut world);
+    world.film(20);
+    clip(&mut world);
+    // In the pre-roll, before anything of it is sealed.
+    world.picture(true);
+    back(&mut world);
+    for _ in 1..GROUP {
+        world.picture(false);
+    }
+    clip(&mut world);
+    world.tell(Input::Stop);
+    let first = world.verified(StreamKind::Clip);
+    is_chain(&first);
+    let noted: Vec<bool> = first.iter().map(|s| s.clock_stepped_back).collect();
+    assert_eq!(noted.iter().filter(|n| **n).count(), 2, "{noted:?}");
+    for told in first.iter().filter(|s| s.clock_stepped_back) {
+        let gap = told.gap;
+        assert!(gap.is_none_or(|gap| gap.until < gap.from || told.ended < told.started), "{gap:?}");
+    }
+    assert_eq!(first.iter().filter(|s| s.ended < s.started).count(), 1);
+    // The next run begins before the last one ended.
+    let mut later = World::after(world.durable.clone());
+    later.now.wall = Timestamp(world.now.wall.0 - 7_200_000);
+    later.online(640);
+    later.film(3);
+    clip(&mut later);
+    later.tell(Input::Stop);
+    let second = later.verified(StreamKind::Clip);
+    let noted: Vec<bool> = second.iter().map(|s| s.clock_stepped_back).collect();
+    assert!(noted[0] && !noted[1..].contains(&true), "{noted:?}");
+    let gap = second[0].gap.unwrap();
+    assert!(gap.reason == GapReason::HubOff && gap.until < gap.from, "{gap:?}");
 }
 
 #[test]

@@ -48,12 +48,14 @@ impl Recorder {
             }
             let session = self.session(unit.unit.received)?;
             let Some((format, writer)) = self.format.as_ref().zip(self.live.as_mut()) else { return Ok(()) };
+            let set_back = self.live_set_backs.is_some_and(|told| unit.set_backs > told);
             let beginning = Beginning {
                 session: &session,
                 format,
                 sequence: self.next_live,
                 previous: writer.last_statement(),
                 gap: self.outages.take_live(),
+                set_back,
                 first: unit,
             };
             writer.begin(&beginning, &mut bytes)?;
@@ -73,13 +75,16 @@ impl Recorder {
         let Some(index) = writer.open_index() else { return };
         let mut bytes = Vec::new();
         match writer.finish(&mut bytes) {
-            Ok(_) => out.push(Output::Live(LiveRecord {
-                stream: writer.stream(),
-                index,
-                part: LivePart::End,
-                bytes: bytes.into(),
-                received_mono_us: None,
-            })),
+            Ok(finished) => {
+                self.live_set_backs = finished.map_or(self.live_set_backs, |finished| Some(finished.set_backs));
+                out.push(Output::Live(LiveRecord {
+                    stream: writer.stream(),
+                    index,
+                    part: LivePart::End,
+                    bytes: bytes.into(),
+                    received_mono_us: None,
+                }));
+            }
             Err(cause) => self.live_failed(&cause, out),
         }
     }

@@ -43,6 +43,8 @@ pub struct Beginning<'a> {
     pub previous: [u8; 32],
     /// The outage that ends with it.
     pub gap: Option<Gap>,
+    /// The wall clock was set back since the statement before.
+    pub set_back: bool,
     /// Its first picture.
     pub first: &'a TimedUnit,
 }
@@ -60,6 +62,8 @@ pub struct Finished {
     pub length: u64,
     /// Wall clock at its end.
     pub ended: Timestamp,
+    /// How often that was set back until then.
+    pub set_backs: u64,
 }
 
 /// A stream and its open segment.
@@ -83,7 +87,8 @@ struct Open {
     sealer: Sealer,
     sequence: u64,
     ended: Timestamp,
-    stepped_back: bool,
+    set_back: bool,
+    set_backs: u64,
     has_sound: Option<u32>,
 }
 
@@ -152,13 +157,6 @@ impl StreamWriter {
         self.open.as_ref().map(|_| self.next_index - 1)
     }
 
-    /// The wall clock was set back while the open segment was made.
-    pub fn clock_stepped_back(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.stepped_back = true;
-        }
-    }
-
     /// Opens the next segment and seals how its video starts. An open one must have been finished.
     ///
     /// # Errors
@@ -185,7 +183,8 @@ impl StreamWriter {
             sealer,
             sequence: beginning.sequence,
             ended: first.unit.received,
-            stepped_back: false,
+            set_back: beginning.set_back,
+            set_backs: first.set_backs,
             has_sound,
         });
         Ok(())
@@ -247,6 +246,8 @@ impl StreamWriter {
         open.sealer.unit(&head, &self.chunk, if video { data } else { &[] }, out)?;
         self.chunks = self.chunks.wrapping_add(1);
         open.ended = unit.unit.received;
+        open.set_back |= unit.set_backs != open.set_backs;
+        open.set_backs = unit.set_backs;
         Ok(())
     }
 
@@ -256,7 +257,7 @@ impl StreamWriter {
     /// [`SealError`]; then the stream is over.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Option<Finished>, SealError> {
         let Some(open) = self.open.take() else { return Ok(None) };
-        let end = SegmentEnd { ended: open.ended, clock_stepped_back: open.stepped_back };
+        let end = SegmentEnd { ended: open.ended, clock_stepped_back: open.set_back };
         let sealed = open.sealer.finish(end, out)?;
         self.bytes += sealed.length;
         self.ended = open.ended;
@@ -267,6 +268,7 @@ impl StreamWriter {
             digest: sealed.digest,
             length: sealed.length,
             ended: open.ended,
+            set_backs: open.set_backs,
         }))
     }
 }
