@@ -131,7 +131,11 @@ async fn handshake(
     address: SocketAddr,
 ) -> Result<(Endpoint, quinn::Connection), ClientError> {
     let unreachable = |cause: String| ClientError::Unreachable { host: target.to_string(), cause };
-    let (tls, found) = tls::config(&target.trust).map_err(|e| ClientError::Protocol(e.to_string()))?;
+    let untrusted = |cause: String| ClientError::Untrusted { host: target.to_string(), cause };
+    let (tls, found) = tls::config(&target.trust).map_err(|e| match target.trust {
+        Trust::WebPki => untrusted(format!("{e}; install the package ca-certificates, or use the relay's pin")),
+        Trust::Pin(_) => ClientError::Protocol(e.to_string()),
+    })?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| ClientError::Protocol(e.to_string()))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport()));
@@ -142,11 +146,9 @@ async fn handshake(
     let connecting = endpoint.connect_with(config, address, host).map_err(|e| unreachable(e.to_string()))?;
     match connecting.await {
         Ok(connection) => Ok((endpoint, connection)),
-        Err(error) => Err(match (&target.trust, found.take()) {
-            (Trust::Pin(expected), Some(found)) => ClientError::WrongIdentity { expected: *expected, found },
-            (Trust::WebPki, _) if is_certificate_error(&error) => {
-                ClientError::Untrusted { host: target.to_string(), cause: error.to_string() }
-            }
+        Err(error) => Err(match (&target.trust, found.take(), certificate_fault(&error)) {
+            (Trust::Pin(expected), Some(found), _) => ClientError::WrongIdentity { expected: *expected, found },
+            (Trust::WebPki, _, Some(cause)) => untrusted(cause),
             _ => unreachable(error.to_string()),
         }),
     }
@@ -218,13 +220,15 @@ fn udp_socket(peer: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn is_certificate_error(error: &quinn::ConnectionError) -> bool {
+/// What is wrong with the certificate, in words for whoever has to mend it; nothing if it is not about that.
+fn certificate_fault(error: &quinn::ConnectionError) -> Option<String> {
+    let quinn::ConnectionError::TransportError(error) = error else { return None };
+    let reason = error.reason.trim_start_matches("invalid peer certificate: ");
     // TLS alerts 42..=48 are about certificates (RFC 8446 section 6); QUIC carries alert n as 0x100 + n.
-    match error {
-        quinn::ConnectionError::TransportError(e) => {
-            let code: u64 = e.code.into();
-            (0x100 + 42..=0x100 + 48).contains(&code)
-        }
-        _ => false,
+    match u64::from(error.code).checked_sub(0x100)? {
+        45 => Some(format!("{reason}; either the relay has to renew it or this machine's clock is wrong")),
+        48 => Some(format!("no certificate authority that this machine trusts vouches for it ({reason})")),
+        42..=47 => Some(reason.to_owned()),
+        _ => None,
     }
 }
