@@ -29,8 +29,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
     let mut hub = HubHome::create(Arc::new(MemoryStore::new()), "Hub", env()).unwrap();
     let invitation = hub.invite(&relay, Duration::from_secs(600), env()).unwrap();
     let offer = Offer::parse(&invitation.qr_text, NOW).unwrap();
-    let (mut attempt, request) =
-        PhoneHome::begin(&offer, "Phone", Arc::new(MemoryStore::new()), env()).unwrap();
+    let (mut attempt, request) = PhoneHome::begin(&offer, "Phone", Arc::new(MemoryStore::new()), env()).unwrap();
     let admitted = hub.admit(invitation.pairing, &request, &[], env()).unwrap();
     let mut phone = attempt.complete(&admitted.answer, env()).unwrap();
     for entry in hub.outbox(phone.position().seq + 1, 99).unwrap() {
