@@ -273,7 +273,7 @@ impl Client {
             let mut links = core.links();
             let wait = Duration::from_millis(wait_ms.into());
             let synced = tokio::select! {
-                synced = tokio::time::timeout(wait, links.wait_for(|link| link.caught_up)) => synced.is_ok(),
+                synced = tokio::time::timeout(wait, links.wait_for(|link| link.caught_up || core.no_home_error().is_some())) => synced.is_ok(),
                 () = core.stop.cancelled() => return Err(CoreError::Stopped),
             };
             match core.no_home_error() {

@@ -32,31 +32,52 @@ async fn a_removed_phone_is_told_and_wiped_and_the_others_go_on() {
     assert!(matches!(kept.remove_device(&id).await, Err(CoreError::NotFound { .. })));
     wait_for(&kept, "the news", |e| matches!(e, Event::DevicesChanged { what } if what.contains("removed"))).await;
 
-    // The removed one either read the commit, or is kept out by the relay; it learns nothing new in any case.
-    until("the end", async || {
-        let status = lost.status().await.unwrap();
-        (status.removed || status.link == LinkState::Refused).then_some(())
-    })
-    .await;
+    until("the end", async || lost.status().await.unwrap().removed.then_some(())).await;
     home.hub.clip(1, |_, _| {}).await;
     until("the new clip at the other phone", async || {
         (kept.clips(None, 0, i64::MAX, None, 10).await.unwrap().clips.len() == 2).then_some(())
     })
     .await;
-    if lost.status().await.unwrap().removed {
-        assert_eq!(lost.cameras().await.unwrap_err(), CoreError::Revoked);
-        assert_eq!(lost.status().await.unwrap().cache_bytes, 0);
-        lost.shut_down().await.unwrap();
-        let lost = home.open("lost").await;
-        assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap_err(), CoreError::Revoked);
-        assert!(lost.status().await.unwrap().removed);
-        // It may come back by a new code.
-        let offer = privet_app_core::PairingOffer::parse(&home.hub.invite().await.qr_text).unwrap();
-        lost.pair(&offer).await.unwrap();
-        assert!(!lost.status().await.unwrap().removed);
-    } else {
-        assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap().clips.len(), 1);
-    }
+    assert_eq!(lost.cameras().await.unwrap_err(), CoreError::Revoked);
+    assert_eq!(lost.status().await.unwrap().cache_bytes, 0);
+    lost.shut_down().await.unwrap();
+    let lost = home.open("lost").await;
+    assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap_err(), CoreError::Revoked);
+    assert!(lost.status().await.unwrap().removed);
+    // It may come back by a new code.
+    let offer = privet_app_core::PairingOffer::parse(&home.hub.invite().await.qr_text).unwrap();
+    lost.pair(&offer).await.unwrap();
+    assert!(!lost.status().await.unwrap().removed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_was_removed_while_it_was_away_learns_it_from_the_group() {
+    let home = Home::start().await;
+    let lost = home.phone("lost").await;
+    let id = lost.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+    lost.shut_down().await.unwrap();
+    home.hub.remove(id.parse().unwrap()).await;
+    home.hub.clip(1, |_, _| {}).await;
+
+    // It has something to say, which the relay does not take any more, and still hears the last that it may.
+    let lost = home.open("lost").await;
+    let camera = lost.cameras().await.unwrap()[0].id.clone();
+    let wish = lost.open_live(&camera, privet_app_core::LiveFormat::Fmp4, 500);
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), wish).await;
+    until("the removal", async || lost.status().await.unwrap().removed.then_some(())).await;
+    assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap_err(), CoreError::Revoked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_locks_a_phone_out_takes_nothing_from_it() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    home.hub.lock_out().await;
+    phone.network_changed();
+    wait_for(&phone, "the refusal", |e| matches!(e, Event::Link { state: LinkState::Refused, .. })).await;
+    let status = phone.status().await.unwrap();
+    assert!(status.paired && !status.removed, "only the group removes a phone: {status:?}");
+    assert_eq!(phone.cameras().await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

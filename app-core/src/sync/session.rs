@@ -23,6 +23,9 @@ const RECEIPT: Duration = Duration::from_secs(600);
 /// How long the hub may take to let this phone in again before it is asked once more.
 const ASK_AGAIN: Duration = Duration::from_secs(120);
 
+/// How long the log is read on when the relay takes nothing from this phone.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 type Outcome<T> = Result<T, SyncError>;
 
 /// Runs until the connection is lost.
@@ -198,7 +201,13 @@ async fn send_outbox(core: &Arc<Core>, connection: &Connection) -> Outcome<Clien
                     tokio::time::sleep(Duration::from_secs(5)).await;
                     break;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if error.refusal() == Some(Code::Denied) {
+                        // This phone may have been removed: the log gets the time to say so.
+                        tokio::time::sleep(FAREWELL).await;
+                    }
+                    return Err(error.into());
+                }
             }
         }
         // What came while sending left its note; the pause only guards against a lost one.

@@ -107,6 +107,14 @@ impl TestHub {
         self.shared.remove(device, None).await;
     }
 
+    /// Does what a lying relay would: keeps all phones out, though the group has removed none.
+    pub async fn lock_out(&self) {
+        let keys = self.shared.home.lock().unwrap().capabilities();
+        for key in keys {
+            self.shared.connection.revoke(key).await.unwrap();
+        }
+    }
+
     /// What a phone said, passing over what is said on its own.
     pub async fn heard(&self) -> (DeviceId, PhoneMessage) {
         let mut said = self.said.lock().await;
@@ -212,7 +220,10 @@ impl Shared {
     async fn remove(&self, device: DeviceId, by: Option<DeviceId>) {
         let removed = self.home.lock().unwrap().remove(device, by, Batch::new(), env()).unwrap();
         self.upload().await;
-        self.connection.revoke(removed.capability).await.unwrap();
+        // As the hub does it: it may still find its removal in the log.
+        let farewell = Rights { log: true, segments: false, inbox: false };
+        assert!(self.home.lock().unwrap().farewell(&removed.capability, env().now));
+        self.connection.grant(removed.capability, farewell).await.unwrap();
     }
 
     async fn inbox(self: Arc<Self>, said: mpsc::UnboundedSender<(DeviceId, PhoneMessage)>) {

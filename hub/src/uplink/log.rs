@@ -29,7 +29,7 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
     }
 }
 
-/// Signs of life while connected, so that a withheld tail is noticed; and new keys when they are due.
+/// Signs of life while connected, so that a withheld tail is noticed; new keys and the end of farewells when they are due.
 pub(super) async fn heartbeats(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
     let mut beat = tokio::time::interval(uplink.heartbeat);
     let mut refresh = tokio::time::interval(REFRESH);
@@ -45,6 +45,7 @@ pub(super) async fn heartbeats(uplink: Uplink, connection: Connection) -> Result
             }
             _ = refresh.tick() => {
                 uplink.home.call(|home, env| home.refresh(env)).await??;
+                uplink.see_off(&connection).await?;
             }
         }
     }

@@ -40,6 +40,9 @@ const GOOD: Duration = Duration::from_secs(30);
 /// How often the group may be made anew because of what a relay says.
 const RENEW_PAUSE: Duration = Duration::from_secs(600);
 
+/// What a removed phone's key may do for some days.
+const FAREWELL_RIGHTS: Rights = Rights { log: true, segments: false, inbox: false };
+
 /// What the way out needs.
 #[derive(Clone)]
 pub struct Uplink {
@@ -181,6 +184,17 @@ impl Uplink {
         Ok(())
     }
 
+    /// Ends the farewells that are over.
+    async fn see_off(&self, connection: &Connection) -> Result<(), UplinkError> {
+        let due = |home: &mut privet_home::HubHome, env: privet_home::Env<'_>| {
+            home.revocations().into_iter().filter(|key| !home.farewell(key, env.now)).collect::<Vec<_>>()
+        };
+        for key in self.home.call(due).await? {
+            self.revoke(connection, key).await?;
+        }
+        Ok(())
+    }
+
     /// Makes the group anew after a log that does not fit: a restored backup, or a relay that lost its data. A relay that
     /// lies about its head can cause no more than this, and not again and again.
     async fn renew(&self, relay_head: u64, cause: String) -> Result<(), UplinkError> {
@@ -196,12 +210,17 @@ impl Uplink {
         Ok(())
     }
 
-    /// Takes a removed phone's key its rights at the relay.
+    /// Takes a removed phone's key its rights at the relay; for some days all but reading the log, where a phone that was away
+    /// finds that it was removed. What is said there after that it can't decrypt.
     pub(crate) async fn revoke(
         &self,
         connection: &Connection,
         key: privet_relay_client::CapabilityKey,
     ) -> Result<(), UplinkError> {
+        if self.home.call(move |home, env| home.farewell(&key, env.now)).await? {
+            connection.grant(key, FAREWELL_RIGHTS).await?;
+            return Ok(());
+        }
         match connection.revoke(key).await {
             Ok(()) => {}
             // It never had any.

@@ -40,7 +40,7 @@ use privet_protocol::time::Timestamp;
 
 pub use crate::crypto::SecretBytes;
 pub use crate::error::{AdmitError, HomeError, JoinError, LogError, ReceiveError};
-pub use crate::hub::{Admitted, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed};
+pub use crate::hub::{Admitted, FAREWELL, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed};
 pub use crate::identity::Fingerprint;
 pub use crate::log::{LogEntry, LogPosition};
 pub use crate::message::{

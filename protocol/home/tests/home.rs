@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::*;
 use privet_home::{
-    Env, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError, ReceiveError,
-    Received,
+    Env, FAREWELL, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError,
+    ReceiveError, Received,
 };
 use privet_protocol::id::CameraId;
 use privet_protocol::random::SeededRandom;
@@ -102,8 +102,12 @@ fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
     let again = world.hub.remove(lost, None, Batch::new(), Env::new(world.now, &world.random)).unwrap();
     assert_eq!((again.capability, again.entries.len()), (removed.capability, 0), "what is left to do can be asked for");
     assert_eq!(world.hub.revocations(), [removed.capability], "until the relay has revoked it");
+    let later = |by| world.now.after(by);
+    assert!(world.hub.farewell(&removed.capability, world.now), "it may look for its removal in the log");
+    assert!(!world.hub.farewell(&removed.capability, later(FAREWELL)), "not for ever");
+    assert!(!world.hub.farewell(&world.hub.capabilities()[0], world.now), "a member needs none");
     world.hub.revoked(&removed.capability).unwrap();
-    assert!(world.hub.revocations().is_empty());
+    assert!(world.hub.revocations().is_empty() && !world.hub.farewell(&removed.capability, world.now));
     assert_eq!(
         world.hub.remove(lost, None, Batch::new(), Env::new(world.now, &world.random)).unwrap_err(),
         HomeError::NotAMember(lost)

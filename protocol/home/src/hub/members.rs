@@ -9,7 +9,7 @@ use privet_protocol::time::Timestamp;
 
 use super::state::{STATE, State, hash_prefix, outbox_prefix};
 use super::work::Work;
-use super::{Change, HubHome, REFRESH_AFTER, new_group};
+use super::{Change, FAREWELL, FAREWELLS, HubHome, REFRESH_AFTER, new_group};
 use crate::Env;
 use crate::error::HomeError;
 use crate::log::{LogEntry, LogPosition};
@@ -22,7 +22,8 @@ use crate::record::scan_all;
 pub struct Removed {
     /// Which.
     pub device: DeviceId,
-    /// Its relay key: revoke it, then call [`HubHome::revoked`]. It also stands in [`HubHome::revocations`] until then.
+    /// Its relay key: take it all rights but those of its [`HubHome::farewell`], revoke it afterwards, then call
+    /// [`HubHome::revoked`]. It also stands in [`HubHome::revocations`] until then.
     pub capability: CapabilityKey,
     /// Log entries to append at the relay.
     pub entries: Vec<LogEntry>,
@@ -129,6 +130,11 @@ impl Work<'_> {
             let gone = members.remove(index);
             let leaf = leaf_of(&self.group, &device)?.ok_or(HomeError::NotAMember(device))?;
             self.commit(Change { remove: Some(leaf), ..Change::default() })?;
+            let farewells = &mut self.state.farewells;
+            farewells.push((gone.capability, self.now.after(FAREWELL)));
+            // Each is a key more at the relay, which has a limit.
+            let over = farewells.len().saturating_sub(FAREWELLS);
+            farewells.drain(..over);
             gone
         } else {
             // It has no leaf since the group was made anew.

@@ -40,6 +40,10 @@ pub use self::receive::FromPhone;
 
 /// How long after something was sent the group's keys are renewed at the latest.
 pub const REFRESH_AFTER: Duration = Duration::from_secs(6 * 3600);
+/// How long a removed phone may look for its removal in the log.
+pub const FAREWELL: Duration = Duration::from_secs(7 * 86_400);
+/// How many may at once.
+const FAREWELLS: usize = 8;
 
 /// The hub's side of the home. One owner; every verb blocks for as long as the store's commit takes.
 pub struct HubHome {
@@ -169,6 +173,15 @@ impl HubHome {
         self.state.revocations.iter().map(|(_, key)| *key).collect()
     }
 
+    /// Whether the phone that this key was of may still read the log, and nothing else: so one that was away finds the commit
+    /// that removed it. Nothing that was said after it can it decrypt. Until [`FAREWELL`] is over, or the key is reported
+    /// [`Self::revoked`].
+    pub fn farewell(&self, key: &CapabilityKey, now: Timestamp) -> bool {
+        // A clock that was set back makes none longer.
+        let lasts = |until: Timestamp| now < until && until.since(now) <= FAREWELL;
+        self.state.farewells.iter().any(|(of, until)| of == key && lasts(*until))
+    }
+
     /// The relay has revoked this key.
     ///
     /// # Errors
@@ -176,6 +189,7 @@ impl HubHome {
     pub fn revoked(&mut self, key: &CapabilityKey) -> Result<(), HomeError> {
         let mut state = self.state.clone();
         state.revocations.retain(|(_, revoked)| revoked != key);
+        state.farewells.retain(|(of, _)| of != key);
         self.keep(state, Batch::new())
     }
 

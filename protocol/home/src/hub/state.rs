@@ -45,6 +45,9 @@ pub(super) struct State {
     pub(super) dirty: bool,
     /// Removed phones whose relay keys are still to be revoked.
     pub(super) revocations: Vec<(DeviceId, CapabilityKey)>,
+    /// Until when such a phone may read the log, so that it finds its own removal there.
+    #[serde(default)]
+    pub(super) farewells: Vec<(CapabilityKey, Timestamp)>,
 }
 
 impl State {
@@ -67,6 +70,7 @@ impl State {
             last_commit: now,
             dirty: false,
             revocations: Vec::new(),
+            farewells: Vec::new(),
         }
     }
 
