@@ -136,6 +136,17 @@ pub enum TrustAlert {
         /// What failed.
         why: String,
     },
+    /// What a camera recorded right before a clip is not among the clips that this phone was told of: a gap, though the clip
+    /// itself is good.
+    #[error(
+        "what camera {camera} recorded before clip {clip} is missing here: the hub did not tell this phone, or lost it"
+    )]
+    ClipMissing {
+        /// The clip after the gap.
+        clip: String,
+        /// Its camera.
+        camera: String,
+    },
     /// A live view shows the past.
     #[error("live pictures of stream {stream} are {by_s} s old: a clock is wrong, or the relay delays them")]
     Late {

@@ -227,6 +227,25 @@ impl Library {
             .collect()
     }
 
+    /// Whether a clip whose first statement names `previous` follows one that is known here. Nothing when that can't be said:
+    /// no earlier clip of its camera is known, or the one before it has not ended yet as far as this phone was told.
+    pub(crate) fn follows(&self, stream: &StreamId, previous: &[u8; 32]) -> Option<bool> {
+        let record = self.streams.get(stream)?;
+        let others = || {
+            self.clips
+                .iter()
+                .filter(|(_, id)| id != stream)
+                .filter_map(|(_, id)| self.streams.get(id))
+                .filter(|other| other.camera == record.camera)
+        };
+        // Not only the one before it by time: clocks are set back.
+        if others().any(|other| other.ended.as_ref().is_some_and(|ended| ended.last_statement == *previous)) {
+            return Some(true);
+        }
+        let before = others().filter(|other| other.started < record.started).next_back()?;
+        before.ended.as_ref().map(|_| false)
+    }
+
     fn evidence_with(&self, cameras: &[CameraInfo]) -> BTreeMap<CameraId, Vec<ByteBuf>> {
         let mut evidence = self.evidence.clone();
         evidence.extend(cameras.iter().map(|camera| (camera.id, camera.evidence.clone())));

@@ -155,6 +155,31 @@ async fn a_changed_clip_is_named_and_yields_no_byte_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clip_that_was_withheld_shows_as_a_gap_before_the_next_one() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let open = async |id: String| {
+        let clip = phone.open_clip(&id).await.unwrap();
+        assert!(clip.verify().await.unwrap().ok);
+        phone.status().await.unwrap().alerts
+    };
+    let first = home.hub.clip(1, |_, _| {}).await.id.to_string();
+    let second = home.hub.clip(2, |_, _| {}).await.id.to_string();
+    home.hub.record_in_secret();
+    let third = home.hub.clip(1, |_, _| {}).await.id.to_string();
+    let fourth = home.hub.clip(1, |_, _| {}).await.id.to_string();
+    finished(&phone, 4).await;
+    for id in [first, second, fourth] {
+        assert_eq!(open(id).await, [], "the first has none before it, the others have the one before them");
+    }
+    let alerts = open(third.clone()).await;
+    let missing = |alert: &TrustAlert| matches!(alert, TrustAlert::ClipMissing { clip, .. } if *clip == third);
+    assert!(alerts.len() == 1 && missing(&alerts[0].1), "{alerts:?}");
+    let listed = clips(&phone).await.clips.into_iter().find(|clip| clip.id == third).unwrap();
+    assert!(matches!(listed.trust, Trust::Verified { .. }), "the clip itself is good: {:?}", listed.trust);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn segments_in_the_wrong_place_are_refused() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;

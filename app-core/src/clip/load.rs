@@ -86,7 +86,8 @@ impl Inner {
         let segment = self.get(index, true).await?;
         let before = self.parts().last().cloned();
         let (camera, last, ended) = (self.record.camera, index + 1 == self.ended.segments, self.ended.last_statement);
-        runtime::blocking(move || {
+        let previous = segment.statement().previous;
+        let part = runtime::blocking(move || {
             let statement = segment.statement();
             let broken = |why: &str| CoreError::Tampered { reason: format!("segment {index}: {why}") };
             if statement.camera != camera {
@@ -113,7 +114,12 @@ impl Inner {
                 signer: segment.signer().fingerprint(),
             })
         })
-        .await
+        .await?;
+        // The camera's recordings are one chain, over the clips' borders too.
+        if index == 0 && self.core.library().follows(&self.stream, &previous) == Some(false) {
+            self.core.alert(TrustAlert::ClipMissing { clip: self.stream.to_string(), camera: camera.to_string() });
+        }
+        Ok(part)
     }
 
     /// Opens segment `index`, with `check` also every byte of it. What the cache holds is only a try.

@@ -26,6 +26,8 @@ pub struct TestHub {
     pub address: RelayAddress,
     pub camera: Mutex<TestCamera>,
     pub said: tokio::sync::Mutex<mpsc::UnboundedReceiver<(DeviceId, PhoneMessage)>>,
+    /// The digest of the last clip's last statement: the next clip goes on from it.
+    recorded: Mutex<[u8; 32]>,
 }
 
 struct Shared {
@@ -45,6 +47,12 @@ pub struct TestStream {
     pub previous: [u8; 32],
     pub started: Timestamp,
     pub bytes: u64,
+}
+
+impl TestStream {
+    fn new(key: StreamKey) -> Self {
+        Self { id: StreamId::generate(&SystemRandom), key, next: 0, previous: [0; 32], started: now(), bytes: 0 }
+    }
 }
 
 pub fn env() -> Env<'static> {
@@ -70,7 +78,7 @@ impl TestHub {
         });
         let (tx, said) = mpsc::unbounded_channel();
         tokio::spawn(shared.clone().inbox(tx));
-        let hub = Self { shared, address, camera: Mutex::new(camera), said: said.into() };
+        let hub = Self { shared, address, camera: Mutex::new(camera), said: said.into(), recorded: Mutex::default() };
         let cameras = hub.shared.snapshot.lock().unwrap().clone();
         hub.say(&cameras).await;
         hub
@@ -128,14 +136,7 @@ impl TestHub {
 
     pub async fn begin_stream(&self, kind: StreamKind) -> TestStream {
         let key = StreamKey::generate(&SystemRandom);
-        let stream = TestStream {
-            id: StreamId::generate(&SystemRandom),
-            next: 0,
-            previous: [0; 32],
-            started: now(),
-            bytes: 0,
-            key,
-        };
+        let stream = TestStream { previous: self.goes_on(kind), ..TestStream::new(key) };
         let camera = self.camera.lock().unwrap().id;
         let secret = SecretBytes::new(stream.key.to_secret().to_bytes().to_vec());
         let started = StreamStarted { stream: stream.id, camera, kind, secret, started: stream.started };
@@ -143,7 +144,24 @@ impl TestHub {
         stream
     }
 
+    fn goes_on(&self, kind: StreamKind) -> [u8; 32] {
+        if kind == StreamKind::Clip { *self.recorded.lock().unwrap() } else { [0; 32] }
+    }
+
+    /// Records a clip of which no phone ever hears.
+    pub fn record_in_secret(&self) {
+        let mut secret = TestStream {
+            previous: self.goes_on(StreamKind::Clip),
+            ..TestStream::new(StreamKey::generate(&SystemRandom))
+        };
+        self.seal(&mut secret);
+        *self.recorded.lock().unwrap() = secret.previous;
+    }
+
     pub async fn end_stream(&self, stream: &TestStream) {
+        if stream.next > 0 {
+            *self.recorded.lock().unwrap() = stream.previous;
+        }
         self.connection().finish_stream(stream.id, stream.next).await.unwrap();
         let ended = StreamEnded {
             stream: stream.id,
