@@ -119,6 +119,8 @@ pub struct VerifyReport {
     pub frames_checked: u64,
     /// How many outages the signed statements declare.
     pub gaps: u32,
+    /// How many segments say that the hub's clock was set back since the one before: times do not rise over them.
+    pub clock_set_back: u32,
     /// When the first frame was made, as the hub's clock said.
     pub time_claim_ms: i64,
     /// When the last frame was made.

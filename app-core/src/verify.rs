@@ -78,6 +78,7 @@ fn report(found: &proof::VerifyReport) -> VerifyReport {
         segments: found.segments.into(),
         frames_checked: found.frames,
         gaps: u32::try_from(told).unwrap_or(u32::MAX),
+        clock_set_back: found.clock_set_back,
         time_claim_ms: found.from.map_or(0, |at| at.0),
         time_end_ms: found.until.map_or(0, |at| at.0),
         problems,

@@ -66,6 +66,7 @@ pub struct VerifyReport {
     pub segments: u64,
     pub frames_checked: u64,
     pub gaps: u32,
+    pub clock_set_back: u32,
     pub time_claim_ms: i64,
     pub time_end_ms: i64,
     pub problems: Vec<String>,
@@ -209,7 +210,8 @@ fields!(core::Camera => Camera { id, name, online, width, height, codec, signer 
 fields!(core::Device => Device { id, name, this_device, added_ms, last_seen_ms, fingerprint });
 fields!(core::ClipInfo => ClipInfo { id, camera_id, start_ms, duration_ms, bytes, finished, local, trust });
 fields!(core::VerifyReport => VerifyReport {
-    ok, signer, signer_known, chain, segments, frames_checked, gaps, time_claim_ms, time_end_ms, problems
+    ok, signer, signer_known, chain, segments, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
+    problems
 });
 fields!(core::LiveStats => LiveStats { received, dropped, lost, verified, broken, latency_ms });
 fields!(core::FetchProgress => FetchProgress { ready, segments, fetched_bytes, total_bytes });

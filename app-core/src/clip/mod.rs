@@ -290,6 +290,7 @@ impl Inner {
             report.segments += 1;
             report.frames_checked += statement.frames;
             report.gaps += u32::from(statement.gap.is_some());
+            report.clock_set_back += u32::from(statement.clock_stepped_back);
             report.chain.push(data_encoding::HEXLOWER.encode(&statement.digest()));
         }
         report.ok = report.problems.is_empty() && report.segments == self.ended.segments;

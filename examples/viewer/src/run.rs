@@ -312,14 +312,17 @@ async fn clip(client: &Client, id: &str, out: &Path, with_evidence: bool, say: &
     }
     clip.export_to(out, with_evidence).await?;
     let item = json!({"id": found.id, "file": out, "bytes": clip.len().await?, "segments": report.segments,
-        "frames": report.frames_checked, "signer": report.signer, "verified": report.ok, "evidence": with_evidence});
+        "frames": report.frames_checked, "gaps": report.gaps, "clock_set_back": report.clock_set_back,
+        "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms,
+        "signer": report.signer, "verified": report.ok, "evidence": with_evidence});
     say.item(&item, || {
         format!(
-            "{}: {} segments, {} pictures, all verified\nsigned by {}",
+            "{}: {} segments, {} pictures, all verified\nsigned by {}{}",
             out.display(),
             report.segments,
             report.frames_checked,
-            report.signer
+            report.signer,
+            clock_note(&report)
         )
     });
     Ok(())
@@ -331,10 +334,19 @@ fn parse_root(text: &str) -> Result<Vec<u8>, Failure> {
     )
 }
 
+/// A word on times that don't rise.
+fn clock_note(report: &VerifyReport) -> &'static str {
+    if report.clock_set_back > 0 {
+        "\nthe hub's clock was set back before or in it: its times don't rise there"
+    } else {
+        ""
+    }
+}
+
 fn verdict(report: &VerifyReport, file: &Path, say: &Say) -> Result<(), Failure> {
     let item = json!({"file": file, "ok": report.ok, "signer": report.signer, "signer_known": report.signer_known,
         "segments": report.segments, "frames": report.frames_checked, "gaps": report.gaps,
-        "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms, "problems": report.problems});
+        "clock_set_back": report.clock_set_back, "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms, "problems": report.problems});
     say.item(&item, || {
         let mut text = format!(
             "{}: {}\nsigned by {}{}\n{} segments, {} pictures, {} to {} by the hub's clock, {} declared gaps",
@@ -348,6 +360,7 @@ fn verdict(report: &VerifyReport, file: &Path, say: &Say) -> Result<(), Failure>
             utc(report.time_end_ms),
             report.gaps
         );
+        text.push_str(clock_note(report));
         for problem in &report.problems {
             text.push_str(&format!("\n- {problem}"));
         }

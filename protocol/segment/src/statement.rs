@@ -76,7 +76,7 @@ pub struct SegmentFacts {
 pub struct SegmentEnd {
     /// Wall clock at its end.
     pub ended: Timestamp,
-    /// The wall clock was set back while the segment was made.
+    /// The wall clock was set back since the statement before, or while the segment was made.
     pub clock_stepped_back: bool,
 }
 
@@ -103,7 +103,7 @@ pub struct Statement {
     pub ended: Timestamp,
     /// What that clock is worth.
     pub clock: ClockSource,
-    /// The clock was set back in between.
+    /// The clock was set back since the statement before, or within the segment.
     pub clock_stepped_back: bool,
     /// It starts with a key frame.
     pub starts_with_key: bool,

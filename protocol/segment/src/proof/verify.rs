@@ -36,6 +36,8 @@ pub struct VerifyReport {
     pub media_bytes: u64,
     /// Where something is missing, told by the hub or not.
     pub gaps: Vec<Missing>,
+    /// Segments whose statement says that the hub's clock was set back.
+    pub clock_set_back: u32,
     /// Every check that failed.
     pub failures: Vec<Failure>,
 }
@@ -196,6 +198,7 @@ impl<'a> Check<'a> {
             Ok(Link::Missing(count)) => missing(Missing::LeftOut { segment, count }),
             Err(cause) => self.fail(cause),
         }
+        self.report.clock_set_back += u32::from(statement.clock_stepped_back);
         if let Some(gap) = statement.gap {
             self.report.gaps.push(Missing::Told { segment, gap });
         }
