@@ -1,12 +1,16 @@
 //! What the whole-system tests stand on besides `privet-demo`'s house of real processes.
 //!
 //! - [`House`] with a scratch folder that goes with it, and cameras;
+//! - [`clock`]: a wall clock that somebody sets;
 //! - [`lying`]: a relay that lies.
+//! - [`space`]: disks that are full.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod clock;
 pub mod lying;
+pub mod space;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! Layout of the folder: `relay/` and `hub/` hold their data, `phone-NAME/` a phone's, `*.toml` the configurations that were written for
 //! them, `*.log` what each program said.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub heartbeat_s: u64,
     /// More lines for the relay's `[limits]`.
     pub relay_limits: String,
+    /// Bytes that the relay leaves free on its disk.
+    pub relay_free_bytes: u64,
     /// Whether the relay keeps every byte it receives in `received/`, for [`crate::blind`].
     pub keep_received: bool,
 }
@@ -46,6 +49,7 @@ impl Default for Plan {
             max_clip_s: 60,
             heartbeat_s: 2,
             relay_limits: String::new(),
+            relay_free_bytes: 1 << 20,
             keep_received: false,
         }
     }
@@ -86,6 +90,8 @@ pub struct House {
     pub front: Option<RelayAt>,
     /// The cameras that the hub knows.
     pub cameras: Vec<Camera>,
+    /// What the hub finds in its environment besides the usual.
+    pub hub_environment: Vec<(String, OsString)>,
 }
 
 impl House {
@@ -96,7 +102,16 @@ impl House {
     pub fn build(folder: &Path, plan: Plan) -> Result<Self, Trouble> {
         fs::create_dir_all(folder).map_err(|e| Trouble::new(format!("{}: {e}", folder.display())))?;
         let folder = folder.canonicalize().map_err(|e| Trouble::new(format!("{}: {e}", folder.display())))?;
-        Ok(Self { folder, plan, relay: None, hub: None, relay_at: None, front: None, cameras: Vec::new() })
+        Ok(Self {
+            folder,
+            plan,
+            relay: None,
+            hub: None,
+            relay_at: None,
+            front: None,
+            cameras: Vec::new(),
+            hub_environment: Vec::new(),
+        })
     }
 
     /// The house's folder.
@@ -125,7 +140,8 @@ impl House {
             let _ = writeln!(config, "[log]\nreceived = {:?}", self.received());
         }
         // Tests connect often, and all from one address.
-        let _ = writeln!(config, "[limits]\nconnects_per_s = 1000\nfree_bytes = 1048576\n{}", self.plan.relay_limits);
+        let Plan { relay_limits, relay_free_bytes, .. } = &self.plan;
+        let _ = writeln!(config, "[limits]\nconnects_per_s = 1000\nfree_bytes = {relay_free_bytes}\n{relay_limits}");
         let file = self.write("relay.toml", &config)?;
         let mut relay = Process::start(
             "the relay",
@@ -154,10 +170,11 @@ impl House {
     /// [`Trouble`] when it does not get ready.
     pub fn start_hub(&mut self) -> Result<Value, Trouble> {
         let file = self.write("hub.toml", &self.hub_config()?)?;
-        let mut hub = Process::start(
+        let mut hub = Process::start_with(
             "the hub",
             &program("privet-hub")?,
             &["--config".as_ref(), file.as_os_str(), "run".as_ref(), "--json".as_ref()],
+            &self.hub_environment,
             &self.folder.join("hub.log"),
         )?;
         let ready = hub.ready(READY)?;
@@ -349,7 +366,7 @@ impl Phone {
         Ok(said.lines.into_iter().filter(|clip| clip["finished"] == true).collect())
     }
 
-    fn arguments(&self, words: &[&str]) -> Vec<std::ffi::OsString> {
+    fn arguments(&self, words: &[&str]) -> Vec<OsString> {
         let mut arguments = vec!["--home".into(), self.folder.clone().into_os_string(), "--json".into()];
         arguments.extend(words.iter().map(Into::into));
         arguments

@@ -1,6 +1,6 @@
 //! Starting programs and watching them: each has its log in a file, is waited for by what it says, and is ended by its id.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,10 +27,25 @@ impl Process {
     /// # Errors
     /// [`Trouble`] when there is no such program.
     pub fn start<A: AsRef<OsStr>>(name: &str, program: &Path, arguments: &[A], log: &Path) -> Result<Self, Trouble> {
+        Self::start_with(name, program, arguments, &[], log)
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_with<A: AsRef<OsStr>>(
+        name: &str,
+        program: &Path,
+        arguments: &[A],
+        environment: &[(String, OsString)],
+        log: &Path,
+    ) -> Result<Self, Trouble> {
         let errors = File::options().create(true).append(true).open(log);
         let errors = errors.map_err(|e| Trouble::new(format!("can't write {}: {e}", log.display())))?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command
             .spawn()
             .map_err(|e| Trouble::new(format!("can't start {}: {e}. ./dev demo builds it", program.display())))?;
