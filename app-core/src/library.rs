@@ -242,7 +242,7 @@ impl Library {
         if others().any(|other| other.ended.as_ref().is_some_and(|ended| ended.last_statement == *previous)) {
             return Some(true);
         }
-        let before = others().filter(|other| other.started < record.started).next_back()?;
+        let before = others().rfind(|other| other.started < record.started)?;
         before.ended.as_ref().map(|_| false)
     }
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use privet_home::{Env, HomeError, HubMessage, LogError, MemberChange, PhoneHome, PhoneMessage, Received};
-use privet_protocol::id::{CameraId, StreamId};
+use privet_protocol::id::StreamId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::{Batch, Store};
 use privet_relay_client::Connection;
-use privet_segment::{EvidenceKeys, EvidencePublicKey, KnownCameras};
+use privet_segment::KnownCameras;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -125,11 +125,6 @@ impl Core {
     /// The error of a call that needs a home, if there is none.
     pub(crate) fn no_home_error(&self) -> Option<CoreError> {
         lock(&self.home).is_none().then(|| self.no_home())
-    }
-
-    /// Fingerprint of the newest evidence key of `camera`.
-    pub(crate) fn signer(&self, camera: &CameraId) -> String {
-        self.trust().evidence_keys(camera).first().map(EvidencePublicKey::fingerprint).unwrap_or_default()
     }
 
     /// Sends a message to the hub: durable in the outbox when this returns.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use privet_home::PhoneMessage;
 use privet_protocol::id::{CameraId, StreamId};
 use privet_relay_client::{ClientError, FollowEvent, From};
-use privet_segment::{InitInfo, Item, Statement, StreamKey, Track as SegmentTrack, UnitHead, Verified};
+use privet_segment::{
+    EvidencePublicKey, InitInfo, Item, Statement, StreamKey, Track as SegmentTrack, UnitHead, Verified,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -293,9 +295,10 @@ impl Following {
                 self.unit(index, &head, chunk);
                 false
             }
-            Some(Piece::End(Ok(statement))) => {
+            Some(Piece::End(Ok(signed))) => {
+                let (statement, signer) = *signed;
                 match self.chain(index, &statement) {
-                    Ok(()) => self.verified(index, &statement),
+                    Ok(()) => self.verified(index, &statement, &signer),
                     Err(why) => self.broken(index, why),
                 }
                 true
@@ -358,15 +361,14 @@ impl Following {
         }
     }
 
-    fn verified(&mut self, index: u64, statement: &Verified<Statement>) {
+    fn verified(&mut self, index: u64, statement: &Verified<Statement>, signer: &EvidencePublicKey) {
         self.previous = Some((index, statement.digest()));
-        let signer = self.core.signer(&self.camera);
         let seen = SegmentSeen {
             stream: self.stream.to_string(),
             index,
             first_frame: statement.first_frame,
             last_frame: statement.last_frame,
-            trust: Trust::Verified { signer, lease_until_ms: None },
+            trust: Trust::Verified { signer: signer.fingerprint(), lease_until_ms: None },
         };
         self.shared.with(|ring, now| ring.verified(now, seen));
     }

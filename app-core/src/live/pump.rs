@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use privet_protocol::id::StreamId;
 use privet_relay_client::{ClientError, SegmentReader};
-use privet_segment::{Header, Item, Opener, SegmentError, Statement, StreamKey, Verified};
+use privet_segment::{EvidencePublicKey, Header, Item, Opener, SegmentError, Statement, StreamKey, Verified};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ const PIECES: usize = 64;
 pub(super) enum Piece {
     /// Authentic under the stream's key; who made it is known only at the end.
     Item(Item),
-    /// The verdict.
-    End(Result<Box<Verified<Statement>>, SegmentError>),
+    /// The verdict, with the evidence key that signed.
+    End(Result<Box<(Verified<Statement>, EvidencePublicKey)>, SegmentError>),
     /// The rest does not come.
     Lost(ClientError),
 }

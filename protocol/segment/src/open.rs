@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::assemble::Assembler;
 use crate::error::SegmentError;
-use crate::evidence::EvidenceKeys;
+use crate::evidence::{EvidenceKeys, EvidencePublicKey};
 use crate::header::{Header, array};
 use crate::media::{InitInfo, UnitHead};
 use crate::ratchet::StreamKey;
@@ -144,24 +144,24 @@ impl Opener {
         self.stage == Stage::Ended
     }
 
-    /// Checks the statement: certificate, signature, key commitment, hashes, counts.
+    /// Checks the statement: certificate, signature, key commitment, hashes, counts. Gives it with the evidence key behind it.
     ///
     /// # Errors
     /// [`SegmentError::Truncated`] before the end; else what does not hold.
-    pub fn finish(self, trust: &dyn EvidenceKeys) -> Result<Verified<Statement>, SegmentError> {
+    pub fn finish(self, trust: &dyn EvidenceKeys) -> Result<(Verified<Statement>, EvidencePublicKey), SegmentError> {
         match self.stage {
             Stage::Ended => {}
             Stage::Broken(error) => return Err(error),
             _ => return Err(SegmentError::Truncated { record: self.record }),
         }
         let trailer = Trailer::decode(&self.trailer)?;
-        let (statement, _) = trailer.verify(self.expected, &self.commitment, trust)?;
+        let (statement, signer) = trailer.verify(self.expected, &self.commitment, trust)?;
         // The trailer's list has the signed root.
         if self.entries != trailer.entries {
             return Err(SegmentError::HashMismatch { what: "root of the records" });
         }
         self.assembler.tally.check(&statement)?;
-        Ok(Verified::new(statement))
+        Ok((Verified::new(statement), signer))
     }
 
     /// Nothing is broken, and bytes that come now belong to the segment.

@@ -5,8 +5,8 @@ use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::time::Timestamp;
 use privet_segment::{
-    ClockSource, EvidenceKey, Header, InitInfo, Item, KnownCameras, Opener, SealedSegment, Sealer, SegmentEnd,
-    SegmentError, SegmentFacts, Session, Statement, StreamKey, StreamSecret, Track, UnitHead, Verified,
+    ClockSource, EvidenceKey, EvidenceKeys, Header, InitInfo, Item, KnownCameras, Opener, SealedSegment, Sealer,
+    SegmentEnd, SegmentError, SegmentFacts, Session, Statement, StreamKey, StreamSecret, Track, UnitHead, Verified,
 };
 
 pub const START: i64 = 1_790_000_000_000;
@@ -162,7 +162,11 @@ impl World {
                 }
             }
         }
-        (items, opener.finish(&self.trust))
+        let verdict = opener.finish(&self.trust).map(|(statement, signer)| {
+            assert_eq!(self.trust.evidence_keys(&statement.camera), [signer], "the key that signed is told");
+            statement
+        });
+        (items, verdict)
     }
 }
 
