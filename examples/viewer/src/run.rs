@@ -18,6 +18,8 @@ use crate::say::{Say, utc};
 pub enum Failure {
     /// The library said so.
     Core(CoreError),
+    /// There are no cameras here whose keys could be trusted.
+    NoRoot(CoreError),
     /// The pairing code can't be used.
     Pairing(String),
     /// An argument can't be used.
@@ -40,6 +42,11 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Core(error) => write!(f, "{error}"),
+            Self::NoRoot(error) => write!(
+                f,
+                "{error}, so no camera's key is known here; give the key of the camera that made the file: \
+                 `privet-viewer verify FILE --root HEX` (whoever exported it finds it under \"roots\" in `privet-viewer cameras --json`)"
+            ),
             Self::Pairing(text)
             | Self::Arguments(text)
             | Self::Store(text)
@@ -69,7 +76,7 @@ impl Failure {
         match self {
             Self::Arguments(_) | Self::Core(CoreError::Invalid { .. }) => 2,
             Self::Pairing(_) | Self::Core(CoreError::Pairing(_)) => 3,
-            Self::Core(CoreError::NotPaired | CoreError::Revoked) => 4,
+            Self::NoRoot(_) | Self::Core(CoreError::NotPaired | CoreError::Revoked) => 4,
             Self::Core(CoreError::Network { .. } | CoreError::Timeout { .. }) => 5,
             Self::NotVerified(_) | Self::Core(CoreError::Tampered { .. }) => 6,
             Self::Core(CoreError::NotFound { .. }) => 7,
@@ -155,7 +162,11 @@ async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Fail
         }
         Verb::Verify { file, .. } => {
             let mut roots = Vec::new();
-            for camera in client.cameras().await? {
+            let cameras = client.cameras().await.map_err(|error| match error {
+                CoreError::NotPaired | CoreError::Revoked => Failure::NoRoot(error),
+                other => other.into(),
+            })?;
+            for camera in cameras {
                 roots.extend(client.trust_roots(&camera.id)?);
             }
             verdict(&verify_file(file, &roots)?, file, say)
