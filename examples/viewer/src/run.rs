@@ -44,7 +44,7 @@ impl std::fmt::Display for Failure {
             Self::Core(error) => write!(f, "{error}"),
             Self::NoRoot(error) => write!(
                 f,
-                "{error}, so no camera's key is known here; give the key of the camera that made the file: \
+                "no camera's key is known here to check with: {error}. Without a pairing, give the key of the camera that made the file: \
                  `privet-viewer verify FILE --root HEX` (whoever exported it finds it under \"roots\" in `privet-viewer cameras --json`)"
             ),
             Self::Pairing(text)
