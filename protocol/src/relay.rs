@@ -122,11 +122,25 @@ pub struct Rights {
     pub segments: bool,
     /// Put messages into the inbox.
     pub inbox: bool,
+    /// Where reading the log ends: no later entry is given or told of, nor what the home uses. Absent: it does not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_upto: Option<u64>,
 }
 
 impl Rights {
+    /// Whether all that `other` allows is allowed by these too.
+    pub fn cover(&self, other: &Self) -> bool {
+        let log = self.log >= other.log && self.log_upto.is_none_or(|end| other.log_upto.is_some_and(|o| o <= end));
+        (log || !other.log) && self.segments >= other.segments && self.inbox >= other.inbox
+    }
+
     /// What a phone needs.
-    pub const PHONE: Self = Self { log: true, segments: true, inbox: true };
+    pub const PHONE: Self = Self { log: true, segments: true, inbox: true, log_upto: None };
+
+    /// What a removed phone keeps for some days: to find the entry that removed it.
+    pub const fn farewell(log_upto: u64) -> Self {
+        Self { log: true, segments: false, inbox: false, log_upto: Some(log_upto) }
+    }
 }
 
 /// How long the relay keeps a segment.
@@ -488,6 +502,8 @@ pub mod close {
     pub const MALFORMED: u32 = 5;
     /// The same key has too many connections; the oldest one goes.
     pub const REPLACED: u32 = 6;
+    /// The key has fewer rights than before: come again with what is left.
+    pub const CURTAILED: u32 = 7;
 }
 
 /// Why a stream was reset or stopped: QUIC application error codes.

@@ -78,6 +78,7 @@ fn vectors() -> Vectors {
     v.message("request.ack-stream", Request::AckStream { stream });
     v.message("request.drop-stream", Request::DropStream { stream });
     v.message("request.grant", Request::Grant { key, rights: Rights::PHONE });
+    v.message("request.grant-farewell", Request::Grant { key, rights: Rights::farewell(9) });
     v.message("request.revoke", Request::Revoke { key });
     v.message("request.open-mailbox", Request::OpenMailbox { mailbox, key, until });
     v.message("request.close-mailbox", Request::CloseMailbox { mailbox });
@@ -155,4 +156,11 @@ fn a_newer_peer_may_add_fields_but_not_kinds() {
     }
     let bytes = cbor::encode(&NewerRequest::Wake);
     assert!(matches!(cbor::decode::<Request>(&bytes, MAX_MESSAGE), Err(DecodeError::Malformed(_))));
+}
+
+#[test]
+fn rights_cover_those_that_allow_no_more() {
+    let (none, all, end) = (Rights::default(), Rights::PHONE, Rights::farewell);
+    assert!(all.cover(&none) && all.cover(&end(9)) && all.cover(&all) && end(9).cover(&end(8)) && end(9).cover(&none));
+    assert!(!end(9).cover(&all) && !end(8).cover(&end(9)) && !none.cover(&end(1)) && !none.cover(&all));
 }

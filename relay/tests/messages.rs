@@ -127,6 +127,29 @@ async fn rights_are_what_the_owner_granted_and_end_at_once() {
 }
 
 #[tokio::test]
+async fn a_reader_whose_log_ends_learns_nothing_of_what_comes_after() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    for seq in 1..=3 {
+        hub.append(seq, vec![seq as u8]).await.unwrap();
+    }
+    hub.grant(key(2).public(), Rights::farewell(2)).await.unwrap();
+    // What it followed it would follow on.
+    assert!(matches!(in_time(phone.closed()).await, ClientError::Closed { revoked: false, .. }));
+    let phone = house.try_phone(2).await.unwrap();
+    let mut log = phone.read_log(1, true).await.unwrap();
+    assert_eq!(entry(&mut log).await, (1, vec![1]));
+    assert_eq!(entry(&mut log).await, (2, vec![2]));
+    hub.append(4, vec![4]).await.unwrap();
+    assert!(matches!(in_time(log.next()).await.unwrap(), Some(LogItem::CaughtUp { head: 2 })));
+    assert!(entries(phone.read_log(3, false).await.unwrap()).await.is_empty());
+    assert_eq!(code(phone.usage().await), Code::Denied);
+    assert_eq!(code(phone.send(b"x".to_vec()).await), Code::Denied);
+    assert_eq!(code(phone.stat(common::stream()).await), Code::Denied);
+}
+
+#[tokio::test]
 async fn a_mailbox_serves_one_pairing_and_stays_as_a_tombstone() {
     let clock = Arc::new(AtomicI64::new(1_000_000));
     let hands = Arc::clone(&clock);

@@ -239,9 +239,8 @@ impl Shared {
         let removed = self.home.lock().unwrap().remove(device, by, Batch::new(), env()).unwrap();
         self.upload().await;
         // As the hub does it: it may still find its removal in the log.
-        let farewell = Rights { log: true, segments: false, inbox: false };
-        assert!(self.home.lock().unwrap().farewell(&removed.capability, env().now));
-        self.connection.grant(removed.capability, farewell).await.unwrap();
+        let upto = self.home.lock().unwrap().farewell(&removed.capability, env().now).unwrap();
+        self.connection.grant(removed.capability, Rights::farewell(upto)).await.unwrap();
     }
 
     async fn inbox(self: Arc<Self>, said: mpsc::UnboundedSender<(DeviceId, PhoneMessage)>) {

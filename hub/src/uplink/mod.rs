@@ -40,9 +40,6 @@ const GOOD: Duration = Duration::from_secs(30);
 /// How often the group may be made anew because of what a relay says.
 const RENEW_PAUSE: Duration = Duration::from_secs(600);
 
-/// What a removed phone's key may do for some days.
-const FAREWELL_RIGHTS: Rights = Rights { log: true, segments: false, inbox: false };
-
 /// What the way out needs.
 #[derive(Clone)]
 pub struct Uplink {
@@ -187,7 +184,7 @@ impl Uplink {
     /// Ends the farewells that are over.
     async fn see_off(&self, connection: &Connection) -> Result<(), UplinkError> {
         let due = |home: &mut privet_home::HubHome, env: privet_home::Env<'_>| {
-            home.revocations().into_iter().filter(|key| !home.farewell(key, env.now)).collect::<Vec<_>>()
+            home.revocations().into_iter().filter(|key| home.farewell(key, env.now).is_none()).collect::<Vec<_>>()
         };
         for key in self.home.call(due).await? {
             self.revoke(connection, key).await?;
@@ -210,15 +207,15 @@ impl Uplink {
         Ok(())
     }
 
-    /// Takes a removed phone's key its rights at the relay; for some days all but reading the log, where a phone that was away
-    /// finds that it was removed. What is said there after that it can't decrypt.
+    /// Takes a removed phone's key its rights at the relay; for some days all but reading the log up to the entry that
+    /// removed it, so that a phone that was away finds it.
     pub(crate) async fn revoke(
         &self,
         connection: &Connection,
         key: privet_relay_client::CapabilityKey,
     ) -> Result<(), UplinkError> {
-        if self.home.call(move |home, env| home.farewell(&key, env.now)).await? {
-            connection.grant(key, FAREWELL_RIGHTS).await?;
+        if let Some(upto) = self.home.call(move |home, env| home.farewell(&key, env.now)).await? {
+            connection.grant(key, Rights::farewell(upto)).await?;
             return Ok(());
         }
         match connection.revoke(key).await {

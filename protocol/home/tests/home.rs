@@ -103,11 +103,13 @@ fn a_removed_phone_learns_it_and_reads_nothing_new_and_the_others_read_on() {
     assert_eq!((again.capability, again.entries.len()), (removed.capability, 0), "what is left to do can be asked for");
     assert_eq!(world.hub.revocations(), [removed.capability], "until the relay has revoked it");
     let later = |by| world.now.after(by);
-    assert!(world.hub.farewell(&removed.capability, world.now), "it may look for its removal in the log");
-    assert!(!world.hub.farewell(&removed.capability, later(FAREWELL)), "not for ever");
-    assert!(!world.hub.farewell(&world.hub.capabilities()[0], world.now), "a member needs none");
+    let farewell = |hub: &privet_home::HubHome, now| hub.farewell(&removed.capability, now);
+    let commit = taken.entries.first().map(|entry| entry.seq);
+    assert_eq!(farewell(&world.hub, world.now), commit, "it may look for its removal in the log, and no further");
+    assert_eq!(farewell(&world.hub, later(FAREWELL)), None, "not for ever");
+    assert_eq!(world.hub.farewell(&world.hub.capabilities()[0], world.now), None, "a member needs none");
     world.hub.revoked(&removed.capability).unwrap();
-    assert!(world.hub.revocations().is_empty() && !world.hub.farewell(&removed.capability, world.now));
+    assert!(world.hub.revocations().is_empty() && farewell(&world.hub, world.now).is_none());
     assert_eq!(
         world.hub.remove(lost, None, Batch::new(), Env::new(world.now, &world.random)).unwrap_err(),
         HomeError::NotAMember(lost)

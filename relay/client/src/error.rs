@@ -102,6 +102,7 @@ impl From<quinn::ConnectionError> for ClientError {
                     close::LATE => "the hello came too late",
                     close::MALFORMED => "the relay says that this side broke the protocol",
                     close::REPLACED => "a newer connection of the same key took its place",
+                    close::CURTAILED => "this key has fewer rights than before",
                     _ => "the relay closed it",
                 };
                 Self::Closed { reason: reason.into(), revoked: code == close::REVOKED }

@@ -2,7 +2,9 @@
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use privet_protocol::cbor;
-use privet_protocol::relay::{CapabilityKey, Code, EXPORTER_LABEL, Hello, Response, Rights, hello_signing_input};
+use privet_protocol::relay::{
+    CapabilityKey, Code, EXPORTER_LABEL, Hello, Response, Rights, close, hello_signing_input,
+};
 use privet_protocol::storage::Batch;
 
 use super::home::Home;
@@ -25,19 +27,24 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
         return Err(Failure::refuse(Code::Conflict, "the owner has all rights already"));
     }
     let _book = home.book.lock().await;
-    let record = {
+    let (record, curtailed) = {
         let grants = home.grants();
         let known = grants.get(&who).copied();
         if known.is_none() && grants.len() as u64 >= home.limits.keys {
             return Err(Failure::refuse(Code::Quota, format!("the home may grant {} keys", home.limits.keys)));
         }
+        let curtailed = known.is_some_and(|grant| !rights.cover(&grant.rights));
         // A new reader holds back everything that is there.
-        GrantRecord { rights, acknowledged: known.map_or(0, |grant| grant.acknowledged) }
+        (GrantRecord { rights, acknowledged: known.map_or(0, |grant| grant.acknowledged) }, curtailed)
     };
     let mut batch = Batch::new();
     batch.put(grant_key(home.id, &who), cbor::encode(&record));
     home.storage.commit(batch).await?;
     home.grants().insert(who, record);
+    if curtailed {
+        // What it follows now it could follow on.
+        home.expel(&who, close::CURTAILED);
+    }
     Ok(Response::Done)
 }
 
@@ -47,7 +54,7 @@ pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, 
     batch.delete(grant_key(home.id, &who));
     home.storage.commit(batch).await?;
     home.grants().remove(&who);
-    home.expel(&who);
+    home.expel(&who, close::REVOKED);
     // What only this key had not read may go now.
     log::forget_read(home, &mut book).await?;
     drop(book);

@@ -180,7 +180,7 @@ impl Session {
         let now = self.relay.now();
         let response = match request {
             Request::Append { seq, entry } => log::append(home, seq, entry, now).await?,
-            Request::ReadLog { from, follow } => return log::read(home, from, follow, answers).await,
+            Request::ReadLog { from, follow } => return log::read(home, from, self.log_end(), follow, answers).await,
             Request::AckLog { upto } => log::acknowledge(home, &self.key, upto).await?,
             Request::Send { message } => inbox::send(home, self.key, message, now).await?,
             Request::ReadInbox { from, follow } => return inbox::read(home, from, follow, answers).await,
@@ -213,6 +213,14 @@ impl Session {
         answers.send(&response).await
     }
 
+    /// Where this session's right to read the log ends.
+    fn log_end(&self) -> Option<u64> {
+        match self.role {
+            Role::Owner => None,
+            _ => self.home.rights(&self.key).map_or(Some(0), |rights| rights.log_upto),
+        }
+    }
+
     /// Whether this session may make this request, as of now.
     fn authorize(&self, request: &Request) -> Result<(), Failure> {
         let rights = match self.role {
@@ -231,7 +239,7 @@ impl Session {
             Request::Get { .. } | Request::Follow { .. } | Request::Stat { .. } | Request::AckStream { .. } => {
                 rights.segments
             }
-            Request::Usage => rights != Rights::default(),
+            Request::Usage => rights != Rights::default() && rights.log_upto.is_none(),
             Request::Append { .. }
             | Request::ReadInbox { .. }
             | Request::AckInbox { .. }

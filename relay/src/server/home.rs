@@ -242,10 +242,10 @@ impl Home {
         }
     }
 
-    /// Closes every connection of `key`.
-    pub(crate) fn expel(&self, key: &CapabilityKey) {
+    /// Closes every connection of `key`, with the reason of [`close`].
+    pub(crate) fn expel(&self, key: &CapabilityKey, reason: u32) {
         for connection in self.connections().remove(key).unwrap_or_default() {
-            connection.close(VarInt::from_u32(close::REVOKED), b"");
+            connection.close(VarInt::from_u32(reason), b"");
         }
     }
 

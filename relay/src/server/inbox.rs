@@ -39,7 +39,7 @@ pub(crate) async fn send(
 pub(crate) async fn read(home: &Home, from: u64, follow: bool, answers: &mut Answers) -> Result<(), Failure> {
     let heads = home.inbox_head.subscribe();
     let from = from.max(heads.borrow().first);
-    send_entries(home, key(b"i/", &[home.id.as_bytes()]), from, heads, follow, answers).await
+    send_entries(home, key(b"i/", &[home.id.as_bytes()]), from..=u64::MAX, heads, follow, answers).await
 }
 
 pub(crate) async fn acknowledge(home: &Home, upto: u64) -> Result<Response, Failure> {

@@ -1,5 +1,7 @@
 //! The log: numbered entries from the owner to its readers, kept until every reader acknowledged them.
 
+use std::ops::RangeInclusive;
+
 use privet_protocol::cbor;
 use privet_protocol::relay::{CapabilityKey, Code, MAX_ENTRY, Response};
 use privet_protocol::storage::Batch;
@@ -57,29 +59,37 @@ pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp
     Ok(Response::Appended { seq })
 }
 
-pub(crate) async fn read(home: &Home, from: u64, follow: bool, answers: &mut Answers) -> Result<(), Failure> {
+/// Entries from `from` on, up to `upto` where the reader's right ends.
+pub(crate) async fn read(
+    home: &Home,
+    from: u64,
+    upto: Option<u64>,
+    follow: bool,
+    answers: &mut Answers,
+) -> Result<(), Failure> {
     let heads = home.log_head.subscribe();
     let first = heads.borrow().first;
     if from < first {
         return Err(Failure::refuse(Code::Gone, format!("the log starts at {first} now")));
     }
-    send_entries(home, key(b"l/", &[home.id.as_bytes()]), from, heads, follow, answers).await
+    let wanted = from..=upto.unwrap_or(u64::MAX);
+    send_entries(home, key(b"l/", &[home.id.as_bytes()]), wanted, heads, follow, answers).await
 }
 
-/// Sends entries from `from` on, and with `follow` those that come. Entries are read in pages and never held as a whole.
+/// Sends the entries that are wanted, and with `follow` those that come. Entries are read in pages and never held as a whole.
 pub(crate) async fn send_entries(
     home: &Home,
     prefix: Vec<u8>,
-    from: u64,
+    wanted: RangeInclusive<u64>,
     mut heads: watch::Receiver<Span>,
     follow: bool,
     answers: &mut Answers,
 ) -> Result<(), Failure> {
-    let mut next = from;
+    let mut next = *wanted.start();
     let mut told = false;
     loop {
-        let mut head = heads.borrow_and_update().head;
-        loop {
+        let mut head = heads.borrow_and_update().head.min(*wanted.end());
+        'pages: loop {
             let mut start = prefix.clone();
             start.extend_from_slice(&next.to_be_bytes());
             // Entries may be large: few are held at once.
@@ -89,6 +99,9 @@ pub(crate) async fn send_entries(
             }
             for (key, value) in page {
                 let seq = last_number(&key)?;
+                if seq > *wanted.end() {
+                    break 'pages;
+                }
                 answers.send(&Response::Entry { seq, entry: decode::<EntryRecord>(&value)?.bytes }).await?;
                 next = seq + 1;
                 // An entry may be durable a moment before its head is told: what was sent is there.

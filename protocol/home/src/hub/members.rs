@@ -7,7 +7,7 @@ use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
-use super::state::{STATE, State, hash_prefix, outbox_prefix};
+use super::state::{Farewell, STATE, State, hash_prefix, outbox_prefix};
 use super::work::Work;
 use super::{Change, FAREWELL, FAREWELLS, HubHome, REFRESH_AFTER, new_group};
 use crate::Env;
@@ -131,7 +131,8 @@ impl Work<'_> {
             let leaf = leaf_of(&self.group, &device)?.ok_or(HomeError::NotAMember(device))?;
             self.commit(Change { remove: Some(leaf), ..Change::default() })?;
             let farewells = &mut self.state.farewells;
-            farewells.push((gone.capability, self.now.after(FAREWELL)));
+            let last = self.state.head.seq;
+            farewells.push(Farewell { capability: gone.capability, until: self.now.after(FAREWELL), last });
             // Each is a key more at the relay, which has a limit.
             let over = farewells.len().saturating_sub(FAREWELLS);
             farewells.drain(..over);

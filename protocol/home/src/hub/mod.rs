@@ -173,13 +173,12 @@ impl HubHome {
         self.state.revocations.iter().map(|(_, key)| *key).collect()
     }
 
-    /// Whether the phone that this key was of may still read the log, and nothing else: so one that was away finds the commit
-    /// that removed it. Nothing that was said after it can it decrypt. Until [`FAREWELL`] is over, or the key is reported
-    /// [`Self::revoked`].
-    pub fn farewell(&self, key: &CapabilityKey, now: Timestamp) -> bool {
+    /// Up to which entry the phone that this key was of may still read the log, and nothing else: so one that was away finds the
+    /// commit that removed it. Until [`FAREWELL`] is over, or the key is reported [`Self::revoked`].
+    pub fn farewell(&self, key: &CapabilityKey, now: Timestamp) -> Option<u64> {
         // A clock that was set back makes none longer.
         let lasts = |until: Timestamp| now < until && until.since(now) <= FAREWELL;
-        self.state.farewells.iter().any(|(of, until)| of == key && lasts(*until))
+        self.state.farewells.iter().find(|one| &one.capability == key && lasts(one.until)).map(|one| one.last)
     }
 
     /// The relay has revoked this key.
@@ -189,7 +188,7 @@ impl HubHome {
     pub fn revoked(&mut self, key: &CapabilityKey) -> Result<(), HomeError> {
         let mut state = self.state.clone();
         state.revocations.retain(|(_, revoked)| revoked != key);
-        state.farewells.retain(|(of, _)| of != key);
+        state.farewells.retain(|one| &one.capability != key);
         self.keep(state, Batch::new())
     }
 

@@ -47,7 +47,16 @@ pub(super) struct State {
     pub(super) revocations: Vec<(DeviceId, CapabilityKey)>,
     /// Until when such a phone may read the log, so that it finds its own removal there.
     #[serde(default)]
-    pub(super) farewells: Vec<(CapabilityKey, Timestamp)>,
+    pub(super) farewells: Vec<Farewell>,
+}
+
+/// A removed phone that may not know it yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Farewell {
+    pub(super) capability: CapabilityKey,
+    pub(super) until: Timestamp,
+    /// The entry that removed it.
+    pub(super) last: u64,
 }
 
 impl State {
