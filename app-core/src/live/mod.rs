@@ -172,11 +172,15 @@ impl Shared {
         loop {
             let arrived = self.arrived.notified();
             {
+                // Stopped is stopped, whatever still waits.
+                if self.stop.is_cancelled() {
+                    return Err(CoreError::Stopped);
+                }
                 let mut ring = self.lock();
                 if let Some(item) = ring.take() {
                     return Ok(item);
                 }
-                if ring.ended() || self.stop.is_cancelled() {
+                if ring.ended() {
                     return Err(CoreError::Stopped);
                 }
             }
