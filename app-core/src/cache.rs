@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -69,9 +70,9 @@ impl Cache {
     }
 
     /// Whether all of `segments` are here.
-    pub(crate) fn has_all(&self, stream: &StreamId, segments: u64) -> bool {
+    pub(crate) fn has_all(&self, stream: &StreamId, mut segments: Range<u64>) -> bool {
         let index = self.lock();
-        (0..segments).all(|segment| index.segments.contains_key(&(*stream, segment)))
+        segments.all(|segment| index.segments.contains_key(&(*stream, segment)))
     }
 
     /// The segment's sealed bytes.
@@ -240,7 +241,7 @@ mod tests {
         put(&cache, 2, 0, 100);
         assert!(cache.has(&stream(1), 0) && cache.has(&stream(2), 0) && !cache.has(&stream(1), 1));
         assert_eq!(cache.bytes(), 200);
-        assert!(!cache.has_all(&stream(1), 2) && cache.has_all(&stream(2), 1));
+        assert!(!cache.has_all(&stream(1), 0..2) && cache.has_all(&stream(2), 0..1));
         drop(cache);
         let cache = Cache::open(dir.path(), 150).unwrap();
         assert_eq!(cache.bytes(), 100);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use privet_home::PhoneMessage;
 use privet_protocol::id::{CameraId, DeviceId, StreamId};
-use privet_protocol::time::Timestamp;
 use privet_segment::{EvidenceKeys, EvidencePublicKey};
 
 use crate::cache::Cache;
@@ -14,6 +13,7 @@ use crate::clip::{Clip, clip_info};
 use crate::error::{CoreError, Result};
 use crate::events::{Event, EventListener};
 use crate::keys::KeyWrapper;
+use crate::library::Place;
 use crate::live::{self, Live, LiveFormat};
 use crate::pairing::{self, PairingOffer};
 use crate::runtime;
@@ -99,7 +99,8 @@ impl Client {
         Ok(keys.iter().map(|key| key.as_bytes().to_vec()).collect())
     }
 
-    /// Clips that start at or after `from_ms` and before `to_ms`, newest first; of one camera or all.
+    /// Clips that start at or after `from_ms` and before `to_ms` by the hub's clock, newest first in the order in which the hub
+    /// began them (its clock can be set back); of one camera or all.
     ///
     /// # Errors
     /// [`CoreError::Invalid`] for an id or a page token that is none.
@@ -113,15 +114,15 @@ impl Client {
     ) -> Result<Page> {
         self.need_home()?;
         let wanted = camera_id.map(camera).transpose()?;
-        let after = page.map(parse_page).transpose()?;
+        let below = page.map(parse_page).transpose()?;
         let limit = limit.clamp(1, MAX_PAGE) as usize;
         let library = self.core.library();
-        let mut clips = library.clips(Timestamp(from_ms), Timestamp(to_ms), after, limit + 1, |record| {
-            wanted.is_none_or(|wanted| record.camera == wanted)
+        let mut clips = library.clips(below, limit + 1, |record| {
+            (from_ms..to_ms).contains(&record.started.0) && wanted.is_none_or(|wanted| record.camera == wanted)
         });
         let more = clips.len() > limit;
         clips.truncate(limit);
-        let next = clips.last().filter(|_| more).map(|(id, record)| format!("{}:{id}", record.started.0));
+        let next = clips.last().filter(|_| more).map(|(id, record)| format!("{}:{id}", record.told_in));
         Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&self.core, *id, record)).collect(), next })
     }
 
@@ -350,8 +351,8 @@ fn camera(id: &str) -> Result<CameraId> {
     id.parse().map_err(|_| CoreError::NotFound { what: format!("camera {id}") })
 }
 
-fn parse_page(token: &str) -> Result<(Timestamp, StreamId)> {
-    token.split_once(':').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.parse().ok()?))).ok_or_else(|| {
+fn parse_page(token: &str) -> Result<Place> {
+    token.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(|| {
         CoreError::Invalid { reason: format!("'{token}' is not a page: pass what the page before named") }
     })
 }

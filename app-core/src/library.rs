@@ -2,8 +2,11 @@
 //!
 //! Kept in memory and, under `core/`, in the sealed store. A log entry changes both: [`Library::batch_for`] gives the writes
 //! that become durable in the same commit as the entry's position, [`Library::apply`] changes the memory afterwards.
+//!
+//! Streams stand in the order in which the hub began them, which is their [`Place`] in its log: its clock can be set back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use privet_home::{CameraInfo, CameraState, EndReason, HubMessage, SecretBytes, StreamKind};
 use privet_protocol::cbor;
@@ -28,13 +31,20 @@ const MAX_RECORD: usize = 256 * 1024;
 /// More clips than this are not remembered; the oldest go first.
 const MAX_CLIPS: usize = 20_000;
 
+/// Where a stream stands among the others: the log entry that told of it first, and its id.
+pub(crate) type Place = (u64, StreamId);
+
 /// A stream and its key.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StreamRecord {
     pub(crate) camera: CameraId,
     pub(crate) kind: StreamKind,
     pub(crate) secret: SecretBytes,
+    /// By the hub's clock, which may go back: for people, not for the order.
     pub(crate) started: Timestamp,
+    /// The number of the log entry that told of it first.
+    #[serde(default)]
+    pub(crate) told_in: u64,
     pub(crate) ended: Option<Ended>,
     /// The signer, once every segment was fetched and checked here.
     pub(crate) verified: Option<String>,
@@ -46,6 +56,11 @@ impl StreamRecord {
         StreamSecret::from_bytes(self.secret.expose())
             .map(|secret| StreamKey::from_secret(&secret))
             .ok_or_else(|| damaged("stream", &"its key"))
+    }
+
+    /// The first segment that the key opens: what is before it was recorded before this phone joined.
+    pub(crate) fn first_segment(&self) -> u64 {
+        StreamSecret::from_bytes(self.secret.expose()).map_or(0, |secret| secret.index)
     }
 }
 
@@ -67,7 +82,7 @@ pub(crate) struct Library {
     /// The evidence keys of every camera there ever was: clips outlive cameras.
     evidence: BTreeMap<CameraId, Vec<ByteBuf>>,
     streams: HashMap<StreamId, StreamRecord>,
-    clips: BTreeSet<(Timestamp, StreamId)>,
+    clips: BTreeSet<Place>,
 }
 
 impl Library {
@@ -106,8 +121,8 @@ impl Library {
         Ok(batch)
     }
 
-    /// The writes that `message` asks for.
-    pub(crate) fn batch_for(&self, message: &HubMessage) -> Batch {
+    /// The writes that `message`, which is entry `seq` of the log, asks for.
+    pub(crate) fn batch_for(&self, seq: u64, message: &HubMessage) -> Batch {
         let mut batch = Batch::new();
         match message {
             HubMessage::Cameras(cameras) => {
@@ -120,7 +135,7 @@ impl Library {
                 batch.put(CAMERAS, cbor::encode(&cameras));
             }
             HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
-                for (id, record) in self.stream_changes(message) {
+                for (id, record) in self.stream_changes(seq, message) {
                     match record {
                         Some(record) => batch.put(stream_key(&id), cbor::encode(&record)),
                         None => batch.delete(stream_key(&id)),
@@ -132,8 +147,8 @@ impl Library {
         batch
     }
 
-    /// Takes `message` over and says what the host should hear about it.
-    pub(crate) fn apply(&mut self, message: &HubMessage) -> Vec<Event> {
+    /// Takes `message`, which is entry `seq` of the log, over and says what the host should hear about it.
+    pub(crate) fn apply(&mut self, seq: u64, message: &HubMessage) -> Vec<Event> {
         match message {
             HubMessage::Cameras(cameras) => {
                 self.evidence = self.evidence_with(cameras);
@@ -145,7 +160,11 @@ impl Library {
                 vec![Event::CameraState { camera_id: camera.to_string(), online: *state == CameraState::Online }]
             }
             HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
-                for (id, record) in self.stream_changes(message) {
+                let changes = self.stream_changes(seq, message);
+                if changes.is_empty() {
+                    return Vec::new();
+                }
+                for (id, record) in changes {
                     match record {
                         Some(record) => self.insert(id, record),
                         None => self.forget(&id),
@@ -199,27 +218,20 @@ impl Library {
         self.streams
             .iter()
             .filter(|(_, record)| record.kind == StreamKind::Live && record.camera == *camera && record.ended.is_none())
-            .max_by_key(|(id, record)| (record.started, **id))
+            .max_by_key(|(id, record)| (record.told_in, **id))
             .map(|(id, record)| (*id, record))
     }
 
-    /// Up to `limit` clips that `wanted` takes, newest first, after `after` (a page's last clip).
+    /// Up to `limit` clips that `wanted` takes, the last begun first, below `below` (the place of a page's last clip).
     pub(crate) fn clips(
         &self,
-        from: Timestamp,
-        to: Timestamp,
-        after: Option<(Timestamp, StreamId)>,
+        below: Option<Place>,
         limit: usize,
         wanted: impl Fn(&StreamRecord) -> bool,
     ) -> Vec<(StreamId, &StreamRecord)> {
-        let below = (to, StreamId::from_bytes([0; 16]));
-        let below = after.map_or(below, |after| after.min(below));
-        let from = (from, StreamId::from_bytes([0; 16]));
-        if from >= below {
-            return Vec::new();
-        }
+        let end = below.map_or(Bound::Unbounded, Bound::Excluded);
         self.clips
-            .range(from..below)
+            .range((Bound::Unbounded, end))
             .rev()
             .filter_map(|(_, id)| self.streams.get(id).map(|record| (*id, record)))
             .filter(|(_, record)| wanted(record))
@@ -231,19 +243,17 @@ impl Library {
     /// no earlier clip of its camera is known, or the one before it has not ended yet as far as this phone was told.
     pub(crate) fn follows(&self, stream: &StreamId, previous: &[u8; 32]) -> Option<bool> {
         let record = self.streams.get(stream)?;
-        let others = || {
-            self.clips
-                .iter()
-                .filter(|(_, id)| id != stream)
-                .filter_map(|(_, id)| self.streams.get(id))
-                .filter(|other| other.camera == record.camera)
-        };
-        // Not only the one before it by time: clocks are set back.
-        if others().any(|other| other.ended.as_ref().is_some_and(|ended| ended.last_statement == *previous)) {
+        let named = |other: &StreamRecord| other.ended.as_ref().is_some_and(|ended| ended.last_statement == *previous);
+        let before = self
+            .clips
+            .range(..(record.told_in, *stream))
+            .rev()
+            .filter_map(|(_, id)| self.streams.get(id))
+            .filter(|other| other.camera == record.camera);
+        if before.clone().any(named) {
             return Some(true);
         }
-        let before = others().rfind(|other| other.started < record.started)?;
-        before.ended.as_ref().map(|_| false)
+        before.clone().next()?.ended.as_ref().map(|_| false)
     }
 
     fn evidence_with(&self, cameras: &[CameraInfo]) -> BTreeMap<CameraId, Vec<ByteBuf>> {
@@ -252,14 +262,17 @@ impl Library {
         evidence
     }
 
-    fn stream_changes(&self, message: &HubMessage) -> Vec<(StreamId, Option<StreamRecord>)> {
+    fn stream_changes(&self, seq: u64, message: &HubMessage) -> Vec<(StreamId, Option<StreamRecord>)> {
         match message {
+            // Told again for a newcomer, with a later key: this phone has the whole one.
+            HubMessage::StreamStarted(started) if self.streams.contains_key(&started.stream) => Vec::new(),
             HubMessage::StreamStarted(started) => {
                 let record = StreamRecord {
                     camera: started.camera,
                     kind: started.kind,
                     secret: started.secret.clone(),
                     started: started.started,
+                    told_in: seq,
                     ended: None,
                     verified: None,
                 };
@@ -273,8 +286,8 @@ impl Library {
             HubMessage::StreamEnded(ended) => match self.streams.get(&ended.stream) {
                 // A live stream that ended can't be followed any more: its key goes.
                 Some(record) if record.kind == StreamKind::Live => vec![(ended.stream, None)],
-                // A clip of which nothing was recorded is none.
-                Some(_) if ended.segments == 0 => vec![(ended.stream, None)],
+                // A clip of which nothing was recorded, or nothing after this phone joined, is none.
+                Some(record) if ended.segments <= record.first_segment() => vec![(ended.stream, None)],
                 Some(record) => {
                     let mut record = record.clone();
                     record.started = ended.started;
@@ -312,14 +325,14 @@ impl Library {
     fn insert(&mut self, id: StreamId, record: StreamRecord) {
         self.forget(&id);
         if record.kind == StreamKind::Clip {
-            self.clips.insert((record.started, id));
+            self.clips.insert((record.told_in, id));
         }
         self.streams.insert(id, record);
     }
 
     fn forget(&mut self, id: &StreamId) {
         if let Some(record) = self.streams.remove(id) {
-            self.clips.remove(&(record.started, *id));
+            self.clips.remove(&(record.told_in, *id));
         }
     }
 }
@@ -358,7 +371,7 @@ mod tests {
             stream: id(n),
             camera: CameraId::from_bytes([1; 16]),
             kind,
-            secret: SecretBytes::new(vec![9; 32]),
+            secret: SecretBytes::new(vec![0; 40]),
             started: Timestamp(at),
         })
     }
@@ -375,9 +388,11 @@ mod tests {
         })
     }
 
+    /// Gives it the next number of a log that has nothing but streams.
     fn take(library: &mut Library, store: &MemoryStore, message: &HubMessage) -> Vec<Event> {
-        store.commit(library.batch_for(message)).unwrap();
-        library.apply(message)
+        let seq = library.streams.values().map(|record| record.told_in).max().unwrap_or(0) + 1;
+        store.commit(library.batch_for(seq, message)).unwrap();
+        library.apply(seq, message)
     }
 
     #[test]
@@ -399,26 +414,79 @@ mod tests {
         assert!(Library::load(&store).unwrap().streams.is_empty());
     }
 
+    #[test]
+    fn the_clip_before_is_the_one_that_was_begun_before_whatever_the_clock_says() {
+        let (store, mut library) = (MemoryStore::new(), Library::default());
+        // The hub's clock is set back after the second clip; each ends with a statement of its own.
+        for (n, at) in [(1, 9_000_000), (2, 9_100_000), (3, 5_000_000), (4, 5_100_000)] {
+            take(&mut library, &store, &started(n, at, StreamKind::Clip));
+            let HubMessage::StreamEnded(end) = ended(n, at) else { unreachable!() };
+            let end = StreamEnded { last_statement: [n as u8; 32], ..end };
+            take(&mut library, &store, &HubMessage::StreamEnded(end));
+        }
+        for library in [&library, &Library::load(&store).unwrap()] {
+            assert_eq!(library.follows(&id(1), &[99; 32]), None, "nothing is known before the first");
+            for n in 2..=4_u8 {
+                assert_eq!(library.follows(&id(n.into()), &[n - 1; 32]), Some(true), "clip {n}");
+                assert_eq!(library.follows(&id(n.into()), &[99; 32]), Some(false), "clip {n}");
+            }
+            let listed: Vec<StreamId> = library.clips(None, 9, |_| true).iter().map(|(id, _)| *id).collect();
+            assert_eq!(listed, [id(4), id(3), id(2), id(1)]);
+        }
+    }
+
+    #[test]
+    fn a_clip_that_is_told_again_for_a_newcomer_keeps_its_key_and_its_place() {
+        let (store, mut library) = (MemoryStore::new(), Library::default());
+        let again = |n, first: u64| {
+            let HubMessage::StreamStarted(told) = started(n, 100, StreamKind::Clip) else { unreachable!() };
+            let secret = SecretBytes::new([&first.to_be_bytes()[..], &[7; 32]].concat());
+            HubMessage::StreamStarted(StreamStarted { secret, ..told })
+        };
+        take(&mut library, &store, &started(1, 100, StreamKind::Clip));
+        take(&mut library, &store, &started(2, 200, StreamKind::Clip));
+        assert_eq!(take(&mut library, &store, &again(1, 2)), []);
+        let record = library.stream(&id(1)).unwrap();
+        assert_eq!((record.first_segment(), record.told_in), (0, 1));
+        // A newcomer opens what is left of a clip, and has none when nothing is left.
+        for (n, first) in [(3, 2), (4, 3)] {
+            take(&mut library, &store, &again(n, first));
+            take(&mut library, &store, &ended(n, 100));
+        }
+        let again = Library::load(&store).unwrap();
+        assert_eq!(again.stream(&id(3)).unwrap().first_segment(), 2);
+        assert!(again.stream(&id(4)).is_none() && library.stream(&id(4)).is_none());
+    }
+
     proptest! {
-        /// Paging shows every clip of the range once, newest first, whatever the page size and however times collide.
+        /// Paging shows every clip of the range once, the last begun first, whatever the page size and the clock do.
         #[test]
         fn pages_hold_every_clip_once(times in prop::collection::vec(0i64..50, 0..60), limit in 1usize..9, from in 0i64..50, to in 0i64..60) {
             let mut library = Library::default();
+            let mut seq = 0;
+            let mut tell = |library: &mut Library, message: &HubMessage| {
+                seq += 1;
+                library.apply(seq, message);
+            };
             for (n, at) in times.iter().enumerate() {
-                library.apply(&started(n as u32, *at, StreamKind::Clip));
+                tell(&mut library, &started(1000 - n as u32, *at, StreamKind::Clip));
             }
             let mut seen = Vec::new();
-            let mut after = None;
+            let mut below = None;
             loop {
-                let page = library.clips(Timestamp(from), Timestamp(to), after, limit, |_| true);
-                let Some((id, record)) = page.last() else { break };
-                after = Some((record.started, *id));
-                seen.extend(page.iter().map(|(id, record)| (record.started, *id)));
+                let page = library.clips(below, limit, |record| (from..to).contains(&record.started.0));
+                let Some((last, record)) = page.last() else { break };
+                below = Some((record.told_in, *last));
+                seen.extend(page.iter().map(|(id, _)| *id));
+                // What begins and ends meanwhile changes nothing below.
+                tell(&mut library, &started(5000 + seen.len() as u32, from, StreamKind::Clip));
+                let first = *seen.first().unwrap();
+                let HubMessage::StreamEnded(end) = ended(0, 0) else { unreachable!() };
+                tell(&mut library, &HubMessage::StreamEnded(StreamEnded { stream: first, ..end }));
             }
             let mut expected: Vec<_> = times.iter().enumerate()
                 .filter(|(_, at)| (from..to).contains(at))
-                .map(|(n, at)| (Timestamp(*at), id(n as u32))).collect();
-            expected.sort_unstable();
+                .map(|(n, _)| id(1000 - n as u32)).collect();
             expected.reverse();
             prop_assert_eq!(seen, expected);
         }

@@ -160,7 +160,7 @@ impl Core {
         let home = slot.as_mut().ok_or_else(|| self.no_home())?;
         let store = self.store()?;
         let extra = |received: &Received| match received {
-            Received::Message { message, .. } => self.library().batch_for(message),
+            Received::Message { message, .. } => self.library().batch_for(seq, message),
             Received::Removed => Library::wipe(&*store).unwrap_or_default(),
             _ => Batch::new(),
         };
@@ -173,7 +173,7 @@ impl Core {
             Received::Message { at, message, .. } => {
                 lock(&self.notes).hub_seen_ms = Some(at.0);
                 let mut library = self.library.write().unwrap_or_else(PoisonError::into_inner);
-                events = library.apply(message);
+                events = library.apply(seq, message);
                 if matches!(message, HubMessage::Cameras(_)) {
                     let known = Arc::new(library.known_cameras());
                     *self.trust.write().unwrap_or_else(PoisonError::into_inner) = known;

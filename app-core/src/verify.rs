@@ -76,6 +76,7 @@ fn report(found: &proof::VerifyReport) -> VerifyReport {
         signer_known: !found.signers.is_empty() && found.signers.iter().all(|signer| signer.trusted),
         chain: Vec::new(),
         segments: found.segments.into(),
+        first_segment: 0,
         frames_checked: found.frames,
         gaps: u32::try_from(told).unwrap_or(u32::MAX),
         clock_set_back: found.clock_set_back,

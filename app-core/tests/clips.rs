@@ -180,6 +180,52 @@ async fn a_clip_that_was_withheld_shows_as_a_gap_before_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_clip_under_way_a_newcomer_has_what_follows() {
+    let home = Home::start().await;
+    let old = home.phone("old").await;
+    home.hub.clip(1, |_, _| {}).await;
+    let mut stream = home.hub.begin_stream(StreamKind::Clip).await;
+    home.hub.seal_and_keep(&mut stream, 2).await;
+    home.hub.open_for_newcomers(&mut stream);
+    let new = home.phone("new").await;
+    home.hub.seal_and_keep(&mut stream, 2).await;
+    // Of this one nothing is left for a later phone.
+    home.hub.open_for_newcomers(&mut stream);
+    let late = home.phone("late").await;
+    home.hub.end_stream(&stream).await;
+    home.hub.open_for_newcomers_no_more();
+    let next = home.hub.clip(1, |_, _| {}).await;
+    finished(&old, 3).await;
+    let page = finished(&new, 2).await;
+    let info = &page.clips[1];
+    assert_eq!((&info.id, info.segments, info.first_segment), (&stream.id.to_string(), Some(4), 2));
+
+    let clip = new.open_clip(&info.id).await.unwrap();
+    let expected = mp4(1015, 1025);
+    assert_eq!(clip.len().await.unwrap(), expected.len() as u64);
+    assert!(expected.starts_with(&clip.read(0, 1 << 20).await.unwrap()), "it begins with what the phone can open");
+    let report = clip.verify().await.unwrap();
+    assert!(report.ok && report.problems.is_empty(), "{report:?}");
+    assert_eq!((report.first_segment, report.segments, report.frames_checked), (2, 2, 10));
+    assert_eq!((clip.progress().ready, clip.progress().segments), (2, 2));
+    assert!(clip.info().local && matches!(clip.info().trust, Trust::Verified { .. }));
+    let file = home.dir.path().join("rest.mp4");
+    clip.export_to(&file, true).await.unwrap();
+    let told = verify_file(&file, &new.trust_roots(&info.camera_id).unwrap()).unwrap();
+    assert!(told.ok && told.frames_checked == 10, "{told:?}");
+
+    // Who was there before has all of it, though it was told again for the newcomers; who came too late has none of it.
+    let whole = old.open_clip(&info.id).await.unwrap().verify().await.unwrap();
+    assert!(whole.ok && (whole.first_segment, whole.segments) == (0, 4), "{whole:?}");
+    assert_eq!(finished(&late, 1).await.clips[0].id, next.id.to_string());
+    assert!(matches!(late.open_clip(&info.id).await, Err(CoreError::NotFound { .. })));
+    for phone in [&old, &new, &late] {
+        assert!(phone.open_clip(&next.id.to_string()).await.unwrap().verify().await.unwrap().ok);
+        assert_eq!(phone.status().await.unwrap().alerts, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn segments_in_the_wrong_place_are_refused() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use privet_demo::film;
 use privet_demo::house::{Phone, Plan};
@@ -50,14 +50,16 @@ fn wait_for_new_clips(phone: &Phone, known: &BTreeSet<String>, count: usize) -> 
     .unwrap()
 }
 
-/// Waits for a clip that began after this moment: of one that is under way when a phone joins it gets only what follows.
-fn first_clip_of_its_own(phone: &Phone) -> Value {
-    let joined = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    until("a clip that begins after the phone joined", SOON * 2, || {
-        let clips = phone.clips(None).unwrap();
-        clips.into_iter().find(|clip| clip["start_ms"].as_u64().is_some_and(|start| u128::from(start) > joined))
-    })
-    .unwrap()
+/// The first clip of a phone that joined while the house was recording: of one that was under way it gets what followed.
+fn fetch_first_clip(house: &House, phone: &Phone) {
+    let clip = house.wait_for_clips(phone, None, 1).pop().unwrap();
+    let (said, saved) = house.fetch(phone, &clip);
+    assert_eq!(said["first_segment"], clip["first_segment"], "{said} {clip}");
+    let part = clip["segments"].as_u64().unwrap() - clip["first_segment"].as_u64().unwrap();
+    assert_eq!(said["segments"].as_u64(), Some(part), "{said} {clip}");
+    let shown = film::numbers(&saved).unwrap();
+    assert_eq!((shown.breaks.len(), shown.unreadable), (0, 0), "{clip} {shown:?}");
+    verified(phone, &saved);
 }
 
 /// What a stranger finds out about a film with nothing but the key of the house's first camera.
@@ -146,13 +148,13 @@ fn a_full_disk_stops_recording_and_nothing_else() {
 
     // The group is whole: phones come in, before and after a restart.
     let guest = house.pair("guest").unwrap();
-    house.fetch(&guest, &first_clip_of_its_own(&guest));
+    fetch_first_clip(&house, &guest);
     house.hub.take().unwrap().stop(Duration::from_secs(20)).unwrap();
     house.start_hub().unwrap();
     let late = house.pair("late").unwrap();
     let known = ids(&phone.clips(None).unwrap());
     house.fetch(&phone, &wait_for_new_clips(&phone, &known, 1)[0]);
-    house.fetch(&late, &first_clip_of_its_own(&late));
+    fetch_first_clip(&house, &late);
     for phone in [&phone, &guest, &late] {
         assert_eq!(alerts(phone), Vec::<String>::new());
     }
@@ -246,11 +248,14 @@ fn a_clock_set_back_is_told_and_recording_goes_on() {
     assert_eq!(checked(&before), 0, "{before:?}");
     // One statement says it, whichever clip it is in.
     assert_eq!(checked(&middle) + checked(&after), 1, "{middle:?} {after:?}");
-    // Each clip is there once, in the order of the hub's clock.
+    // Each clip is there once, newest first: those that the clock calls older by an hour were made later.
     let all = phone.clips(None).unwrap();
     assert_eq!(ids(&all).len(), all.len());
     let starts: Vec<i64> = all.iter().map(|clip| clip["start_ms"].as_i64().unwrap()).collect();
-    assert!(starts.is_sorted_by(|a, b| a >= b), "{starts:?}");
+    let (newer, older) = starts.split_at(starts.iter().take_while(|start| **start < clock.now_ms() + 600_000).count());
+    assert!(newer.len() >= 2 && !older.is_empty(), "{starts:?}");
+    assert!(newer.iter().all(|newer| older.iter().all(|older| newer < older)), "{starts:?}");
+    assert!([newer, older].iter().all(|part| part.is_sorted_by(|a, b| a >= b)), "{starts:?}");
 
     // A restart, the clock going back once more while the hub is off.
     house.hub.take().unwrap().kill();
@@ -265,10 +270,10 @@ fn a_clock_set_back_is_told_and_recording_goes_on() {
     .unwrap();
     let (said, _) = house.fetch(&phone, &new);
     assert!(said["gaps"].as_u64() >= Some(1), "{said}");
-    // The phone says that the clocks differ. KNOWN FAULT, not asserted: it also says "is missing here" of the oldest clip it knows,
-    // because `Library::follows` takes a clip that is earlier by time for one that was made earlier.
+    // The phone says that the clocks differ, and takes no clip for missing.
     let alerts = alerts(&phone);
     assert!(alerts.iter().any(|alert| alert.contains("a clock is wrong")), "{alerts:?}");
+    assert!(!alerts.iter().any(|alert| alert.contains("is missing here")), "{alerts:?}");
     assert_eq!(house.status()["alarms"], serde_json::json!([]));
 }
 

@@ -39,7 +39,7 @@ impl Inner {
         if self.parts().len() > before || self.complete() {
             return Ok(());
         }
-        let index = before as u64;
+        let index = self.first + before as u64;
         let loaded = tokio::select! {
             loaded = self.load(index) => loaded,
             () = self.stop.cancelled() => return Err(CoreError::Stopped),
@@ -54,7 +54,7 @@ impl Inner {
         let part = loaded?;
         let signer = part.signer.clone();
         self.parts().push(part);
-        self.progress.send_modify(|progress| progress.ready = index + 1);
+        self.progress.send_modify(|progress| progress.ready = before as u64 + 1);
         if self.complete() {
             self.core.mark_verified(self.stream, signer).await?;
             self.acknowledge().await;
@@ -251,7 +251,7 @@ impl Inner {
 
     /// All of it is here, durable and verified: the relay may forget it.
     async fn acknowledge(&self) {
-        if !self.core.cache.has_all(&self.stream, self.ended.segments) {
+        if !self.core.cache.has_all(&self.stream, self.first..self.ended.segments) {
             return;
         }
         let Ok(connection) = self.core.connection(Duration::ZERO).await else { return };

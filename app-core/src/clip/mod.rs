@@ -2,6 +2,9 @@
 //!
 //! The clip is one fragmented MP4: the first segment's init, then every segment's fragments. Segments are fetched in order
 //! in the background ([`load`]); whoever needs one that is not there yet waits for it, bounded, or gets the reason.
+//!
+//! Of a clip that was being recorded when this phone joined, the phone has the key from some segment on: here, that is the
+//! clip's first one.
 
 mod load;
 
@@ -31,7 +34,7 @@ const OPEN: usize = 3;
 pub struct FetchProgress {
     /// Segments that are here and verified.
     pub ready: u64,
-    /// Segments of the clip.
+    /// Segments of the clip that this phone can open.
     pub segments: u64,
     /// Bytes that came over the network for this view of it.
     pub fetched_bytes: u64,
@@ -52,6 +55,8 @@ struct Inner {
     stream: StreamId,
     record: StreamRecord,
     ended: Ended,
+    /// The first segment that this phone has the key of.
+    first: u64,
     parts: Mutex<Vec<Part>>,
     loading: tokio::sync::Mutex<()>,
     opened: Mutex<Vec<(u64, Opened)>>,
@@ -81,13 +86,16 @@ impl Clip {
         let Some(ended) = record.ended.clone() else {
             return Err(CoreError::NotFound { what: format!("the end of clip {stream}: it is still being recorded") });
         };
-        let progress = FetchProgress { segments: ended.segments, total_bytes: ended.bytes, ..FetchProgress::default() };
+        let first = record.first_segment();
+        let segments = ended.segments.saturating_sub(first);
+        let progress = FetchProgress { segments, total_bytes: ended.bytes, ..FetchProgress::default() };
         let stop = core.stop.child_token();
         let inner = Arc::new(Inner {
             core,
             stream,
             record,
             ended,
+            first,
             parts: Mutex::default(),
             loading: tokio::sync::Mutex::new(()),
             opened: Mutex::default(),
@@ -115,7 +123,7 @@ impl Clip {
         let mut info = clip_info(&inner.core, inner.stream, &inner.record);
         if inner.complete() {
             info.trust = inner.trust();
-            info.local = inner.core.cache.has_all(&inner.stream, inner.ended.segments);
+            info.local = inner.core.cache.has_all(&inner.stream, inner.first..inner.ended.segments);
         }
         info
     }
@@ -217,7 +225,7 @@ impl Inner {
     }
 
     fn complete(&self) -> bool {
-        self.parts().len() as u64 >= self.ended.segments
+        self.first + self.parts().len() as u64 >= self.ended.segments
     }
 
     fn trust(&self) -> Trust {
@@ -239,9 +247,9 @@ impl Inner {
         let place = {
             let parts = self.parts();
             let at = parts.partition_point(|part| part.offset + part.length <= offset);
-            parts
-                .get(at)
-                .map(|part| (at as u64, part.skip + (offset - part.offset), part.offset + part.length - offset))
+            parts.get(at).map(|part| {
+                (self.first + at as u64, part.skip + (offset - part.offset), part.offset + part.length - offset)
+            })
         };
         let Some((index, from, left)) = place else { return Ok(Vec::new()) };
         let segment = self.opened(index).await?;
@@ -262,11 +270,15 @@ impl Inner {
     }
 
     async fn verify(&self) -> Result<VerifyReport> {
-        let mut report =
-            VerifyReport { signer_known: true, time_claim_ms: self.record.started.0, ..Default::default() };
-        for index in 0..self.ended.segments {
+        let mut report = VerifyReport {
+            signer_known: true,
+            first_segment: self.first,
+            time_claim_ms: self.record.started.0,
+            ..Default::default()
+        };
+        for index in self.first..self.ended.segments {
             let outcome = async {
-                while (self.parts().len() as u64) <= index {
+                while self.first + (self.parts().len() as u64) <= index {
                     self.load_next().await?;
                 }
                 let segment = self.opened(index).await?;
@@ -282,7 +294,7 @@ impl Inner {
                 Err(error) => return Err(error),
             };
             let statement = segment.statement();
-            if index == 0 {
+            if index == self.first {
                 report.time_claim_ms = statement.started.0;
                 report.signer = segment.signer().fingerprint();
             }
@@ -293,7 +305,7 @@ impl Inner {
             report.clock_set_back += u32::from(statement.clock_stepped_back);
             report.chain.push(data_encoding::HEXLOWER.encode(&statement.digest()));
         }
-        report.ok = report.problems.is_empty() && report.segments == self.ended.segments;
+        report.ok = report.problems.is_empty() && self.first + report.segments == self.ended.segments;
         report.signer_known = !report.signer.is_empty();
         Ok(report)
     }
@@ -320,7 +332,7 @@ impl Inner {
     async fn write_export(&self, path: &std::path::Path, with_evidence: bool) -> Result<()> {
         let mut file = Some(std::fs::File::create(path).map_err(|e| CoreError::file(path, &e))?);
         let mut exporter = Some(Exporter::default());
-        for index in 0..self.ended.segments {
+        for index in self.first..self.ended.segments {
             let segment = self.opened(index).await?;
             let (mut out_file, mut out_exporter, path) = (file.take(), exporter.take(), path.to_owned());
             (file, exporter) = runtime::blocking(move || {
@@ -367,8 +379,9 @@ pub(crate) fn clip_info(core: &Core, stream: StreamId, record: &StreamRecord) ->
             .map_or(0, |ended| u64::try_from(ended.ended.since(record.started).as_millis()).unwrap_or(u64::MAX)),
         bytes: ended.map_or(0, |ended| ended.bytes),
         segments: ended.map(|ended| ended.segments),
+        first_segment: record.first_segment(),
         finished: ended.is_some(),
-        local: ended.is_some_and(|ended| core.cache.has_all(&stream, ended.segments)),
+        local: ended.is_some_and(|ended| core.cache.has_all(&stream, record.first_segment()..ended.segments)),
         trust: match &record.verified {
             Some(signer) => Trust::Verified { signer: signer.clone(), lease_until_ms: None },
             None => Trust::Pending,

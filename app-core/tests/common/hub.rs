@@ -185,6 +185,30 @@ impl TestHub {
         blob
     }
 
+    /// Makes the stream's next segments, which the relay keeps.
+    pub async fn seal_and_keep(&self, stream: &mut TestStream, segments: u64) {
+        for _ in 0..segments {
+            let index = stream.next;
+            let blob = self.seal(stream);
+            self.put(stream, index, keep(), blob).await;
+        }
+    }
+
+    /// From now on newcomers are told of this clip, with the key from its next segment on.
+    pub fn open_for_newcomers(&self, stream: &mut TestStream) {
+        self.open_for_newcomers_no_more();
+        stream.key.advance_to(stream.next).unwrap();
+        let secret = SecretBytes::new(stream.key.to_secret().to_bytes().to_vec());
+        let camera = self.camera.lock().unwrap().id;
+        let started =
+            StreamStarted { stream: stream.id, camera, kind: StreamKind::Clip, secret, started: stream.started };
+        self.shared.snapshot.lock().unwrap().push(HubMessage::StreamStarted(started));
+    }
+
+    pub fn open_for_newcomers_no_more(&self) {
+        self.shared.snapshot.lock().unwrap().retain(|message| !matches!(message, HubMessage::StreamStarted(_)));
+    }
+
     pub async fn put(&self, stream: &TestStream, index: u64, retention: Retention, blob: Vec<u8>) {
         let mut writer = self.connection().put(stream.id, index, retention, false).await.unwrap();
         writer.write(blob.into()).await.unwrap();

@@ -278,13 +278,15 @@ async fn clips(client: &Client, camera: Option<&str>, limit: u32, say: &Say) -> 
     for clip in all_clips(client, camera.as_deref(), limit).await? {
         let name = cameras.iter().find(|c| c.id == clip.camera_id).map_or(clip.camera_id.as_str(), |c| c.name.as_str());
         let item = json!({"id": clip.id, "camera": name, "camera_id": clip.camera_id, "start_ms": clip.start_ms,
-            "duration_ms": clip.duration_ms, "bytes": clip.bytes, "segments": clip.segments, "finished": clip.finished,
+            "duration_ms": clip.duration_ms, "bytes": clip.bytes, "segments": clip.segments,
+            "first_segment": clip.first_segment, "finished": clip.finished,
             "local": clip.local, "trust": trust_word(&clip.trust)});
         say.item(&item, || {
             let state = if clip.finished { trust_word(&clip.trust) } else { "recording" };
             let here = if clip.local { "here" } else { "relay" };
             let seconds = clip.duration_ms as f64 / 1000.0;
-            format!("{}  {}  {name:<20} {seconds:>6.1} s  {state:<9} {here}", clip.id, utc(clip.start_ms))
+            let part = if clip.first_segment > 0 { "  (the part since this phone joined)" } else { "" };
+            format!("{}  {}  {name:<20} {seconds:>6.1} s  {state:<9} {here}{part}", clip.id, utc(clip.start_ms))
         });
     }
     Ok(())
@@ -323,20 +325,32 @@ async fn clip(client: &Client, id: &str, out: &Path, with_evidence: bool, say: &
     }
     clip.export_to(out, with_evidence).await?;
     let item = json!({"id": found.id, "file": out, "bytes": clip.len().await?, "segments": report.segments,
-        "frames": report.frames_checked, "gaps": report.gaps, "clock_set_back": report.clock_set_back,
-        "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms,
+        "first_segment": report.first_segment, "frames": report.frames_checked, "gaps": report.gaps,
+        "clock_set_back": report.clock_set_back, "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms,
         "signer": report.signer, "verified": report.ok, "evidence": with_evidence});
     say.item(&item, || {
         format!(
-            "{}: {} segments, {} pictures, all verified\nsigned by {}{}",
+            "{}: {} segments, {} pictures, all verified\nsigned by {}{}{}",
             out.display(),
             report.segments,
             report.frames_checked,
             report.signer,
+            part_note(&report),
             clock_note(&report)
         )
     });
     Ok(())
+}
+
+/// A word on what is not in it.
+fn part_note(report: &VerifyReport) -> String {
+    match report.first_segment {
+        0 => String::new(),
+        1 => "\nthe clip's first segment is not in it: it was recorded before this phone joined".into(),
+        more => {
+            format!("\nthe clip's first {more} segments are not in it: they were recorded before this phone joined")
+        }
+    }
 }
 
 fn parse_root(text: &str) -> Result<Vec<u8>, Failure> {
