@@ -118,6 +118,14 @@ pub enum TrustAlert {
         /// For how long.
         silent_s: u64,
     },
+    /// The hub's messages come, but are old by its clock.
+    #[error(
+        "the hub's messages arrive {by_s} s old: the hub's clock is behind this phone's, or the relay holds messages back"
+    )]
+    ClocksDiffer {
+        /// How old they are.
+        by_s: u64,
+    },
     /// The relay claims fewer messages than this phone has.
     #[error("the relay's log ends at {head}, but this phone has {position}: the relay lost or hides messages")]
     Shortened {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::events::TrustAlert;
+use crate::sync::Signs;
 
 const NOTES: &[u8] = b"core/notes";
 const MAX_NOTES: usize = 256 * 1024;
@@ -19,6 +20,9 @@ pub(crate) struct Notes {
     pub(crate) alerts: Vec<(i64, TrustAlert)>,
     /// The hub's heartbeat as it was learned, in milliseconds.
     pub(crate) heartbeat_ms: Option<u64>,
+    /// The hub's signs of life.
+    #[serde(default)]
+    pub(crate) signs: Signs,
     #[serde(skip)]
     pub(crate) removed: bool,
     #[serde(skip)]
@@ -40,9 +44,11 @@ impl Notes {
         batch
     }
 
-    /// Adds an alert; false when it is the same as the last one.
+    /// Adds an alert; false when it is the same as the last one. What has a beginning and an end ([`Signs`]) is told at each
+    /// beginning.
     pub(crate) fn add(&mut self, at_ms: i64, alert: TrustAlert) -> bool {
-        if self.alerts.last().is_some_and(|(_, last)| *last == alert) {
+        let begins = matches!(alert, TrustAlert::Withheld { .. } | TrustAlert::ClocksDiffer { .. });
+        if !begins && self.alerts.last().is_some_and(|(_, last)| *last == alert) {
             return false;
         }
         if self.alerts.len() == ALERTS {

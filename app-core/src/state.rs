@@ -23,6 +23,7 @@ use crate::events::{Event, Events, TrustAlert};
 use crate::library::Library;
 use crate::notes::Notes;
 use crate::runtime;
+use crate::sync::Signs;
 use crate::types::{Config, LinkState};
 
 /// The link to the relay.
@@ -140,7 +141,7 @@ impl Core {
     /// Takes over a home that this phone just joined.
     pub(crate) fn joined(&self, home: PhoneHome) {
         *lock(&self.home) = Some(home);
-        *lock(&self.notes) = Notes::default();
+        *lock(&self.notes) = Notes { signs: Signs::at_joining(clock::now()), ..Notes::default() };
         self.retry.notify_one();
         self.touch();
     }
@@ -312,6 +313,13 @@ impl Core {
     pub(crate) fn learned(self: &Arc<Self>, heartbeat: Duration) {
         let learned = u64::try_from(heartbeat.as_millis()).ok();
         if std::mem::replace(&mut lock(&self.notes).heartbeat_ms, learned) != learned {
+            self.keep_notes();
+        }
+    }
+
+    /// What is known of the hub's signs of life changed; `keep` for what the next process has to know.
+    pub(crate) fn signs(self: &Arc<Self>, signs: Signs, keep: bool) {
+        if std::mem::replace(&mut lock(&self.notes).signs, signs) != signs && keep {
             self.keep_notes();
         }
     }

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::{Home, until};
-use privet_app_core::{Client, CoreError, Event, LinkState};
+use privet_app_core::{Client, CoreError, Event, LinkState, TrustAlert};
 use privet_home::HubMessage;
 
 async fn wait_for(phone: &Client, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
@@ -169,4 +169,39 @@ async fn a_relay_that_is_gone_is_told_and_found_again() {
     let _again = privet_relay::Server::start(config).await.unwrap();
     phone.network_changed();
     wait_for(&phone, "the link to return", |e| matches!(e, Event::Link { state: LinkState::Relay, .. })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_whose_clock_is_behind_is_not_silent_and_that_is_told_once_until_it_is_over() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let heartbeat = [HubMessage::Heartbeat { every_s: 1 }];
+    home.hub.say(&heartbeat).await;
+    until("the rhythm", async || (phone.status().await.unwrap().position == home.hub.home().head().seq).then_some(()))
+        .await;
+    phone.shut_down().await.unwrap();
+    // Commands that live for a moment, each with what the hub said since the one before.
+    let alerts = async |behind_s: i64| {
+        home.hub.say_late(&heartbeat, behind_s).await;
+        let phone = home.open("phone").await;
+        assert!(phone.wait_synced(30_000).await.unwrap());
+        // What was noticed is told right after.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let alerts = phone.status().await.unwrap().alerts;
+        phone.shut_down().await.unwrap();
+        alerts.into_iter().map(|(_, alert)| alert).collect::<Vec<_>>()
+    };
+    assert_eq!(alerts(0).await, []);
+    for (behind_s, told) in [(3600, 1), (3600, 1), (3601, 1), (3600, 1), (0, 1), (3600, 2), (3600, 2), (7200, 2)] {
+        let alerts = alerts(behind_s).await;
+        assert_eq!(alerts.len(), told, "{alerts:?}");
+        for alert in &alerts {
+            assert!(matches!(alert, TrustAlert::ClocksDiffer { by_s: 3590..=3600 }), "{alert:?}");
+            assert!(alert.to_string().contains("clock is behind"), "{alert}");
+        }
+    }
+    // One that stays connected has nothing to add, until the hub really is silent.
+    let phone = home.open("phone").await;
+    wait_for(&phone, "the silence", |event| matches!(event, Event::TrustAlert(TrustAlert::Withheld { .. }))).await;
+    assert_eq!(phone.status().await.unwrap().alerts.len(), 3);
 }

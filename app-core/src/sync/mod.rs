@@ -5,6 +5,8 @@
 mod session;
 mod silence;
 
+pub(crate) use silence::Signs;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -32,7 +32,9 @@ type Outcome<T> = Result<T, SyncError>;
 pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<ClientError> {
     connected(core, &connection);
     let started = Instant::now();
-    let silence = Mutex::new(Silence::new(Duration::ZERO, core.notes().heartbeat_ms.map(Duration::from_millis)));
+    let notes = core.notes();
+    let heartbeat = notes.heartbeat_ms.map(Duration::from_millis);
+    let silence = Mutex::new(Silence::new(notes.signs, heartbeat, clock::now()));
     tokio::select! {
         end = follow_log(core, &connection, &silence, started) => end,
         end = send_outbox(core, &connection) => end,
@@ -63,18 +65,28 @@ async fn follow_log(
         match reader.next().await {
             Ok(Some(LogItem::Entry { seq, bytes })) => {
                 core.relay_head(seq);
-                silence.lock().await.heard(started.elapsed());
-                if let Some(heartbeat) = follower.take(seq, bytes).await? {
-                    silence.lock().await.rhythm(heartbeat);
+                let before = follower.position;
+                let heartbeat = follower.take(seq, bytes).await?;
+                let made = core.with_home(|home| Ok(home.hub_time())).await?;
+                let mut silence = silence.lock().await;
+                if let Some(heartbeat) = heartbeat {
+                    silence.rhythm(heartbeat);
                     core.learned(heartbeat);
+                }
+                // What was refused, or came again, is no sign of the hub.
+                if follower.position > before {
+                    silence.heard(started.elapsed(), made, clock::now());
+                    core.signs(silence.signs, false);
                 }
             }
             Ok(Some(LogItem::CaughtUp { head })) => {
                 follower.caught_up(head).await?;
                 let made = core.with_home(|home| Ok(home.hub_time())).await?;
-                if let Some(silent) = silence.lock().await.stale(made, clock::now()).filter(|_| made.0 > 0) {
-                    core.alert(TrustAlert::Withheld { silent_s: silent.as_secs() });
+                let mut silence = silence.lock().await;
+                if let Some(alert) = silence.all_read(made, clock::now()) {
+                    core.alert(alert);
                 }
+                core.signs(silence.signs, true);
             }
             Ok(None) => return Err(SyncError::Link("the relay ended the log".into())),
             Err(error) if error.refusal() == Some(Code::Gone) && !gone => {
@@ -223,8 +235,14 @@ async fn keep_house(core: &Arc<Core>, silence: &Mutex<Silence>, started: Instant
     let mut waiting: Option<Instant> = None;
     loop {
         tick.tick().await;
-        if let Some(silent) = silence.lock().await.check(started.elapsed()) {
-            core.alert(TrustAlert::Withheld { silent_s: silent.as_secs() });
+        let made = core.with_home(|home| Ok(home.hub_time())).await?;
+        {
+            let mut silence = silence.lock().await;
+            let alert = silence.check(started.elapsed(), made, clock::now());
+            core.signs(silence.signs, false);
+            if let Some(alert) = alert {
+                core.alert(alert);
+            }
         }
         if core.with_home(|home| Ok(home.is_rejoining())).await? {
             // The request or its answer may be lost for good.

@@ -98,6 +98,13 @@ impl TestHub {
         self.shared.upload().await;
     }
 
+    /// The same by a clock that is behind by so many seconds.
+    pub async fn say_late(&self, messages: &[HubMessage], behind_s: i64) {
+        let at = Env::new(Timestamp(now().0 - behind_s * 1000), &SystemRandom);
+        self.home().append(messages, Batch::new(), at).unwrap();
+        self.shared.upload().await;
+    }
+
     /// Opens a pairing and serves it.
     pub async fn invite(&self) -> Invitation {
         let invitation = self.home().invite(&self.address, Duration::from_secs(600), env()).unwrap();

@@ -432,3 +432,16 @@ async fn status(client: &Client, args: &Args, say: &Say) -> Result<(), Failure> 
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_a_clip_is_said_in_words() {
+        let of = |first_segment| part_note(&VerifyReport { first_segment, ..VerifyReport::default() });
+        assert_eq!(of(0), "");
+        assert!(of(1).contains("first segment is not in it") && of(1).contains("before this phone joined"));
+        assert!(of(3).contains("first 3 segments are not in it"));
+    }
+}
