@@ -46,6 +46,7 @@ pub struct ClipInfo {
     pub start_ms: i64,
     pub duration_ms: u64,
     pub bytes: u64,
+    pub first_segment: u64,
     pub finished: bool,
     pub local: bool,
     pub trust: Trust,
@@ -64,6 +65,7 @@ pub struct VerifyReport {
     pub signer_known: bool,
     pub chain: Vec<String>,
     pub segments: u64,
+    pub first_segment: u64,
     pub frames_checked: u64,
     pub gaps: u32,
     pub clock_set_back: u32,
@@ -208,9 +210,9 @@ same!(core::Track => Track { Video, Audio });
 fields!(Config => core::Config { storage_dir, device_name, cache_limit_mib, app_version });
 fields!(core::Camera => Camera { id, name, online, width, height, codec, signer });
 fields!(core::Device => Device { id, name, this_device, added_ms, last_seen_ms, fingerprint });
-fields!(core::ClipInfo => ClipInfo { id, camera_id, start_ms, duration_ms, bytes, finished, local, trust });
+fields!(core::ClipInfo => ClipInfo { id, camera_id, start_ms, duration_ms, bytes, first_segment, finished, local, trust });
 fields!(core::VerifyReport => VerifyReport {
-    ok, signer, signer_known, chain, segments, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
+    ok, signer, signer_known, chain, segments, first_segment, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
     problems
 });
 fields!(core::LiveStats => LiveStats { received, dropped, lost, verified, broken, latency_ms });
