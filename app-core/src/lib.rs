@@ -40,6 +40,7 @@ pub use events::{Event, EventListener, TrustAlert};
 pub use keys::{FileKeys, KeyWrapper};
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
 pub use pairing::PairingOffer;
+pub use runtime::settle;
 pub use types::{Camera, ClipInfo, Config, Device, LinkState, Page, Status, Track, Trust, VerifyReport};
 pub use verify::{verify_bytes, verify_file};
 

@@ -3,12 +3,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{CoreError, Result};
+
+/// Threads that run tasks. Only they wake a host's futures and call a host's objects.
+const WORKERS: usize = 2;
 
 /// The runtime's handle.
 pub(crate) fn handle() -> Result<Handle> {
@@ -16,7 +20,7 @@ pub(crate) fn handle() -> Result<Handle> {
     RUNTIME
         .get_or_init(|| {
             Builder::new_multi_thread()
-                .worker_threads(2)
+                .worker_threads(WORKERS)
                 .thread_name("privet")
                 .enable_all()
                 .build()
@@ -34,7 +38,34 @@ pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = Result<T>>
 
 /// Runs blocking `work` (the store, cryptography) off the async workers; it always runs to its end.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    handle()?.spawn_blocking(work).await.unwrap_or_else(|e| Err(ended_early(&e)))
+    let runtime = handle()?;
+    // By way of a worker, so that it is a worker that wakes the host: see `settle`.
+    run(async move { runtime.spawn_blocking(work).await.unwrap_or_else(|e| Err(ended_early(&e))) }).await
+}
+
+/// Waits until no thread of this library is in the host's code, for at most `within`; whether it came to that.
+///
+/// To be called when every [`crate::Client`] is shut down and before the host's interpreter goes: Python (before 3.14) kills a
+/// thread that returns to it after its end, and the process with it.
+pub fn settle(within: Duration) -> bool {
+    let Ok(runtime) = handle() else { return true };
+    let here = Arc::new((Mutex::new(0), Condvar::new()));
+    let all = |count: &mut usize| *count < WORKERS;
+    for _ in 0..WORKERS {
+        let here = Arc::clone(&here);
+        // Each worker comes to this once, because it is held here until all have come.
+        runtime.spawn(async move {
+            let (count, changed) = &*here;
+            let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+            *count += 1;
+            changed.notify_all();
+            drop(changed.wait_timeout_while(count, within, all));
+        });
+    }
+    let (count, changed) = &*here;
+    let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    let (count, _) = changed.wait_timeout_while(count, within, all).unwrap_or_else(PoisonError::into_inner);
+    *count >= WORKERS
 }
 
 /// Waits for `work` from a thread that belongs to no runtime (a player's loader thread).

@@ -23,6 +23,13 @@ pub fn version() -> String {
     privet_app_core::version().into()
 }
 
+/// Waits until no thread of this library is in the host's code, for at most `within_ms`; whether it came to that. For Python, at its
+/// end: see [`privet_app_core::settle`].
+#[uniffi::export]
+pub fn settle(within_ms: u32) -> bool {
+    privet_app_core::settle(std::time::Duration::from_millis(within_ms.into()))
+}
+
 /// Checks an exported clip. Trust roots are evidence public keys, 65 bytes each. Needs no pairing.
 ///
 /// # Errors

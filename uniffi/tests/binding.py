@@ -95,4 +95,6 @@ assert privet.version() == sys.argv[5], privet.version()
 verifies_what_was_sealed()
 refuses_a_wrong_code()
 asyncio.run(opens_a_store_under_a_foreign_keystore())
+# Python ends the process when a thread of the library comes back to it after its end.
+assert privet.settle(10_000)
 print("the binding works")
