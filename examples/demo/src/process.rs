@@ -261,14 +261,18 @@ pub fn until<T>(what: &str, bound: Duration, mut condition: impl FnMut() -> Opti
 
 /// The proportional set size (memory, with what is shared counted once) of a process and all its children, in KiB.
 pub fn pss_kib(id: u32) -> u64 {
-    family(id)
-        .into_iter()
-        .map(|id| {
-            let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
-            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-            line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
-        })
-        .sum()
+    family(id).into_iter().map(|id| rollup_kib(id, "Pss:")).sum()
+}
+
+/// The memory that one process wrote itself, in KiB: neither code nor what other processes' coming and going shifts.
+pub fn anonymous_kib(id: u32) -> u64 {
+    rollup_kib(id, "Anonymous:")
+}
+
+fn rollup_kib(id: u32, field: &str) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Processor time used by a process and its living children so far. Exact to the nanosecond where the kernel keeps `schedstat`.
