@@ -5,11 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openmls::group::MlsGroup;
+use openmls::group::{CommitBuilder, Initial, MlsGroup};
 use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::{
-    BasicCredential, Capabilities, CredentialType, CredentialWithKey, Extensions, ExternalSender, LeafNodeParameters,
-    MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider as _, PreSharedKeyProposal, Proposal, ProtocolVersion,
+    BasicCredential, Capabilities, CredentialType, CredentialWithKey, Extensions, ExternalSender, KeyPackage,
+    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider as _, PreSharedKeyProposal, Proposal,
+    ProtocolVersion,
 };
 use privet_protocol::random::SeededRandom;
 use privet_protocol::storage::{Batch, MemoryStore};
@@ -48,11 +49,8 @@ impl Home {
         let random = SeededRandom::new(b"attack");
         let env = Env::new(NOW, &random);
         let mut hub = HubHome::create(Arc::new(MemoryStore::new()), "Hub", env).unwrap();
-        let mut ann = Self::pair(&mut hub, "Ann", env);
+        let ann = Self::pair(&mut hub, "Ann", env);
         let ben = Self::pair(&mut hub, "Ben", env);
-        for entry in hub.outbox(ann.position().seq + 1, usize::MAX).unwrap() {
-            ann.receive(entry.seq, &entry.bytes, |_| Batch::new(), env).unwrap();
-        }
         let mut home = Self { hub, ann, ben, random };
         home.catch_up();
         home
@@ -120,13 +118,9 @@ fn refused(error: &LogError) -> &PolicyError {
     }
 }
 
-/// A commit as `raw`'s owner would make it.
-fn commit(raw: &mut Raw<'_>, proposals: Vec<Proposal>) -> Vec<u8> {
-    let bundle = raw
-        .group
-        .commit_builder()
-        .add_proposals(proposals)
-        .force_self_update(true)
+/// A commit as `raw`'s owner would make it, with a path unless `fill` says otherwise; the owner's group forgets it.
+fn commit(raw: &mut Raw<'_>, fill: impl FnOnce(CommitBuilder<'_, Initial>) -> CommitBuilder<'_, Initial>) -> Vec<u8> {
+    let bundle = fill(raw.group.commit_builder().force_self_update(true))
         .load_psks(&raw.provider.overlay)
         .unwrap()
         .build(raw.provider.rand(), raw.provider.crypto(), &raw.leaf, |_| true)
@@ -139,10 +133,29 @@ fn commit(raw: &mut Raw<'_>, proposals: Vec<Proposal>) -> Vec<u8> {
     bytes
 }
 
+/// A leaf's credential and its signature key, in openmls's types.
+fn with_key(credential: &Credential, key: &[u8]) -> CredentialWithKey {
+    CredentialWithKey {
+        credential: BasicCredential::new(credential.encode()).into(),
+        signature_key: key.to_vec().into(),
+    }
+}
+
+/// The key pair of a device that only this test knows.
+fn made_up_key(byte: u8) -> SigningKey {
+    SigningKey::from_seed(&SecretBytes::new(vec![byte; 32])).unwrap()
+}
+
+/// A key package that `raw`'s owner makes for `key`, as the hub reads it.
+fn package(raw: &Raw<'_>, key: &SigningKey, credential: &Credential) -> KeyPackage {
+    let package = group::key_package(raw.provider, key, credential).unwrap();
+    group::read_key_package(raw.provider, &package).unwrap().0
+}
+
 #[test]
 fn a_phones_commit_is_refused_by_phones_and_hub() {
     let mut home = Home::new();
-    let mls = commit(&mut home.ben.raw(), Vec::new());
+    let mls = commit(&mut home.ben.raw(), |empty| empty);
     assert_eq!(refused(&home.ann_gets_commit(&mls)), &PolicyError::NotTheHub);
     for message in [Inbox::Message(&mls).encode(), Inbox::Update(&mls).encode()] {
         assert_eq!(home.hub_refuses(&message), ReceiveError::Refused(PolicyError::Kind));
@@ -170,7 +183,9 @@ fn a_hub_that_mixes_in_a_key_nobody_announced_is_refused() {
     group::keep_psk(home.ann.raw().provider, b"foreign", &[1; 32]).unwrap();
     let mut raw = home.hub.raw();
     let id = group::keep_psk(raw.provider, b"foreign", &[1; 32]).unwrap();
-    let mls = commit(&mut raw, vec![Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(id)))]);
+    let mls = commit(&mut raw, |commit| {
+        commit.add_proposals([Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(id)))])
+    });
     assert_eq!(refused(&home.ann_gets_commit(&mls)), &PolicyError::ForeignKey);
     home.lives();
 }
@@ -178,25 +193,11 @@ fn a_hub_that_mixes_in_a_key_nobody_announced_is_refused() {
 #[test]
 fn a_hub_that_lets_strangers_propose_is_refused() {
     let mut home = Home::new();
-    let raw = home.hub.raw();
+    let mut raw = home.hub.raw();
     let stranger = ExternalSender::new(raw.leaf.public().to_vec().into(), BasicCredential::new(vec![1]).into());
     let extension = openmls::prelude::Extension::ExternalSenders(vec![stranger]);
     let extensions = Extensions::single(extension).unwrap();
-    let bundle = raw
-        .group
-        .commit_builder()
-        .propose_group_context_extensions(extensions)
-        .unwrap()
-        .force_self_update(true)
-        .load_psks(&raw.provider.overlay)
-        .unwrap()
-        .build(raw.provider.rand(), raw.provider.crypto(), &raw.leaf, |_| true)
-        .unwrap()
-        .stage_commit(raw.provider)
-        .unwrap();
-    let mls = bundle.into_commit().to_bytes().unwrap();
-    raw.group.clear_pending_commit(&raw.provider.overlay).unwrap();
-    raw.provider.overlay.discard();
+    let mls = commit(&mut raw, |commit| commit.propose_group_context_extensions(extensions).unwrap());
     assert_eq!(refused(&home.ann_gets_commit(&mls)), &PolicyError::Group("its extensions"));
     home.lives();
 }
@@ -204,29 +205,12 @@ fn a_hub_that_lets_strangers_propose_is_refused() {
 #[test]
 fn commits_without_a_path_or_with_a_second_hub_are_refused() {
     let mut home = Home::new();
-    let raw = home.hub.raw();
-    let second = SigningKey::from_seed(&SecretBytes::new(vec![9; 32])).unwrap();
+    let second = made_up_key(9);
     let device = privet_protocol::id::DeviceId::from_bytes([9; 16]);
     let credential = Credential::sign(Role::Hub, device, "Second", &second, &second.public());
-    let package = group::key_package(raw.provider, &second, &credential).unwrap();
-    let (package, _) = group::read_key_package(raw.provider, &package).unwrap();
+    let package = package(&home.hub.raw(), &second, &credential);
     let mut add = |path: bool| {
-        let raw = home.hub.raw();
-        let bundle = raw
-            .group
-            .commit_builder()
-            .propose_adds([package.clone()])
-            .force_self_update(path)
-            .load_psks(&raw.provider.overlay)
-            .unwrap()
-            .build(raw.provider.rand(), raw.provider.crypto(), &raw.leaf, |_| true)
-            .unwrap()
-            .stage_commit(raw.provider)
-            .unwrap();
-        let bytes = bundle.into_commit().to_bytes().unwrap();
-        raw.group.clear_pending_commit(&raw.provider.overlay).unwrap();
-        raw.provider.overlay.discard();
-        bytes
+        commit(&mut home.hub.raw(), |commit| commit.propose_adds([package.clone()]).force_self_update(path))
     };
     let (with, without) = (add(true), add(false));
     assert_eq!(refused(&home.ann_gets_commit(&with)), &PolicyError::Credential("a second hub"));
@@ -237,29 +221,12 @@ fn commits_without_a_path_or_with_a_second_hub_are_refused() {
 #[test]
 fn a_device_can_not_be_taken_over_under_another_identity() {
     let mut home = Home::new();
-    let raw = home.hub.raw();
-    let thief = SigningKey::from_seed(&SecretBytes::new(vec![8; 32])).unwrap();
+    let thief = made_up_key(8);
     let credential = Credential::sign(Role::Phone, home.ben.device(), "Ben", &thief, &thief.public());
-    let package = group::key_package(raw.provider, &thief, &credential).unwrap();
-    let (package, _) = group::read_key_package(raw.provider, &package).unwrap();
+    let package = package(&home.hub.raw(), &thief, &credential);
     let ben = home.ben.raw().group.own_leaf_index();
     for (remove, cause) in [(Some(ben), "another identity than before"), (None, "a device that is there twice")] {
-        let raw = home.hub.raw();
-        let bundle = raw
-            .group
-            .commit_builder()
-            .propose_removals(remove)
-            .propose_adds([package.clone()])
-            .force_self_update(true)
-            .load_psks(&raw.provider.overlay)
-            .unwrap()
-            .build(raw.provider.rand(), raw.provider.crypto(), &raw.leaf, |_| true)
-            .unwrap()
-            .stage_commit(raw.provider)
-            .unwrap();
-        let mls = bundle.into_commit().to_bytes().unwrap();
-        raw.group.clear_pending_commit(&raw.provider.overlay).unwrap();
-        raw.provider.overlay.discard();
+        let mls = commit(&mut home.hub.raw(), |commit| commit.propose_removals(remove).propose_adds([package.clone()]));
         assert_eq!(refused(&home.ann_gets_commit(&mls)), &PolicyError::Credential(cause));
     }
     home.lives();
@@ -279,7 +246,7 @@ fn a_stranger_with_group_info_can_not_join_from_outside() {
         panic!("group info")
     };
     let provider = Provider::new(Overlay::new(Arc::new(MemoryStore::new())));
-    let leaf = SigningKey::from_seed(&SecretBytes::new(vec![7; 32])).unwrap();
+    let leaf = made_up_key(7);
     let device = privet_protocol::id::DeviceId::from_bytes([7; 16]);
     let credential = Credential::sign(Role::Phone, device, "Stranger", &leaf, &leaf.public());
     let capabilities = Capabilities::builder()
@@ -287,10 +254,7 @@ fn a_stranger_with_group_info_can_not_join_from_outside() {
         .ciphersuites(vec![group::SUITE])
         .credentials(vec![CredentialType::Basic])
         .build();
-    let credential = CredentialWithKey {
-        credential: BasicCredential::new(credential.encode()).into(),
-        signature_key: leaf.public().to_vec().into(),
-    };
+    let credential = with_key(&credential, &leaf.public());
     let (_, bundle) = MlsGroup::external_commit_builder()
         .with_config(group::join_config(0))
         .build_group(&provider, info, credential)
@@ -332,13 +296,10 @@ fn phones_propose_nothing_but_their_own_update() {
     // An update under another identity.
     let mut home = Home::new();
     let raw = home.ben.raw();
-    let other = SigningKey::from_seed(&SecretBytes::new(vec![6; 32])).unwrap();
+    let other = made_up_key(6);
     let device = privet_protocol::id::DeviceId::from_bytes([6; 16]);
     let credential = Credential::sign(Role::Phone, device, "Other", &other, &raw.leaf.public());
-    let credential = CredentialWithKey {
-        credential: BasicCredential::new(credential.encode()).into(),
-        signature_key: raw.leaf.public().to_vec().into(),
-    };
+    let credential = with_key(&credential, &raw.leaf.public());
     let parameters = LeafNodeParameters::builder().with_credential_with_key(credential).build();
     let (update, _) = raw.group.propose_self_update(raw.provider, &raw.leaf, parameters).unwrap();
     let error = home.hub_refuses(&Inbox::Update(&update.to_bytes().unwrap()).encode());
@@ -392,9 +353,9 @@ fn numbers_inside_the_signed_content_stop_replays_by_insiders() {
 #[test]
 fn key_packages_of_another_kind_are_refused() {
     let provider = Provider::new(Overlay::new(Arc::new(MemoryStore::new())));
-    let leaf = SigningKey::from_seed(&SecretBytes::new(vec![5; 32])).unwrap();
+    let leaf = made_up_key(5);
     let device = privet_protocol::id::DeviceId::from_bytes([5; 16]);
-    let identity = SigningKey::from_seed(&SecretBytes::new(vec![4; 32])).unwrap();
+    let identity = made_up_key(4);
     let good = Credential::sign(Role::Phone, device, "Phone", &identity, &leaf.public());
     let bytes = group::key_package(&provider, &leaf, &good).unwrap();
     assert!(group::read_key_package(&provider, &bytes).is_ok());
@@ -414,11 +375,8 @@ fn an_update_can_not_take_another_leafs_signature_key() {
     let device = home.ben.device();
     let raw = home.ben.raw();
     let credential = Credential::sign(Role::Phone, device, "Ben", &raw.identity, &ann.public());
-    let with_key = CredentialWithKey {
-        credential: BasicCredential::new(credential.encode()).into(),
-        signature_key: ann.public().to_vec().into(),
-    };
-    let bundle = openmls::credentials::NewSignerBundle { signer: &ann, credential_with_key: with_key };
+    let credential_with_key = with_key(&credential, &ann.public());
+    let bundle = openmls::credentials::NewSignerBundle { signer: &ann, credential_with_key };
     let proposal =
         raw.group.propose_self_update_with_new_signer(raw.provider, &raw.leaf, bundle, LeafNodeParameters::default());
     let (update, _) = proposal.unwrap();
