@@ -11,7 +11,7 @@ use crate::error::HomeError;
 use crate::log::{LogPosition, Place};
 use crate::message::Member;
 use crate::pairing::RelayAddress;
-use crate::record::{decode, load_record, scan_all};
+use crate::record::{check_version, decode, load_record, number, numbered, scan_all, signing_key};
 
 /// Where the record stands.
 pub(super) const STATE: &[u8] = b"home/hub/state";
@@ -85,11 +85,8 @@ impl State {
 
     pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
         let Some(state) = load_record::<Self>(store, STATE)? else { return Ok(None) };
-        if state.version == VERSION {
-            Ok(Some(state))
-        } else {
-            Err(HomeError::Damaged(format!("it has version {}, this program reads {VERSION}", state.version)))
-        }
+        check_version(state.version, VERSION)?;
+        Ok(Some(state))
     }
 
     pub(super) fn member(&self, device: &DeviceId) -> Option<&MemberState> {
@@ -101,11 +98,11 @@ impl State {
     }
 
     pub(super) fn identity_key(&self) -> Result<SigningKey, HomeError> {
-        SigningKey::from_seed(&self.identity).ok_or_else(|| HomeError::Damaged("the identity key".into()))
+        signing_key(&self.identity, "the identity key")
     }
 
     pub(super) fn leaf_key(&self) -> Result<SigningKey, HomeError> {
-        SigningKey::from_seed(&self.leaf).ok_or_else(|| HomeError::Damaged("the leaf key".into()))
+        signing_key(&self.leaf, "the leaf key")
     }
 
     /// The place of the next log entry.
@@ -213,12 +210,12 @@ pub(super) enum Phase {
 }
 
 pub(super) fn outbox_key(seq: u64) -> Vec<u8> {
-    [OUTBOX, &seq.to_be_bytes()].concat()
+    numbered(OUTBOX, seq)
 }
 
 /// The number in an outbox key.
 pub(super) fn outbox_seq(key: &[u8]) -> Option<u64> {
-    key.strip_prefix(OUTBOX)?.try_into().ok().map(u64::from_be_bytes)
+    number(OUTBOX, key)
 }
 
 pub(super) fn outbox_prefix() -> &'static [u8] {
@@ -226,7 +223,7 @@ pub(super) fn outbox_prefix() -> &'static [u8] {
 }
 
 pub(super) fn hash_key(seq: u64) -> Vec<u8> {
-    [HASHES, &seq.to_be_bytes()].concat()
+    numbered(HASHES, seq)
 }
 
 pub(super) fn hash_prefix() -> &'static [u8] {

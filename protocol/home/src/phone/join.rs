@@ -12,7 +12,7 @@ use privet_protocol::time::Timestamp;
 use super::PhoneHome;
 use super::state::{ATTEMPT, Attempt, Founding, Hub, STATE, State, outbox, outbox_key};
 use crate::Env;
-use crate::crypto::{SecretBytes, SigningKey};
+use crate::crypto::SecretBytes;
 use crate::error::{HomeError, JoinError};
 use crate::group::{self, PHONE_PAST_EPOCHS};
 use crate::hub::check_name;
@@ -22,6 +22,7 @@ use crate::overlay::Overlay;
 use crate::pairing::{Answer, AnswerError, Keys, Offer, Request, open_answer, seal_request};
 use crate::policy::{self, PolicyError};
 use crate::provider::Provider;
+use crate::record::signing_key;
 
 /// A phone that asked to join and waits for the answer. Survives a restart.
 pub struct JoinAttempt {
@@ -51,11 +52,11 @@ impl PhoneHome {
         let provider = Provider::new(Overlay::new(store.clone()));
         let device = DeviceId::generate(env.random);
         let [identity, capability, leaf] = [(); 3].map(|()| SecretBytes::generate(env.random));
-        let identity_key = key(&identity)?;
-        let leaf_key = key(&leaf)?;
+        let identity_key = signing_key(&identity, "a key")?;
+        let leaf_key = signing_key(&leaf, "a key")?;
         let credential = Credential::sign(Role::Phone, device, name, &identity_key, &leaf_key.public());
         let package = group::key_package(&provider, &leaf_key, &credential)?;
-        let relay_key = CapabilityKey(key(&capability)?.public());
+        let relay_key = CapabilityKey(signing_key(&capability, "a key")?.public());
         let request = Request::sign(&offer.pairing(), device, name, &identity_key, relay_key, package);
         let request = seal_request(&offer.keys(), &offer.pairing(), &request, env.random);
 
@@ -140,9 +141,14 @@ impl JoinAttempt {
     ) -> Result<(State, MlsGroup), JoinError> {
         let attempt = &self.attempt;
         group::keep_psk(provider, attempt.pairing.as_bytes(), keys.mls.as_ref())?;
-        let leaf = key(&attempt.leaf)?;
-        let own =
-            Credential::sign(Role::Phone, attempt.device, &attempt.name, &key(&attempt.identity)?, &leaf.public());
+        let leaf = signing_key(&attempt.leaf, "a key")?;
+        let own = Credential::sign(
+            Role::Phone,
+            attempt.device,
+            &attempt.name,
+            &signing_key(&attempt.identity, "a key")?,
+            &leaf.public(),
+        );
         let (group, credentials) =
             enter(provider, &answer.welcome, &answer.hub_identity, &own).map_err(|error| error.into_join())?;
         group::forget_psk(provider, attempt.pairing.as_bytes())?;
@@ -232,8 +238,4 @@ pub(super) fn forget_outbox(store: &dyn Store) -> Result<Batch, HomeError> {
         batch.delete(outbox_key(number));
     }
     Ok(batch)
-}
-
-fn key(seed: &SecretBytes) -> Result<SigningKey, HomeError> {
-    SigningKey::from_seed(seed).ok_or_else(|| HomeError::Damaged("a key".into()))
 }

@@ -8,13 +8,14 @@ use super::join::{EnterError, enter, group_id, members};
 use super::state::{ATTEMPT, outbox, outbox_key};
 use super::{PhoneHome, Work};
 use crate::Env;
-use crate::crypto::{SecretBytes, SigningKey};
+use crate::crypto::SecretBytes;
 use crate::error::{HomeError, LogError};
 use crate::group::{self, Unread};
 use crate::identity::{Credential, Role};
 use crate::log::{Envelope, LogPosition, Payload, Place};
 use crate::message::{HubMessage, Member};
 use crate::policy::{self, Changes, PolicyError};
+use crate::record::signing_key;
 use crate::rejoin::{Answer, Channel};
 
 /// What a log entry held.
@@ -368,7 +369,7 @@ impl Work<'_> {
             return Err(LogError::Refused { seq, cause });
         }
         let Some(asked) = state.rejoining.take() else { return Err(forged("nothing was asked")) };
-        let leaf = SigningKey::from_seed(&asked.leaf).ok_or_else(|| HomeError::Damaged("a key".into()))?;
+        let leaf = signing_key(&asked.leaf, "a key")?;
         let own = Credential::sign(Role::Phone, state.device, &asked.name, &state.identity_key()?, &leaf.public());
         let (group, credentials) =
             enter(self.provider, &answer.welcome, &state.hub.identity, &own).map_err(|error| match error {

@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 use super::state::{Content, Queued, Rejoining, State, outbox, outbox_key};
 use super::{PhoneHome, UPDATE_AFTER, UPDATE_PATIENCE, Work};
 use crate::Env;
-use crate::crypto::{SecretBytes, SigningKey};
+use crate::crypto::SecretBytes;
 use crate::error::HomeError;
 use crate::group::{self, refused, write};
 use crate::identity::{Credential, Role};
 use crate::inbox::{Inbox, Payload};
 use crate::message::{MAX_MESSAGE, PhoneMessage};
+use crate::record::signing_key;
 use crate::rejoin::Channel;
 
 /// A message on its way to the hub's inbox.
@@ -159,7 +160,7 @@ impl Work<'_> {
         }
         let state = &self.state;
         let seed = SecretBytes::generate(env.random);
-        let leaf = SigningKey::from_seed(&seed).ok_or_else(|| HomeError::Damaged("a key".into()))?;
+        let leaf = signing_key(&seed, "a key")?;
         let identity = state.identity_key()?;
         let name = state.name().to_owned();
         let credential = Credential::sign(Role::Phone, state.device, &name, &identity, &leaf.public());

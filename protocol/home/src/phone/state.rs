@@ -11,7 +11,7 @@ use crate::inbox::Payload;
 use crate::log::{LogPosition, Place};
 use crate::message::Member;
 use crate::pairing::RelayAddress;
-use crate::record::{decode, load_record, scan_all};
+use crate::record::{check_version, decode, load_record, number, numbered, scan_all, signing_key};
 
 /// Where the record stands.
 pub(super) const STATE: &[u8] = b"home/phone/state";
@@ -134,16 +134,16 @@ impl State {
 
     pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
         let Some(state) = load_record::<Self>(store, STATE)? else { return Ok(None) };
-        version(state.version)?;
+        check_version(state.version, VERSION)?;
         Ok(Some(state))
     }
 
     pub(super) fn identity_key(&self) -> Result<SigningKey, HomeError> {
-        SigningKey::from_seed(&self.identity).ok_or_else(|| HomeError::Damaged("the identity key".into()))
+        signing_key(&self.identity, "the identity key")
     }
 
     pub(super) fn leaf_key(&self) -> Result<SigningKey, HomeError> {
-        SigningKey::from_seed(&self.leaf).ok_or_else(|| HomeError::Damaged("the leaf key".into()))
+        signing_key(&self.leaf, "the leaf key")
     }
 
     /// The place of the next log entry.
@@ -185,16 +185,8 @@ impl Attempt {
 
     pub(super) fn load(store: &dyn Store) -> Result<Option<Self>, HomeError> {
         let Some(attempt) = load_record::<Self>(store, ATTEMPT)? else { return Ok(None) };
-        version(attempt.version)?;
+        check_version(attempt.version, VERSION)?;
         Ok(Some(attempt))
-    }
-}
-
-fn version(found: u8) -> Result<(), HomeError> {
-    if found == VERSION {
-        Ok(())
-    } else {
-        Err(HomeError::Damaged(format!("it has version {found}, this program reads {VERSION}")))
     }
 }
 
@@ -220,11 +212,11 @@ pub(super) enum Content {
 pub(super) fn outbox(store: &dyn Store) -> Result<Vec<(u64, Queued)>, HomeError> {
     scan_all(store, OUTBOX)?
         .into_iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix(OUTBOX)?.try_into().ok().map(u64::from_be_bytes)?, value)))
+        .filter_map(|(key, value)| Some((number(OUTBOX, &key)?, value)))
         .map(|(number, value)| Ok((number, decode(&value)?)))
         .collect()
 }
 
 pub(super) fn outbox_key(number: u64) -> Vec<u8> {
-    [OUTBOX, &number.to_be_bytes()].concat()
+    numbered(OUTBOX, number)
 }
