@@ -77,7 +77,7 @@ fn the_relay_can_link_neither_mls_nor_the_sealing_code() {
     graph.must_not_reach("privet-relay", SEALING);
     graph.must_not_reach("privet-relay-client", SEALING);
     let ours: Vec<_> = graph.reached["privet-relay"].iter().filter(|name| name.starts_with("privet-")).collect();
-    assert_eq!(ours, ["privet-protocol", "privet-store"]);
+    assert_eq!(ours, ["privet-config", "privet-protocol", "privet-store"]);
 }
 
 #[test]
@@ -90,6 +90,16 @@ fn what_both_sides_agree_on_does_no_input_or_output() {
             &["gstreamer*", "privet-store", "privet-relay*", "privet-hub", "privet-app-core"],
         );
     }
+}
+
+#[test]
+fn reading_a_configuration_knows_no_program_and_only_servers_do_it() {
+    let graph = Graph::load();
+    graph.must_not_reach("privet-config", &["privet-*"]);
+    graph.must_not_reach("privet-config", NETWORK);
+    let users: Vec<_> =
+        graph.direct.iter().filter(|(_, uses)| uses.contains("privet-config")).map(|(member, _)| member).collect();
+    assert_eq!(users, ["privet-hub", "privet-relay"]);
 }
 
 #[test]

@@ -2,17 +2,13 @@
 //! Page: `docs/reference/hub-config.md`.
 
 use std::collections::HashSet;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use privet_config::ConfigError;
+use privet_config::{Fault, Form, Number};
 use serde::Deserialize;
 use zeroize::Zeroizing;
-
-mod error;
-
-pub use error::ConfigError;
-use error::Fault;
 
 /// Where the file is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/privet/hub.toml";
@@ -50,11 +46,8 @@ const KEYS: &[(&str, &str)] = &[
     ("camera.sensitivity", "a whole number from 1 to 10"),
 ];
 
-/// A number of the configuration.
-type Number = fn(&Config) -> u64;
-
 /// The numbers of the configuration outside `[[camera]]`, each with what it may be.
-const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
+const RANGES: &[Number<Config>] = &[
     ("heartbeat_s", |c| c.heartbeat_s, 1..=86_400),
     ("relay.port", |c| c.relay.port.into(), 1..=65_535),
     ("recording.pre_roll_s", |c| c.recording.pre_roll_s.into(), 0..=60),
@@ -67,6 +60,14 @@ const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
 
 /// Keys whose values no error repeats, nor those of what holds them.
 const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "camera.password"];
+
+const FORM: Form<Config> = Form {
+    named_with: "--config or PRIVET_HUB_CONFIG",
+    keys: KEYS,
+    numbers: RANGES,
+    lists: &["camera"],
+    secrets: SECRETS,
+};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
@@ -184,12 +185,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|e| ConfigError::Unreadable { file, cause: e.to_string() })?;
-        let text = std::str::from_utf8(&bytes).map_err(|e| ConfigError::not_text(path, &bytes, e.valid_up_to()))?;
-        let mut config = Self::parse(path, text)?;
+        let text = FORM.read(path)?;
+        let mut config = Self::parse(path, &text)?;
         for (place, camera) in config.cameras.iter_mut().enumerate() {
-            camera.read_password(path).map_err(|fault| ConfigError::not_allowed(path, text, fault.of_camera(place)))?;
+            camera.read_password(path).map_err(|fault| FORM.refused(path, &text, fault.of_item(place)))?;
         }
         Ok(config)
     }
@@ -199,11 +198,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| ConfigError::from_toml(path, text, &e))?;
-        match config.fault() {
-            None => Ok(config),
-            Some(fault) => Err(ConfigError::not_allowed(path, text, fault)),
-        }
+        FORM.parse(path, text, Self::fault)
     }
 
     /// The pin of the relay, if the configuration holds one.
@@ -219,7 +214,7 @@ impl Config {
 
     fn fault(&self) -> Option<Fault> {
         let relay = &self.relay;
-        let fault = |key: &str, found: &str| Some(Fault::new(key, found));
+        let fault = |key: &str, found: &str| Some(fault_at(key, found));
         if !is_name(&self.name) {
             return fault("name", &length(&self.name));
         }
@@ -245,8 +240,8 @@ impl Config {
         if relay.invite.as_ref().is_some_and(String::is_empty) {
             return fault("relay.invite", "empty");
         }
-        if let Some((key, number, _)) = RANGES.iter().find(|(_, number, range)| !range.contains(&number(self))) {
-            return fault(key, &number(self).to_string());
+        if let Some(fault) = FORM.number_out_of_bounds(self) {
+            return Some(fault);
         }
         if self.log.is_empty() || self.log.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return fault("log", &format!("{:?}", self.log));
@@ -257,10 +252,10 @@ impl Config {
         let mut names = HashSet::new();
         for (place, camera) in self.cameras.iter().enumerate() {
             if let Some(fault) = camera.fault() {
-                return Some(fault.of_camera(place));
+                return Some(fault.of_item(place));
             }
             if !names.insert(&camera.name) {
-                return Some(Fault::new("camera.name", &format!("{:?} a second time", camera.name)).of_camera(place));
+                return Some(fault_at("camera.name", &format!("{:?} a second time", camera.name)).of_item(place));
             }
         }
         None
@@ -274,7 +269,7 @@ impl Camera {
     }
 
     fn fault(&self) -> Option<Fault> {
-        let fault = |key: &str, found: &str| Some(Fault::new(key, found));
+        let fault = |key: &str, found: &str| Some(fault_at(key, found));
         if !is_name(&self.name) {
             return fault("camera.name", &length(&self.name));
         }
@@ -310,7 +305,7 @@ impl Camera {
     fn read_password(&mut self, config: &Path) -> Result<(), Fault> {
         let Some(file) = &self.password_file else { return Ok(()) };
         let file = config.parent().unwrap_or(Path::new("")).join(file);
-        let fault = |cause: &str| Fault::new("camera.password_file", &format!("{} ({cause})", file.display()));
+        let fault = |cause: &str| fault_at("camera.password_file", &format!("{} ({cause})", file.display()));
         let text = std::fs::read_to_string(&file).map(Zeroizing::new).map_err(|e| fault(&e.to_string()))?;
         let password = text.lines().next().unwrap_or_default();
         if password.is_empty() {
@@ -319,6 +314,11 @@ impl Camera {
         self.password = Some(Zeroizing::new(password.to_owned()));
         Ok(())
     }
+}
+
+/// A fault that stays one short line, whatever the file holds.
+fn fault_at(key: &str, found: &str) -> Fault {
+    Fault::new(key, found.chars().filter(|c| !c.is_control()).take(200).collect::<String>())
 }
 
 fn is_name(text: &str) -> bool {

@@ -2,18 +2,15 @@
 //! Page: `docs/reference/relay-config.md`.
 
 use std::net::{Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use privet_config::ConfigError;
+use privet_config::{Fault, Form, Number};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::identity::Identity;
-
-mod error;
-
-pub use error::ConfigError;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -220,39 +217,39 @@ const KEYS: &[(&str, &str)] = &[
     ("log.received", "a directory, in quotes"),
 ];
 
-/// A number of `[limits]`.
-type Number = fn(&Limits) -> u64;
-
 /// The largest whole number that TOML has, and that a key of 32 bits takes.
 const MAX: u64 = i64::MAX as u64;
 const MAX_U32: u64 = u32::MAX as u64;
 
 /// The numbers of `[limits]`, each with what it may be.
-const RANGES: &[(&str, Number, RangeInclusive<u64>)] = &[
-    ("limits.stored_bytes", |l| l.stored_bytes, 1 << 20..=MAX),
-    ("limits.segment_bytes", |l| l.segment_bytes, 64 << 10..=MAX),
-    ("limits.free_bytes", |l| l.free_bytes, 0..=MAX),
-    ("limits.memory_bytes", |l| l.memory_bytes, 1 << 20..=MAX),
-    ("limits.retention_s", |l| l.retention_s, 60..=MAX),
-    ("limits.log_entries", |l| l.log_entries, 16..=MAX),
-    ("limits.inbox_messages", |l| l.inbox_messages, 1..=MAX),
-    ("limits.keys", |l| l.keys, 1..=MAX),
-    ("limits.streams", |l| l.streams, 1..=MAX),
-    ("limits.mailboxes", |l| l.mailboxes, 1..=MAX),
-    ("limits.mailbox_messages", |l| l.mailbox_messages, 1..=MAX),
-    ("limits.mailbox_s", |l| l.mailbox_s, 60..=MAX),
-    ("limits.connections", |l| l.connections, 1..=MAX),
-    ("limits.home_connections", |l| l.home_connections, 1..=MAX),
-    ("limits.key_connections", |l| l.key_connections, 1..=MAX),
-    ("limits.connects_per_s", |l| l.connects_per_s.into(), 1..=MAX_U32),
-    ("limits.requests_per_s", |l| l.requests_per_s.into(), 1..=MAX_U32),
-    ("limits.hello_ms", |l| l.hello_ms, 100..=MAX),
-    ("limits.patience_ms", |l| l.patience_ms, 0..=MAX),
-    ("limits.sweep_s", |l| l.sweep_s, 1..=MAX),
+const RANGES: &[Number<Config>] = &[
+    ("limits.stored_bytes", |c| c.limits.stored_bytes, 1 << 20..=MAX),
+    ("limits.segment_bytes", |c| c.limits.segment_bytes, 64 << 10..=MAX),
+    ("limits.free_bytes", |c| c.limits.free_bytes, 0..=MAX),
+    ("limits.memory_bytes", |c| c.limits.memory_bytes, 1 << 20..=MAX),
+    ("limits.retention_s", |c| c.limits.retention_s, 60..=MAX),
+    ("limits.log_entries", |c| c.limits.log_entries, 16..=MAX),
+    ("limits.inbox_messages", |c| c.limits.inbox_messages, 1..=MAX),
+    ("limits.keys", |c| c.limits.keys, 1..=MAX),
+    ("limits.streams", |c| c.limits.streams, 1..=MAX),
+    ("limits.mailboxes", |c| c.limits.mailboxes, 1..=MAX),
+    ("limits.mailbox_messages", |c| c.limits.mailbox_messages, 1..=MAX),
+    ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),
+    ("limits.connections", |c| c.limits.connections, 1..=MAX),
+    ("limits.home_connections", |c| c.limits.home_connections, 1..=MAX),
+    ("limits.key_connections", |c| c.limits.key_connections, 1..=MAX),
+    ("limits.connects_per_s", |c| c.limits.connects_per_s.into(), 1..=MAX_U32),
+    ("limits.requests_per_s", |c| c.limits.requests_per_s.into(), 1..=MAX_U32),
+    ("limits.hello_ms", |c| c.limits.hello_ms, 100..=MAX),
+    ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
+    ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
 const SECRETS: &[&str] = &["homes", "homes.invites"];
+
+const FORM: Form<Config> =
+    Form { named_with: "--config or PRIVET_RELAY_CONFIG", keys: KEYS, numbers: RANGES, lists: &[], secrets: SECRETS };
 
 impl Config {
     /// Reads a file, and sees whether the certificate it names can be used.
@@ -260,15 +257,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the file, the line, the key and what is allowed there.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let bytes =
-            std::fs::read(path).map_err(|e| ConfigError::Unreadable { file: file.clone(), cause: e.to_string() })?;
-        let text = std::str::from_utf8(&bytes).map_err(|e| ConfigError::not_text(&file, &bytes, e.valid_up_to()))?;
-        let config = Self::parse(&file, text)?;
+        let text = FORM.read(path)?;
+        let config = FORM.parse(path, &text, Self::fault)?;
         if let Some(files) = &config.certificate {
             Identity::read(files).map_err(|e| {
                 let key = if e.path() == files.key { "certificate.key" } else { "certificate.chain" };
-                Self::wrong(&file, text, key, format!("{} ({})", e.path().display(), e.cause()))
+                let found = format!("{} ({})", e.path().display(), e.cause());
+                FORM.refused(path, &text, Fault::new(key, found))
             })?;
         }
         Ok(config)
@@ -279,36 +274,27 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the file, the line, the key and what is allowed there.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|e| ConfigError::from_toml(file, text, &e))?;
-        match config.fault() {
-            None => Ok(config),
-            Some((key, found)) => Err(Self::wrong(file, text, key, found)),
-        }
+        FORM.parse(Path::new(file), text, Self::fault)
     }
 
-    fn wrong(file: &str, text: &str, key: &str, found: String) -> ConfigError {
-        ConfigError::not_allowed(file, text, key, found, error::allowed(key).unwrap_or_default())
-    }
-
-    /// A key whose value is not allowed, and what stands there.
-    fn fault(&self) -> Option<(&'static str, String)> {
+    fn fault(&self) -> Option<Fault> {
+        let fault = |key: &str, found: &str| Some(Fault::new(key, found));
         if self.data.as_os_str().is_empty() {
-            return Some(("data", "empty".into()));
+            return fault("data", "empty");
         }
         if self.homes.policy == Policy::Invite && self.homes.invites.is_empty() {
-            return Some(("homes.invites", "empty".into()));
+            return fault("homes.invites", "empty");
         }
         if let Some(short) = self.homes.invites.iter().map(|invite| invite.chars().count()).find(|count| *count < 16) {
-            return Some(("homes.invites", format!("a list with a text of {short} characters")));
+            return fault("homes.invites", &format!("a list with a text of {short} characters"));
         }
         if self.log.filter.is_empty() || EnvFilter::try_new(&self.log.filter).is_err() {
-            return Some(("log.filter", format!("{:?}", self.log.filter)));
+            return fault("log.filter", &format!("{:?}", self.log.filter));
         }
         if self.log.received.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
-            return Some(("log.received", "empty".into()));
+            return fault("log.received", "empty");
         }
-        let (key, number, _) = RANGES.iter().find(|(_, number, range)| !range.contains(&number(&self.limits)))?;
-        Some((key, number(&self.limits).to_string()))
+        FORM.number_out_of_bounds(self)
     }
 }
 
