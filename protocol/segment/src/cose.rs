@@ -5,7 +5,7 @@ use coset::{CborSerializable, CoseSign1Builder, Header, HeaderBuilder, iana};
 
 use crate::cbor::{Reader, Writer};
 use crate::error::SegmentError;
-use crate::evidence::{EvidencePublicKey, SigningKey};
+use crate::evidence::{SigningKey, Verifier};
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl<'a> Signed<'a> {
         self.payload
     }
 
-    pub(crate) fn verify(&self, key: &EvidencePublicKey) -> Result<(), SegmentError> {
+    pub(crate) fn verify(&self, key: &Verifier) -> Result<(), SegmentError> {
         // Sig_structure of RFC 9052 section 4.4.
         let mut message = Writer::default();
         message.array(4).text("Signature1").bytes(&self.protected).bytes(&[]).bytes(self.payload);
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_general_cose_library_agrees() {
         let key = SigningKey::generate(&SeededRandom::new(b"cose")).unwrap();
-        let public = key.public().unwrap();
+        let public = key.public().unwrap().verifier().unwrap();
         let bytes = sign(&key, Content::Statement, b"payload".to_vec()).unwrap();
         let theirs = CoseSign1::from_slice(&bytes).unwrap();
         theirs

@@ -8,7 +8,7 @@ use aws_lc_rs::agreement;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, ParsedPublicKey,
 };
 use privet_protocol::id::CameraId;
 use privet_protocol::random::{self, Random};
@@ -110,7 +110,7 @@ impl EvidencePublicKey {
     /// The key with these bytes: 0x04, x, y.
     ///
     /// # Errors
-    /// [`SegmentError::BadKey`] for anything else. Whether the point is on the curve is found when a signature is checked.
+    /// [`SegmentError::BadKey`] for anything else. Whether the point is on the curve is found before a signature is checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SegmentError> {
         match <[u8; 65]>::try_from(bytes) {
             Ok(bytes) if bytes[0] == 4 => Ok(Self(bytes)),
@@ -130,8 +130,27 @@ impl EvidencePublicKey {
         groups.join("-")
     }
 
+    /// The point, ready for checking signatures.
+    ///
+    /// # Errors
+    /// [`SegmentError::BadKey`] when it is not on the curve.
+    pub(crate) fn verifier(&self) -> Result<Verifier, SegmentError> {
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.0).map(Verifier).map_err(|_| SegmentError::BadKey)
+    }
+}
+
+/// A P-256 point that was found to be on the curve.
+pub(crate) struct Verifier(ParsedPublicKey);
+
+impl Verifier {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0).verify(message, signature).is_ok()
+        self.0.verify_sig(message, signature).is_ok()
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
     }
 }
 

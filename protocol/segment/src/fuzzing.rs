@@ -10,7 +10,7 @@ use crate::cose::{Content, Signed};
 use crate::media::UnitHead;
 use crate::proof::{boxed, verify_mp4};
 use crate::record::{self, Kind, MAX_CONTENT, RecordCipher, WORD};
-use crate::session::Certificate;
+use crate::session::CheckedSession;
 use crate::trailer::Trailer;
 use crate::*;
 
@@ -62,7 +62,7 @@ pub fn signed(data: &[u8]) {
     for content in [Content::Statement, Content::Certificate] {
         let _ = Signed::parse(content, data);
     }
-    let _ = Certificate::verify(data, None);
+    let _ = CheckedSession::verify(data, None);
     if let Some(mut statement) = Statement::decode(data) {
         let digest = statement.digest();
         assert_eq!(statement.encode(), data);

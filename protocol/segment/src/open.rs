@@ -12,7 +12,7 @@ use crate::evidence::{EvidenceKeys, EvidencePublicKey};
 use crate::header::{Header, array};
 use crate::media::{InitInfo, UnitHead};
 use crate::ratchet::StreamKey;
-use crate::record::{self, HEAD, Kind, RecordCipher, WORD};
+use crate::record::{self, HEAD, Kind, MAX_WIRE, RecordCipher, WORD};
 use crate::statement::Statement;
 use crate::trailer::{MAX_TRAILER, Trailer};
 use crate::tree::Entries;
@@ -38,8 +38,11 @@ pub enum Item {
     },
 }
 
-/// Opens one segment from bytes in any pieces. Memory: one record, the unit it belongs to, the items not yet taken, and 36
-/// bytes for each record before.
+/// What is received goes here: the longest record fits. Small ones share a block, so an item may hold on to one.
+const BLOCK: usize = MAX_WIRE;
+
+/// Opens one segment from bytes in any pieces. Memory: two blocks of 64 KiB, the unit being put together, the items not yet
+/// taken, and 36 bytes for each record before.
 pub struct Opener {
     expected: Header,
     cipher: RecordCipher,
@@ -47,6 +50,7 @@ pub struct Opener {
     /// The part that is being received, and how long it will be.
     part: Part,
     buffer: BytesMut,
+    spare: BytesMut,
     length: usize,
     items: VecDeque<Item>,
     stage: Stage,
@@ -87,6 +91,7 @@ impl Opener {
             commitment: Zeroizing::new(secrets.commitment),
             part: Part::Header,
             buffer: BytesMut::new(),
+            spare: BytesMut::new(),
             length: Header::LENGTH,
             items: VecDeque::new(),
             stage: Stage::Media,
@@ -103,24 +108,9 @@ impl Opener {
             let (taken, rest) = bytes.split_at(self.missing().min(bytes.len()));
             bytes = rest;
             if self.buffer.is_empty() {
-                self.buffer.reserve(self.length);
+                self.make_room();
             }
             self.buffer.extend_from_slice(taken);
-            let filled = self.filled();
-            self.note(filled);
-        }
-    }
-
-    /// Takes the next bytes for good: records that are whole in them are opened where they are, without a copy. Items hold
-    /// on to the memory of what was pushed.
-    pub fn push_owned(&mut self, mut bytes: BytesMut) {
-        while !bytes.is_empty() && self.may_go_on() {
-            let missing = self.missing().min(bytes.len());
-            if matches!(self.part, Part::Record { .. }) && self.buffer.is_empty() {
-                self.buffer = bytes.split_to(missing);
-            } else {
-                self.buffer.extend_from_slice(&bytes.split_to(missing));
-            }
             let filled = self.filled();
             self.note(filled);
         }
@@ -179,6 +169,18 @@ impl Opener {
         }
     }
 
+    /// Room for the part that comes: in the block at hand, else in the one before when its items are gone, else in a new one.
+    /// A stream whose items are taken and dropped goes through two blocks for ever and allocates nothing.
+    fn make_room(&mut self) {
+        if self.buffer.try_reclaim(self.length) {
+            return;
+        }
+        std::mem::swap(&mut self.buffer, &mut self.spare);
+        if !self.buffer.try_reclaim(self.length) {
+            self.buffer = BytesMut::with_capacity(BLOCK);
+        }
+    }
+
     /// Bytes that the part being received still needs.
     fn missing(&self) -> usize {
         self.length - self.buffer.len()
@@ -206,7 +208,7 @@ impl Opener {
                 return Ok(());
             }
             Part::Record { last } => {
-                let ciphertext = std::mem::take(&mut self.buffer);
+                let ciphertext = self.buffer.split();
                 let item = self.read(ciphertext, last)?;
                 self.items.extend(item);
             }

@@ -12,7 +12,7 @@ use privet_protocol::time::Timestamp;
 use crate::cbor::{Reader, Writer};
 use crate::cose::{self, Content, Signed};
 use crate::error::SegmentError;
-use crate::evidence::{EvidenceKey, EvidenceKeys, EvidencePublicKey, SigningKey};
+use crate::evidence::{EvidenceKey, EvidenceKeys, EvidencePublicKey, SigningKey, Verifier};
 use crate::statement::{Statement, sha256};
 
 /// A signing session of one camera. Clones share the key; the last one wipes it.
@@ -82,38 +82,48 @@ pub(crate) struct Certificate {
 /// Version of the certificate's fields.
 const VERSION: u64 = 1;
 
-impl Certificate {
-    /// The certificate, signed by the evidence key it names. Whether that key is to be trusted is another question.
-    pub(crate) fn verify(bytes: &[u8], cache: Option<&SessionCache>) -> Result<Self, SegmentError> {
+/// A certificate that its evidence key signed, with its session key ready for use.
+#[derive(Debug)]
+pub(crate) struct CheckedSession {
+    pub(crate) certificate: Certificate,
+    key: Verifier,
+}
+
+impl CheckedSession {
+    /// The session, signed by the evidence key it names. Whether that key is to be trusted is another question.
+    pub(crate) fn verify(bytes: &[u8], cache: Option<&SessionCache>) -> Result<Arc<Self>, SegmentError> {
         let name = cache.map(|cache| (cache, sha256(bytes)));
         if let Some(known) = name.as_ref().and_then(|(cache, name)| cache.get(name)) {
             return Ok(known);
         }
         let signed = Signed::parse(Content::Certificate, bytes)?;
-        let certificate = Self::decode(signed.payload())
+        let certificate = Certificate::decode(signed.payload())
             .ok_or(SegmentError::Statement { what: "session certificate", why: "not in its one form" })?;
-        signed.verify(&certificate.evidence)?;
+        signed.verify(&certificate.evidence.verifier()?)?;
+        let checked = Arc::new(Self { key: certificate.session.verifier()?, certificate });
         if let Some((cache, name)) = name {
-            cache.insert(name, certificate);
+            cache.insert(name, checked.clone());
         }
-        Ok(certificate)
+        Ok(checked)
     }
 
     /// The statement, signed in this session.
     pub(crate) fn statement(&self, bytes: &[u8]) -> Result<Statement, SegmentError> {
         let signed = Signed::parse(Content::Statement, bytes)?;
-        signed.verify(&self.session)?;
+        signed.verify(&self.key)?;
         let statement = Statement::decode(signed.payload())
             .ok_or(SegmentError::Statement { what: "statement", why: "not in its one form" })?;
-        if statement.camera != self.camera {
+        if statement.camera != self.certificate.camera {
             return Err(SegmentError::Certificate { why: "it is for another camera" });
         }
-        if !self.covers(statement.started) {
+        if !self.certificate.covers(statement.started) {
             return Err(SegmentError::Certificate { why: "it is for another time" });
         }
         Ok(statement)
     }
+}
 
+impl Certificate {
     /// The key behind it is trusted for its camera.
     pub(crate) fn trusted(&self, trust: &dyn EvidenceKeys) -> bool {
         trust.evidence_keys(&self.camera).contains(&self.evidence)
@@ -154,21 +164,21 @@ impl Certificate {
 /// Session certificates whose signature was checked, by their SHA-256, so that each is checked once. It says nothing about
 /// which evidence keys are trusted, so it never needs clearing.
 #[derive(Debug, Default)]
-pub struct SessionCache(Mutex<HashMap<[u8; 32], Certificate>>);
+pub struct SessionCache(Mutex<HashMap<[u8; 32], Arc<CheckedSession>>>);
 
 impl SessionCache {
     /// Certificates remembered; a full cache starts anew.
     const LIMIT: usize = 256;
 
-    fn get(&self, name: &[u8; 32]) -> Option<Certificate> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    fn get(&self, name: &[u8; 32]) -> Option<Arc<CheckedSession>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn insert(&self, name: [u8; 32], certificate: Certificate) {
+    fn insert(&self, name: [u8; 32], session: Arc<CheckedSession>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= Self::LIMIT {
             known.clear();
         }
-        known.insert(name, certificate);
+        known.insert(name, session);
     }
 }

@@ -5,7 +5,7 @@ use crate::error::SegmentError;
 use crate::evidence::{EvidenceKeys, EvidencePublicKey};
 use crate::header::Header;
 use crate::record::{MAX_CONTENT, MAX_RECORDS};
-use crate::session::Certificate;
+use crate::session::CheckedSession;
 use crate::statement::Statement;
 use crate::tree::{Entries, Entry};
 
@@ -56,11 +56,12 @@ impl Trailer {
         commitment: &[u8; 32],
         trust: &dyn EvidenceKeys,
     ) -> Result<(Statement, EvidencePublicKey), SegmentError> {
-        let certificate = Certificate::verify(&self.certificate, trust.sessions())?;
+        let session = CheckedSession::verify(&self.certificate, trust.sessions())?;
+        let certificate = &session.certificate;
         if !certificate.trusted(trust) {
             return Err(SegmentError::UnknownCamera { camera: certificate.camera });
         }
-        let statement = certificate.statement(&self.statement)?;
+        let statement = session.statement(&self.statement)?;
         statement.header().expect(header)?;
         if statement.commitment != *commitment {
             return Err(SegmentError::KeyCommitment);

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::proof::{Exporter, verify_mp4};
-use crate::session::Certificate;
+use crate::session::CheckedSession;
 use crate::*;
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, Debug)]
@@ -293,8 +293,8 @@ fn the_segments_open() {
         let evidence = EvidencePublicKey::from_bytes(&unhex(&vector.evidence_public_key)).unwrap();
         assert_eq!(evidence.fingerprint(), vector.evidence_fingerprint);
         let certificate = unhex(&vector.session_certificate);
-        let certificate = Certificate::verify(&certificate, None).unwrap();
-        let trust = trust(certificate.camera, evidence);
+        let session = CheckedSession::verify(&certificate, None).unwrap();
+        let trust = trust(session.certificate.camera, evidence);
         verify(&blob, &key, header, &trust).unwrap();
         let stored = StoredSegment::open(&blob, &key, header, &trust).unwrap();
         let records: Vec<String> = (0..stored.records()).map(|record| hex(stored.record(record).unwrap())).collect();
@@ -305,7 +305,7 @@ fn the_segments_open() {
         let statement = stored.statement();
         assert_eq!((hex(statement.root), hex(statement.access_units)), (vector.root, vector.access_units));
         assert_eq!(hex(statement.digest()), vector.statement_digest);
-        assert_eq!(**statement, certificate.statement(&unhex(&vector.statement)).unwrap());
+        assert_eq!(**statement, session.statement(&unhex(&vector.statement)).unwrap());
     }
 }
 
@@ -332,7 +332,7 @@ fn the_refused_are_refused() {
     let segment = &read::<Vec<SegmentVector>>("segments.json")[0];
     let header = Header::parse(&unhex(&segment.blob)).unwrap();
     let key = StreamKey::from_secret(&StreamSecret::from_bytes(&unhex(&segment.stream_secret)).unwrap());
-    let camera = Certificate::verify(&unhex(&segment.session_certificate), None).unwrap().camera;
+    let camera = CheckedSession::verify(&unhex(&segment.session_certificate), None).unwrap().certificate.camera;
     let trust = trust(camera, EvidencePublicKey::from_bytes(&unhex(&segment.evidence_public_key)).unwrap());
     for vector in read::<Vec<RefusedVector>>("refused.json") {
         assert_eq!(error(&unhex(&vector.blob), &key, header, &trust), vector.error, "{}", vector.what);

@@ -13,7 +13,7 @@ use crate::error::SegmentError;
 use crate::evidence::{EvidenceKeys, EvidencePublicKey};
 use crate::media::{InitInfo, Track, UnitHead};
 use crate::record::{self, Kind};
-use crate::session::{Certificate, SessionCache};
+use crate::session::{CheckedSession, SessionCache};
 use crate::statement::{Gap, Statement};
 use crate::trailer::check_entries;
 use crate::tree::{Entries, Entry};
@@ -170,8 +170,9 @@ impl<'a> Check<'a> {
 
     /// The statement, if its signatures hold; and whether its signer is trusted.
     fn statement(&mut self, proof: &SegmentProof<'_>) -> Result<Statement, SegmentError> {
-        let certificate = Certificate::verify(proof.certificate, Some(&self.sessions))?;
-        let statement = certificate.statement(proof.statement)?;
+        let session = CheckedSession::verify(proof.certificate, Some(&self.sessions))?;
+        let statement = session.statement(proof.statement)?;
+        let certificate = &session.certificate;
         let trusted = certificate.trusted(self.trust);
         let signer = Signer { camera: certificate.camera, key: certificate.evidence, trusted };
         if !self.report.signers.contains(&signer) {

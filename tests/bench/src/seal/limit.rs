@@ -60,15 +60,16 @@ impl Limit {
     pub(super) fn open_pieces(&mut self, piece: usize) -> f64 {
         self.encrypt();
         let Self { key, work, together, record, plain } = self;
-        let length = *record + 16;
-        let mut at = 0;
+        let (mut at, mut missing) = (0, work.len());
         let seconds = timed(|| {
             for mut piece in work.chunks(piece) {
                 while !piece.is_empty() {
+                    let length = missing.min(*record + 16);
                     let (taken, rest) = piece.split_at(piece.len().min(length - together.len()));
                     together.extend_from_slice(taken);
                     piece = rest;
                     if together.len() == length {
+                        missing -= length;
                         if let Ok(opened) = key.open_in_place(nonce(at), Aad::empty(), together) {
                             std::hint::black_box(blake3::hash(opened));
                         }

@@ -1,13 +1,12 @@
 //! The real thing: whole segments through the public verbs of `privet-segment`.
 #![expect(clippy::expect_used, reason = "a benchmark whose subject fails has nothing to report")]
 
-use bytes::BytesMut;
 use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::time::Timestamp;
 use privet_segment::{
     ClockSource, EvidenceKey, Header, InitInfo, KnownCameras, Opener, Sealer, SegmentEnd, SegmentFacts, Session,
-    StoredSegment, StreamKey, StreamSecret, Track, UnitHead,
+    StoredSegment, StreamKey, StreamSecret, Track, UnitHead, verify,
 };
 
 use super::timed;
@@ -29,7 +28,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// A segment of `length` bytes in units that each fill one record.
+    /// A segment of `length` bytes in units that each fill one record, the last one perhaps less.
     pub(super) fn new(track: Track, length: usize, record: usize) -> Self {
         let (random, start) = (SystemRandom, Timestamp(1_800_000_000_000));
         let evidence = EvidenceKey::generate(&random).expect("an evidence key");
@@ -58,8 +57,8 @@ impl Subject {
             audio_codec: None,
             audio_timescale: None,
         };
-        let chunk = record - HEADS;
-        let units = (0..length.div_ceil(record)).map(|frame| {
+        let units = (0..length).step_by(record).enumerate().map(|(frame, at)| {
+            let chunk = record.min(length - at) - HEADS;
             let mut bytes = vec![0; chunk];
             random.fill(&mut bytes);
             let head = UnitHead {
@@ -99,17 +98,6 @@ impl Subject {
         })
     }
 
-    /// Opens a segment that is in memory, in place, and verifies it. The limit's buffer is used up in the same way.
-    pub(super) fn open(&self) -> f64 {
-        let (key, blob) = (StreamKey::from_secret(&self.secret), BytesMut::from(&self.blob[..]));
-        timed(|| {
-            let mut opener = Opener::new(&key, self.header()).expect("opens");
-            opener.push_owned(blob);
-            drain(&mut opener);
-            opener.finish(&self.trust).expect("is signed")
-        })
-    }
-
     /// Opens it as a socket would give it, piece by piece, and verifies it.
     pub(super) fn open_pieces(&self, piece: usize) -> f64 {
         let key = StreamKey::from_secret(&self.secret);
@@ -123,7 +111,7 @@ impl Subject {
         })
     }
 
-    /// Opens it for random access and reads the MP4 from start to end.
+    /// Opens a stored segment, as a clip is opened, and reads its MP4 from start to end.
     pub(super) fn read_stored(&mut self) -> f64 {
         let key = StreamKey::from_secret(&self.secret);
         let mut mp4 = std::mem::take(&mut self.mp4);
@@ -133,6 +121,12 @@ impl Subject {
         });
         self.mp4 = mp4;
         seconds
+    }
+
+    /// Opens a stored segment and checks every byte of it, the hash of the access units too.
+    pub(super) fn verify_stored(&self) -> f64 {
+        let key = StreamKey::from_secret(&self.secret);
+        timed(|| verify(&self.blob, &key, self.header(), &self.trust).expect("is signed"))
     }
 
     fn header(&self) -> Header {
