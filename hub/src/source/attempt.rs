@@ -163,7 +163,7 @@ impl Attempt {
     }
 }
 
-/// Starts a worker that tries to break out, and returns what it tried. For tests and `doctor`.
+/// Starts a worker that tries to break out, and returns what it tried. For tests.
 ///
 /// # Errors
 /// [`OfflineReason`] when no worker can be started or it says nothing.

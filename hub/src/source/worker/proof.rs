@@ -1,5 +1,5 @@
-//! Tries what the sandbox must not allow, from inside it. Run by a test and by `privet-hub doctor`, in the real worker process
-//! with the real filters.
+//! Tries what the sandbox must not allow, from inside it. Run by a test, in the real worker process with the real
+//! filters.
 
 use std::fs::File;
 use std::io;
