@@ -1,9 +1,11 @@
 //! Writes clips into the outbox, one thing after the other, and watches the room on the disk.
 //!
 //! When the disk is full (or too slow by far) recording stops: the stream under way is ended with what is durable of it, every
-//! recorder is told, an alarm is raised. As soon as there is room again, recording goes on. The state of the home keeps
-//! the room below the floor for itself, and a [`Reserve`] against others, so keys and messages still work.
+//! recorder is told, an alarm is raised. When there is room again and every recorder has answered, so that nothing of before
+//! is on its way any more, recording goes on. The state of the home keeps the room below the floor for itself, and a
+//! [`Reserve`] against others, so keys and messages still work.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::Outbox;
 use crate::recorder::chain::Chain;
-use crate::recorder::task::{RecorderHandle, Recorders};
+use crate::recorder::task::Recorders;
 use crate::recorder::{ClipSegment, Input};
 use crate::reserve::Reserve;
 use crate::status::{Alarm, Board};
@@ -42,6 +44,8 @@ pub enum Keep {
     Ended(StreamKind, StreamEnded),
     /// A camera needs more numbers.
     Reserve(CameraId, Chain),
+    /// A camera's recorder has heard that there is no room.
+    Stopped(CameraId),
     /// Answer when everything before this is done.
     Flush(tokio::sync::oneshot::Sender<()>),
 }
@@ -91,6 +95,10 @@ pub struct Keeper {
     /// The one that keeps clips looks after the room; the other one only announces live streams.
     reserve: Option<Reserve>,
     full: bool,
+    /// Recorders that were told so and have not answered, with how often: what they hand in was made before.
+    stopping: BTreeMap<CameraId, u32>,
+    /// Recorders that could not be told how it stands.
+    untold: BTreeSet<CameraId>,
     /// Ends that could not be announced yet.
     late: Vec<(StreamId, EndReason)>,
 }
@@ -108,11 +116,20 @@ impl Keeper {
         let (queue, receiver) = mpsc::unbounded_channel();
         let queued = Arc::new(AtomicU64::new(0));
         let handle = KeeperHandle { queue, queued: Arc::clone(&queued) };
-        (
-            Self { outbox, home, recorders, board, relay_keeps, queued, reserve, full: false, late: Vec::new() },
-            handle,
-            receiver,
-        )
+        let keeper = Self {
+            outbox,
+            home,
+            recorders,
+            board,
+            relay_keeps,
+            queued,
+            reserve,
+            full: false,
+            stopping: BTreeMap::new(),
+            untold: BTreeSet::new(),
+            late: Vec::new(),
+        };
+        (keeper, handle, receiver)
     }
 
     /// Keeps until every handle is gone.
@@ -137,9 +154,9 @@ impl Keeper {
         match what {
             Keep::Started(started) => {
                 if started.kind == StreamKind::Clip && self.full {
-                    // Its recorder does not know yet.
-                    if let Some(recorder) = self.recorders.of(started.camera) {
-                        self.tell_one(started.camera, &recorder, false).await;
+                    // Its recorder does not know yet, or has not been told.
+                    if !self.stopping.contains_key(&started.camera) {
+                        self.tell_one(started.camera).await;
                     }
                     return Ok(());
                 }
@@ -164,6 +181,15 @@ impl Keeper {
                 let outbox = self.outbox.clone();
                 if let Err(error) = blocking(move || outbox.reserve(camera, Some(&chain))).await {
                     tracing::error!(%camera, %error, "frame numbers could not be reserved; trying again");
+                }
+                Ok(())
+            }
+            Keep::Stopped(camera) => {
+                if let Some(answers) = self.stopping.get_mut(&camera) {
+                    *answers -= 1;
+                    if *answers == 0 {
+                        self.stopping.remove(&camera);
+                    }
                 }
                 Ok(())
             }
@@ -235,7 +261,7 @@ impl Keeper {
         for stream in clips {
             self.end(stream, EndReason::NoRoom, None).await?;
         }
-        self.tell(false).await;
+        self.tell_all().await;
         Ok(())
     }
 
@@ -245,13 +271,19 @@ impl Keeper {
             self.end(stream, reason, None).await?;
         }
         let Some(reserve) = self.reserve.clone() else { return Ok(()) };
+        for camera in std::mem::take(&mut self.untold) {
+            self.tell_one(camera).await;
+        }
+        // One that is gone answers no more, and hands in nothing either.
+        self.stopping.retain(|camera, _| self.recorders.of(*camera).is_some_and(|recorder| !recorder.is_gone()));
+        let all_know = self.stopping.is_empty() && self.untold.is_empty();
         let outbox = self.outbox.clone();
         let room = blocking(move || outbox.room()).await.unwrap_or(0);
-        if self.full && room >= RESUME_ROOM {
+        if self.full && room >= RESUME_ROOM && all_know {
             tracing::info!("there is room again: recording goes on");
             self.full = false;
             self.board.clear_room();
-            self.tell(true).await;
+            self.tell_all().await;
         } else if !self.full && room == 0 {
             let error = StoreError::Full("the free-space floor is reached".into());
             self.no_room(&error).await?;
@@ -266,18 +298,26 @@ impl Keeper {
         Ok(())
     }
 
-    async fn tell(&self, room: bool) {
-        for (camera, recorder) in self.recorders.all() {
-            self.tell_one(camera, &recorder, room).await;
+    async fn tell_all(&mut self) {
+        for (camera, _) in self.recorders.all() {
+            self.tell_one(camera).await;
         }
     }
 
-    async fn tell_one(&self, camera: CameraId, recorder: &RecorderHandle, room: bool) {
+    /// Tells a camera's recorder whether there is room, and where its chain stands.
+    async fn tell_one(&mut self, camera: CameraId) {
+        let Some(recorder) = self.recorders.of(camera) else { return };
         let outbox = self.outbox.clone();
         match blocking(move || outbox.chain(camera)).await {
-            Ok(chain) => recorder.send(if room { Input::Room { chain } } else { Input::NoRoom { chain } }),
-            // It goes on with what it has; what it hands in is refused here as long as there is no room.
-            Err(error) => tracing::error!(%camera, %error, "a camera's chain can't be read"),
+            Ok(chain) if self.full => {
+                *self.stopping.entry(camera).or_default() += 1;
+                recorder.send(Input::NoRoom { chain });
+            }
+            Ok(chain) => recorder.send(Input::Room { chain }),
+            Err(error) => {
+                tracing::error!(%camera, %error, "a camera's chain can't be read: trying again");
+                self.untold.insert(camera);
+            }
         }
     }
 }
@@ -290,3 +330,6 @@ async fn blocking<R: Send + 'static>(
         Err(panic) => Err(StoreError::Io(panic.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

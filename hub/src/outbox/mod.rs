@@ -172,6 +172,12 @@ impl Outbox {
         let Some(mut open) = self.lock().open.get(&segment.stream).cloned() else {
             return Err(StoreError::Io("the stream is not open".into()));
         };
+        // Two statements at one place would look like forgery to every phone.
+        let durable = self.chain(open.camera)?.recorded;
+        if segment.chain.recorded != durable.saturating_add(1) {
+            let cause = format!("statement {} after {durable} that are durable", segment.chain.recorded);
+            return Err(StoreError::Io(format!("the segment does not follow what is recorded: {cause}")));
+        }
         let pending = Pending {
             stream: segment.stream,
             index: segment.index,

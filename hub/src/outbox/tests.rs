@@ -185,6 +185,19 @@ fn a_full_disk_refuses_a_segment_whole() {
 }
 
 #[test]
+fn two_segments_at_one_place_of_the_chain_are_not_both_kept() {
+    let disk = Disk::new();
+    let outbox = disk.outbox();
+    announce(&outbox, StreamKind::Clip).unwrap();
+    outbox.keep(&segment(0), UNTIL, NOW).unwrap();
+    let again = ClipSegment { index: 1, ..segment(0) };
+    assert!(outbox.keep(&again, UNTIL, NOW).unwrap_err().to_string().contains("does not follow"));
+    outbox.keep(&segment(2), UNTIL, NOW).unwrap_err();
+    outbox.keep(&segment(1), UNTIL, NOW).unwrap();
+    assert_eq!(outbox.chain(CAMERA).unwrap().recorded, 2);
+}
+
+#[test]
 fn a_live_stream_cut_off_by_a_crash_is_ended_at_the_relay_where_the_relay_has_it() {
     let disk = Disk::new();
     announce(&disk.outbox(), StreamKind::Live).unwrap();

@@ -73,6 +73,8 @@ pub enum Output {
     Camera(CameraNews),
     /// More numbers are needed: make this durable soon.
     Reserve(Chain),
+    /// The answer to [`Input::NoRoom`]: all clips that came before this are given up, and none comes until there is room.
+    Stopped,
 }
 
 /// What became of a camera.

@@ -147,7 +147,7 @@ impl Recorder {
             }
             Input::Rekey { removed } => self.rekey(removed, out),
             Input::Room { chain } => self.room(chain, now, out),
-            Input::NoRoom { chain } => self.no_room(chain, now),
+            Input::NoRoom { chain } => self.no_room(chain, now, out),
             Input::Tick => {}
             Input::Stop => {
                 self.end_live(EndReason::HubStopped, out);
@@ -323,7 +323,8 @@ impl Recorder {
     }
 
     /// Clips can't be kept: the one under way is given up (what is durable of it stays), the chain goes back to what is durable.
-    fn no_room(&mut self, durable: Chain, now: Moment) {
+    fn no_room(&mut self, durable: Chain, now: Moment, out: &mut Vec<Output>) {
+        out.push(Output::Stopped);
         self.may_record = false;
         self.clip = None;
         self.outages.begin_recorded(now.wall, GapReason::StorageFull);

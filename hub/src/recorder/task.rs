@@ -34,6 +34,11 @@ impl RecorderHandle {
         // A recorder that is gone has been stopped.
         let _ = self.0.send(input);
     }
+
+    /// The recorder is gone: what it was told last may never have been heard.
+    pub fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 /// All recorders of the hub, and the streams they have open.
@@ -147,5 +152,6 @@ fn deliver(camera: CameraId, output: Output, sinks: &Sinks) {
         Output::Ended(StreamKind::Clip, ended) => sinks.keeper.keep(Keep::Ended(StreamKind::Clip, ended)),
         Output::Camera(news) => sinks.board.camera_news(camera, news),
         Output::Reserve(chain) => sinks.keeper.keep(Keep::Reserve(camera, chain)),
+        Output::Stopped => sinks.keeper.keep(Keep::Stopped(camera)),
     }
 }

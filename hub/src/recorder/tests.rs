@@ -63,6 +63,7 @@ struct World {
     segments: Vec<(StreamId, u64, Vec<u8>)>,
     ended: Vec<StreamEnded>,
     news: usize,
+    stopped: usize,
     durable: Chain,
     trust: KnownCameras,
 }
@@ -90,6 +91,7 @@ impl World {
             segments: Vec::new(),
             ended: Vec::new(),
             news: 0,
+            stopped: 0,
             durable,
             trust,
         }
@@ -123,6 +125,7 @@ impl World {
             Output::Ended(_, ended) => self.ended.push(ended),
             Output::Camera(_) => self.news += 1,
             Output::Reserve(chain) => self.durable = chain,
+            Output::Stopped => self.stopped += 1,
         }
     }
 
@@ -397,6 +400,7 @@ fn without_room_clips_stop_the_chain_goes_back_to_what_is_durable_and_recording_
     world.film(2);
     world.segments.truncate(kept);
     world.tell(Input::NoRoom { chain: durable.clone() });
+    assert_eq!(world.stopped, 1, "it answers");
     world.motion(true);
     world.film(3);
     assert_eq!(world.segments.len(), kept, "nothing is recorded");
