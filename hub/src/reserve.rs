@@ -97,8 +97,11 @@ impl<S: Store> Store for ReservedStore<S> {
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let began = Instant::now();
         loop {
+            // Asked before: another thread may give it while this commit fails.
+            let kept = self.reserve.is_kept();
             match self.store.commit(batch.clone()) {
-                Err(StoreError::Full(cause)) if self.reserve.is_kept() => {
+                Err(StoreError::Full(_)) if kept && !self.reserve.is_kept() => {}
+                Err(StoreError::Full(cause)) if kept => {
                     if free_bytes(&self.folder)? < NOTHING || began.elapsed() > PATIENCE {
                         tracing::error!(%cause, "the disk is full: the home's state goes on in the room that was kept back for it");
                         self.reserve.give();
