@@ -1,6 +1,7 @@
 //! The hub's side of a camera's worker: starts it, believes nothing it says unchecked, ends it when it dies, hangs or grows, and
 //! tries again for ever. One task a camera; a camera's trouble stays in it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +21,9 @@ use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
 
 /// More frames than a worker can have dropped: half a day at 30 per second.
 const MAX_HOLE: u64 = 1_300_000;
+
+/// So many things are said about a camera on one connection; an honest worker knows a dozen.
+const MAX_TOLD: usize = 32;
 
 /// How workers are started and watched. The default is right for the hub; tests shorten times.
 #[derive(Clone, Debug)]
@@ -164,7 +168,7 @@ impl Supervisor {
         let mut online_since: Option<Instant> = None;
         // A new format waits for its key frame; until then nothing is passed on.
         let mut awaiting_key = true;
-        let mut notes: Vec<String> = Vec::new();
+        let mut told: BTreeSet<String> = BTreeSet::new();
         loop {
             let watch = tokio::select! {
                 watch = attempt.next() => watch,
@@ -180,7 +184,7 @@ impl Supervisor {
             let wrong = |detail: &str| OfflineReason::Misbehaved { detail: detail.to_owned() };
             let event = match said {
                 FromWorker::Ready(ready) => {
-                    for lack in ready.lacking {
+                    for lack in news(&mut told, &ready.lacking) {
                         tracing::warn!(camera = %self.camera.id, lack, "the camera worker's protection is not whole");
                     }
                     continue;
@@ -217,10 +221,9 @@ impl Supervisor {
                 FromWorker::Motion(_) if online_since.is_none() => continue,
                 FromWorker::Motion(sample) => SourceEvent::Motion(sample),
                 FromWorker::Health(health) => {
-                    for note in health.notes.iter().filter(|note| !notes.contains(*note)) {
+                    for note in news(&mut told, &health.notes) {
                         tracing::warn!(camera = %self.camera.id, name = self.camera.name, note, "about the camera");
                     }
-                    notes.clone_from(&health.notes);
                     SourceEvent::Health(health)
                 }
             };
@@ -247,7 +250,33 @@ impl Supervisor {
     }
 }
 
+/// What was not said yet on this connection; nothing once a lot was: a worker that was taken over must not fill the log.
+fn news(told: &mut BTreeSet<String>, words: &[String]) -> Vec<String> {
+    let mut new = Vec::new();
+    for word in words {
+        if told.len() < MAX_TOLD && told.insert(word.clone()) {
+            new.push(word.clone());
+        }
+    }
+    new
+}
+
 fn mono_us() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_alternates_its_words_says_each_once_and_only_so_many() {
+        let mut told = BTreeSet::new();
+        let words = |from: usize| (from..from + 16).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(news(&mut told, &words(0)).len(), 16);
+        assert!(news(&mut told, &words(0)).is_empty());
+        let said: usize = (0..1000).map(|n| news(&mut told, &words(n)).len()).sum();
+        assert_eq!(said, MAX_TOLD - 16);
+    }
 }
