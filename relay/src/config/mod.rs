@@ -55,7 +55,7 @@ pub struct CertificateFiles {
 }
 
 /// Who may create homes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Homes {
     /// Anyone, or whoever brings an invite.
@@ -64,6 +64,18 @@ pub struct Homes {
     pub invites: Vec<String>,
     /// How many homes there may be.
     pub most: u64,
+}
+
+impl std::fmt::Debug for Homes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // How many invites, not which.
+        let invites = self.invites.len();
+        f.debug_struct("Homes")
+            .field("policy", &self.policy)
+            .field("invites", &invites)
+            .field("most", &self.most)
+            .finish()
+    }
 }
 
 impl Default for Homes {
