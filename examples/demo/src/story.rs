@@ -8,9 +8,11 @@ use privet_demo::Trouble;
 use privet_demo::blind::Needles;
 use privet_demo::film;
 use privet_demo::house::{House, Phone, Plan, fake_camera, text};
-use privet_demo::process::{Process, until};
+use privet_demo::process::{Process, program, until};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Args;
 
@@ -84,13 +86,14 @@ pub fn on_and_on(args: &Args) -> Result<bool, Trouble> {
     let phone = pair(&house, &mut outcome)?;
     // One process at a time has a phone's store. This one is for whoever tries the commands below; the demo looks with another.
     let own = house.pair("demo")?;
-    let viewer = format!("target/debug/privet-viewer --home {}", phone.folder().display());
+    let viewer = format!("{} --home {}", shown("privet-viewer")?, phone.folder().display());
     say("");
     say("All is running. In another terminal:");
     say(&format!("  the live picture    {viewer} live {CAMERA} --play"));
     say(&format!("  clips of motion     {viewer} clips"));
     say(&format!(
-        "  the hub's state     target/debug/privet-hub --config {}/hub.toml status",
+        "  the hub's state     {} --config {}/hub.toml status",
+        shown("privet-hub")?,
         house.folder().display()
     ));
     say(&format!("  what the relay has  ls -R {}", house.relay_data().display()));
@@ -99,11 +102,10 @@ pub fn on_and_on(args: &Args) -> Result<bool, Trouble> {
         "A box crosses the picture every 15 seconds, and each time a clip is made; a second phone called 'demo' tells of it here.",
     );
     say("Ctrl-C ends everything.");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Trouble::new(e.to_string()))?;
+    let mut requests = Requests::new()?;
     let mut known = 0;
     loop {
-        if runtime.block_on(asked_to_end(Duration::from_secs(3))) {
+        if requests.to_end_within(Duration::from_secs(3)) {
             return Ok(true);
         }
         let died = |process: &mut Process| (!process.is_running()).then(|| process.log().display().to_string());
@@ -122,19 +124,41 @@ pub fn on_and_on(args: &Args) -> Result<bool, Trouble> {
     }
 }
 
-/// Waits for Ctrl-C or a request to end.
-async fn asked_to_end(bound: Duration) -> bool {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => true,
-        _ = terminated => true,
-        () = tokio::time::sleep(bound) => false,
+/// Ctrl-C and the polite signal. What comes while nobody waits is told at the next wait.
+struct Requests {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Requests {
+    fn new() -> Result<Self, Trouble> {
+        let failed = |e: std::io::Error| Trouble::new(format!("can't listen for Ctrl-C: {e}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (interrupt, terminate) = {
+            let _within = runtime.enter();
+            (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?)
+        };
+        Ok(Self { runtime, interrupt, terminate })
     }
+
+    fn to_end_within(&mut self, bound: Duration) -> bool {
+        let Self { runtime, interrupt, terminate } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => true,
+                _ = terminate.recv() => true,
+                () = tokio::time::sleep(bound) => false,
+            }
+        })
+    }
+}
+
+/// One of our programs as one types it: from here where it lies below.
+fn shown(name: &str) -> Result<String, Trouble> {
+    let path = program(name)?;
+    let here = std::env::current_dir().unwrap_or_default();
+    Ok(path.strip_prefix(here).unwrap_or(&path).display().to_string())
 }
 
 fn build(args: &Args) -> Result<(House, Process), Trouble> {
