@@ -260,18 +260,29 @@ pub fn until<T>(what: &str, bound: Duration, mut condition: impl FnMut() -> Opti
 }
 
 /// The proportional set size (memory, with what is shared counted once) of a process and all its children, in KiB.
-pub fn pss_kib(id: u32) -> u64 {
-    family(id).into_iter().map(|id| rollup_kib(id, "Pss:")).sum()
+///
+/// # Errors
+/// [`Trouble`] where the system does not let this user see it, as of a camera's worker.
+pub fn pss_kib(id: u32) -> Result<u64, Trouble> {
+    let mut sum = 0;
+    for id in family(id) {
+        sum += match fs::read_to_string(format!("/proc/{id}/smaps_rollup")) {
+            Ok(rollup) => kib(&rollup, "Pss:"),
+            // It ended meanwhile.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(e) => return Err(Trouble::new(format!("the memory of process {id} can't be seen: {e}; root can"))),
+        };
+    }
+    Ok(sum)
 }
 
-/// The memory that one process wrote itself, in KiB: neither code nor what other processes' coming and going shifts.
+/// The memory that one process wrote itself, in KiB: neither code nor what other processes' coming and going shifts. 0 when it is gone.
 pub fn anonymous_kib(id: u32) -> u64 {
-    rollup_kib(id, "Anonymous:")
+    kib(&fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default(), "RssAnon:")
 }
 
-fn rollup_kib(id: u32, field: &str) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
-    let line = rollup.lines().find_map(|line| line.strip_prefix(field));
+fn kib(text: &str, field: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 

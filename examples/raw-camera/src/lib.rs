@@ -156,6 +156,13 @@ impl RawCamera {
         self.shared.torn_down.load(Ordering::Relaxed)
     }
 
+    /// Closes the connections that there are; new ones are taken.
+    pub fn hang_up(&self) {
+        for stream in self.shared.streams().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Stops listening and closes all connections.
     pub fn stop(mut self) {
         self.end();
@@ -163,9 +170,7 @@ impl RawCamera {
 
     fn end(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
-        for stream in self.shared.streams().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.hang_up();
         // Wakes `accept`.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {

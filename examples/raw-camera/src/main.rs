@@ -86,6 +86,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         match line?.trim() {
             "" => {}
             "ok" => camera.clear_fault(),
+            "hang-up" => camera.hang_up(),
             name => match <Fault as clap::ValueEnum>::from_str(name, true) {
                 Ok(fault) => camera.set_fault(fault),
                 Err(_) => eprintln!("no fault '{name}'"),

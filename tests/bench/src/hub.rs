@@ -93,7 +93,7 @@ fn measure(house: &mut House) -> Result<Use, Trouble> {
         })
         .unwrap_or(0);
     let pre_roll_mib = pre_roll as f64 / (1 << 20) as f64;
-    Ok(Use { core, mib: pss_kib(id) as f64 / 1024.0 - pre_roll_mib, pre_roll_mib })
+    Ok(Use { core, mib: pss_kib(id)? as f64 / 1024.0 - pre_roll_mib, pre_roll_mib })
 }
 
 /// The share of a core that a process takes which only pulls the camera.
