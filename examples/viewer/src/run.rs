@@ -131,7 +131,11 @@ async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Fail
         Verb::Pair { code, .. } => pair(client, code, say).await,
         Verb::Cameras => {
             catch_up(client, args, say).await?;
-            for camera in client.cameras().await? {
+            let cameras = client.cameras().await?;
+            if cameras.is_empty() {
+                say.note("no cameras yet: they are named in the hub's configuration");
+            }
+            for camera in cameras {
                 let item = json!({"id": camera.id, "name": camera.name, "online": camera.online, "width": camera.width,
                     "height": camera.height, "codec": camera.codec, "signer": camera.signer,
                     "roots": client.trust_roots(&camera.id)?.iter().map(|k| data_encoding::HEXLOWER.encode(k)).collect::<Vec<_>>()});
@@ -275,7 +279,11 @@ async fn clips(client: &Client, camera: Option<&str>, limit: u32, say: &Say) -> 
         None => None,
     };
     let cameras = client.cameras().await?;
-    for clip in all_clips(client, camera.as_deref(), limit).await? {
+    let clips = all_clips(client, camera.as_deref(), limit).await?;
+    if clips.is_empty() {
+        say.note("no clips yet: one is made when a camera sees something move");
+    }
+    for clip in clips {
         let name = cameras.iter().find(|c| c.id == clip.camera_id).map_or(clip.camera_id.as_str(), |c| c.name.as_str());
         let item = json!({"id": clip.id, "camera": name, "camera_id": clip.camera_id, "start_ms": clip.start_ms,
             "duration_ms": clip.duration_ms, "bytes": clip.bytes, "segments": clip.segments,
