@@ -14,7 +14,7 @@ fn the_commands_that_the_demo_prints_work_and_do_not_end_it() {
     let folder = tempfile::Builder::new().prefix("privet-").tempdir().unwrap();
     let (house, log) = (folder.path().join("demo"), folder.path().join("demo.log"));
     let words = ["--folder".as_ref(), house.as_os_str()];
-    let mut demo = Process::start("demo", &program("privet-demo").unwrap(), &words, &log).unwrap();
+    let mut demo = Demo(Process::start("demo", &program("privet-demo").unwrap(), &words, &log).unwrap());
     let told = |what: &str, line: &dyn Fn(&str) -> bool| {
         until(what, SOON * 2, || fs::read_to_string(&log).ok()?.lines().find(|told| line(told)).map(str::to_owned))
             .unwrap()
@@ -47,11 +47,24 @@ fn the_commands_that_the_demo_prints_work_and_do_not_end_it() {
     assert!(folder.path().join("clip.mp4").metadata().unwrap().len() > 0);
     assert_ne!(clip(1), first);
 
-    let members = family(demo.id());
+    let members = family(demo.0.id());
     assert!(members.len() > 4, "camera, relay, hub and its worker: {members:?}");
-    demo.stop(Duration::from_secs(20)).unwrap();
+    demo.0.stop(Duration::from_secs(20)).unwrap();
     let runs = |id: &u32| Path::new(&format!("/proc/{id}/exe")).read_link().is_ok();
     until("the end of all that it started", SOON, || members.iter().all(|id| !runs(id)).then_some(())).unwrap();
+}
+
+/// A demo that is killed leaves what it started: when the test fails, they go with it.
+struct Demo(Process);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.0.is_running() {
+            for id in family(self.0.id()) {
+                let _ = Command::new("kill").arg("-9").arg(id.to_string()).status();
+            }
+        }
+    }
 }
 
 /// What a person types, at a prompt in `folder`.
