@@ -150,6 +150,39 @@ async fn a_reader_whose_log_ends_learns_nothing_of_what_comes_after() {
 }
 
 #[tokio::test]
+async fn a_reader_whose_log_ends_holds_back_nothing_beyond_its_end() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let (one, two) = (house.phone(&hub, 2).await, house.phone(&hub, 3).await);
+    for seq in 1..=6 {
+        hub.append(seq, vec![seq as u8]).await.unwrap();
+    }
+    two.ack_log(6).await.unwrap();
+    one.ack_log(1).await.unwrap();
+    let first = async || hub.usage().await.unwrap().log_first;
+    hub.grant(key(2).public(), Rights::farewell(4)).await.unwrap();
+    assert_eq!(first().await, 2, "what it may still read waits for it");
+    let one = house.try_phone(2).await.unwrap();
+    one.ack_log(4).await.unwrap();
+    assert_eq!(first().await, 7, "what it may not read does not");
+
+    // Removed when it had read everything it may.
+    let late = house.phone(&hub, 4).await;
+    hub.append(7, vec![7]).await.unwrap();
+    hub.append(8, vec![8]).await.unwrap();
+    two.ack_log(8).await.unwrap();
+    late.ack_log(7).await.unwrap();
+    assert_eq!(first().await, 8);
+    hub.grant(key(4).public(), Rights::farewell(7)).await.unwrap();
+    assert_eq!(first().await, 9, "the grant itself lets go");
+
+    // Nobody reads on: what none of them may read stays for the next one.
+    hub.append(9, vec![9]).await.unwrap();
+    hub.revoke(key(3).public()).await.unwrap();
+    assert_eq!(first().await, 9);
+}
+
+#[tokio::test]
 async fn a_mailbox_serves_one_pairing_and_stays_as_a_tombstone() {
     let clock = Arc::new(AtomicI64::new(1_000_000));
     let hands = Arc::clone(&clock);

@@ -267,6 +267,13 @@ async fn a_stream_goes_when_every_reader_acknowledged_it() {
     put(&hub, id, 0, keep(), body(1, 1000)).await;
     hub.finish_stream(id, 1).await.unwrap();
     two.ack_stream(id).await.unwrap();
+    hub.grant(key(2).public(), Rights::farewell(1)).await.unwrap();
+    assert_eq!(code(two.stat(id).await), Code::NotFound);
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    put(&hub, id, 0, keep(), body(1, 1000)).await;
+    hub.finish_stream(id, 1).await.unwrap();
+    two.ack_stream(id).await.unwrap();
+    two.stat(id).await.unwrap();
     hub.revoke(key(2).public()).await.unwrap();
     assert_eq!(code(two.stat(id).await), Code::NotFound);
 

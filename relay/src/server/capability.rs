@@ -7,10 +7,14 @@ use privet_protocol::relay::{
 };
 use privet_protocol::storage::Batch;
 
-use super::home::Home;
+use super::home::{Book, Home};
 use super::log;
 use super::records::{GrantRecord, grant_key};
+use super::segments;
 use super::wire::Failure;
+
+/// Who has less than this may hold back less than before.
+const READER: Rights = Rights { inbox: false, ..Rights::PHONE };
 
 /// Whether the hello's signature was made with its key, on this connection.
 pub(crate) fn is_proven(connection: &quinn::Connection, hello: &Hello) -> bool {
@@ -26,7 +30,7 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
     if who == home.owner {
         return Err(Failure::refuse(Code::Conflict, "the owner has all rights already"));
     }
-    let _book = home.book.lock().await;
+    let mut book = home.book.lock().await;
     let (record, curtailed) = {
         let grants = home.grants();
         let known = grants.get(&who).copied();
@@ -45,6 +49,10 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
         // What it follows now it could follow on.
         home.expel(&who, close::CURTAILED);
     }
+    // Whatever it could do before: the same grant again finishes what a crash cut off.
+    if !rights.cover(&READER) {
+        forget_read(home, &mut book).await?;
+    }
     Ok(Response::Done)
 }
 
@@ -55,9 +63,12 @@ pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, 
     home.storage.commit(batch).await?;
     home.grants().remove(&who);
     home.expel(&who, close::REVOKED);
-    // What only this key had not read may go now.
-    log::forget_read(home, &mut book).await?;
-    drop(book);
-    super::segments::forget_read(home).await?;
+    forget_read(home, &mut book).await?;
     Ok(Response::Done)
+}
+
+/// Forgets what only a key that lost rights had not read.
+async fn forget_read(home: &Home, book: &mut Book) -> Result<(), Failure> {
+    log::forget_read(home, book).await?;
+    segments::forget_read(home).await
 }

@@ -9,7 +9,7 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
 
 use super::home::{Home, PAGE};
-use super::records::{EntryRecord, Span, decode, grant_key, home_key, key, last_number, log_key};
+use super::records::{EntryRecord, GrantRecord, Span, decode, grant_key, home_key, key, last_number, log_key};
 use super::wire::{Answers, Failure};
 
 pub(crate) fn check_size(entry: &[u8]) -> Result<(), Failure> {
@@ -142,10 +142,17 @@ pub(crate) async fn acknowledge(home: &Home, who: &CapabilityKey, upto: u64) -> 
     Ok(Response::Done)
 }
 
-/// Forgets what every reader acknowledged. Without readers nothing is forgotten: the first one may come soon.
+/// Forgets what every reader acknowledged. Without readers nothing is forgotten: the first one may come soon. A reader whose log
+/// ends holds back nothing beyond that end, and is none there.
 pub(crate) async fn forget_read(home: &Home, book: &mut super::home::Book) -> Result<(), Failure> {
-    let lowest = home.grants().values().filter(|grant| grant.rights.log).map(|grant| grant.acknowledged).min();
-    match lowest {
+    let read = {
+        let grants = home.grants();
+        let readers = || grants.values().filter(|grant| grant.rights.log);
+        let reads_on = |grant: &&GrantRecord| grant.rights.log_upto.is_none_or(|end| grant.acknowledged < end);
+        let slowest = readers().filter(reads_on).map(|grant| grant.acknowledged).min();
+        slowest.or_else(|| readers().filter_map(|grant| grant.rights.log_upto).max())
+    };
+    match read {
         Some(upto) => forget_upto(home, book, upto).await,
         None => Ok(()),
     }
