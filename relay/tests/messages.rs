@@ -144,9 +144,39 @@ async fn a_reader_whose_log_ends_learns_nothing_of_what_comes_after() {
     hub.append(4, vec![4]).await.unwrap();
     assert!(matches!(in_time(log.next()).await.unwrap(), Some(LogItem::CaughtUp { head: 2 })));
     assert!(entries(phone.read_log(3, false).await.unwrap()).await.is_empty());
+
+    // Nor by saying that it has read everything, and asking again for what is gone.
+    let other = house.phone(&hub, 3).await;
+    other.ack_log(4).await.unwrap();
+    phone.ack_log(u64::MAX).await.unwrap();
+    assert_eq!(hub.usage().await.unwrap().log_first, 5);
+    let mut refusals = Vec::new();
+    for seq in 5..=6 {
+        refusals.push(phone.read_log(1, false).await.unwrap().next().await.unwrap_err());
+        assert!(entries(phone.read_log(3, false).await.unwrap()).await.is_empty(), "as before it was gone");
+        hub.append(seq, vec![seq as u8]).await.unwrap();
+        other.ack_log(seq).await.unwrap();
+    }
+    assert_eq!((refusals[0].refusal(), &refusals[0]), (Some(Code::Gone), &refusals[1]));
     assert_eq!(code(phone.usage().await), Code::Denied);
     assert_eq!(code(phone.send(b"x".to_vec()).await), Code::Denied);
     assert_eq!(code(phone.stat(common::stream()).await), Code::Denied);
+}
+
+#[tokio::test]
+async fn a_reader_whose_log_ends_acknowledges_nothing_beyond_its_end() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    hub.grant(key(2).public(), Rights::farewell(2)).await.unwrap();
+    let (one, two) = (house.try_phone(2).await.unwrap(), house.phone(&hub, 3).await);
+    for seq in 1..=4 {
+        hub.append(seq, vec![seq as u8]).await.unwrap();
+    }
+    one.ack_log(u64::MAX).await.unwrap();
+    // Should it be let in again, what it never read is there.
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    two.ack_log(4).await.unwrap();
+    assert_eq!(hub.usage().await.unwrap().log_first, 3);
 }
 
 #[tokio::test]

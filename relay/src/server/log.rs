@@ -69,8 +69,13 @@ pub(crate) async fn read(
 ) -> Result<(), Failure> {
     let heads = home.log_head.subscribe();
     let first = heads.borrow().first;
-    if from < first {
-        return Err(Failure::refuse(Code::Gone, format!("the log starts at {first} now")));
+    match upto {
+        None if from < first => return Err(Failure::refuse(Code::Gone, format!("the log starts at {first} now"))),
+        // Where the log begins now says how far it has come: beyond its end a reader finds nothing, gone or not.
+        Some(end) if from < first && from <= end => {
+            return Err(Failure::refuse(Code::Gone, "the log starts later now"));
+        }
+        _ => {}
     }
     let wanted = from..=upto.unwrap_or(u64::MAX);
     send_entries(home, key(b"l/", &[home.id.as_bytes()]), wanted, heads, follow, answers).await
@@ -131,6 +136,7 @@ pub(crate) async fn acknowledge(home: &Home, who: &CapabilityKey, upto: u64) -> 
         // The owner reads its own log at will and holds nothing back.
         let Some(grant) = grants.get(who) else { return Ok(Response::Done) };
         let mut grant = *grant;
+        let upto = upto.min(grant.rights.log_upto.unwrap_or(u64::MAX));
         grant.acknowledged = grant.acknowledged.max(upto);
         grant
     };
