@@ -218,6 +218,24 @@ fn the_hub_compares_its_head_with_the_relays() {
 }
 
 #[test]
+fn a_farewell_ends_when_the_relay_loses_the_entry_that_removed_its_phone() {
+    let mut world = World::new("lost farewell");
+    let phones = [world.pair("Ann"), world.pair("Ben")];
+    let keys = phones.map(|phone| {
+        let env = Env::new(world.now, &world.random);
+        world.hub.remove(phone.home.device(), None, Batch::new(), env).unwrap().capability
+    });
+    let [ann, ben] = keys.map(|key| world.hub.farewell(&key, world.now).unwrap());
+    assert!(ann < ben);
+    // The relay lost the second removal, and then everything.
+    for (relay_head, expected) in [(ann, [Some(ann), None]), (0, [None, None])] {
+        world.hub.renew(relay_head, Env::new(world.now, &world.random)).unwrap();
+        assert_eq!(keys.map(|key| world.hub.farewell(&key, world.now)), expected);
+        assert_eq!(world.hub.revocations(), keys, "both still have to go at the relay");
+    }
+}
+
+#[test]
 fn the_relay_can_not_renew_a_home() {
     let mut world = World::new("fake renewal");
     let mut ann = world.pair("Ann");

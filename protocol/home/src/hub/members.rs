@@ -76,7 +76,8 @@ impl HubHome {
 
     /// Makes the group anew, because this hub's state is an old copy, or the log was lost, or the suite changes: generation
     /// plus one, a fresh group with the hub alone, a log that goes on after `relay_head`. Phones see it and ask to be let in
-    /// again under the identity they are pinned with; until then they are members that read nothing.
+    /// again under the identity they are pinned with; until then they are members that read nothing. A removed phone whose
+    /// removal the relay lost has no [`Self::farewell`] any more: its key is to be revoked.
     ///
     /// # Errors
     /// [`HomeError`].
@@ -85,6 +86,8 @@ impl HubHome {
         state.generation += 1;
         let members = std::mem::take(&mut state.members);
         state.absent.extend(members);
+        // The numbers that the relay lost are given anew: a farewell up to one of them would open what is said from now on.
+        state.farewells.retain(|one| one.last <= relay_head);
         state.sent = relay_head;
         state.head = LogPosition::start(&state.home, state.generation, relay_head);
         state.last_commit = env.now;
