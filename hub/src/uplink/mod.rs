@@ -19,10 +19,12 @@ pub mod pairing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::HeadCheck;
+use privet_home::{Env, HeadCheck, HubHome};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::Store;
-use privet_relay_client::{Backoff, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect};
+use privet_relay_client::{
+    Backoff, CapabilityKey, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -158,9 +160,7 @@ impl Uplink {
     /// Makes the relay's view of the home the hub's: who may come in, and where the log stands.
     async fn put_right(&self, connection: &Connection) -> Result<(), UplinkError> {
         let head = connection.usage().await?.log_head;
-        let (check, gone, members) =
-            self.home.call(move |home, _| (home.check_head(head), home.revocations(), home.capabilities())).await?;
-        match check {
+        match self.home.call(move |home, _| home.check_head(head)).await? {
             HeadCheck::InStep => {}
             HeadCheck::RelayBehind { from } => tracing::info!(from, "the relay lacks log entries"),
             HeadCheck::RelayLost { relay_head, acknowledged } => {
@@ -172,21 +172,43 @@ impl Uplink {
                 self.renew(relay_head, cause).await?;
             }
         }
-        for key in gone {
+        let over = |home: &mut HubHome, env: Env<'_>| {
+            let over = home.revocations().into_iter().filter(|key| home.farewell(key, env.now).is_none());
+            (over.collect::<Vec<_>>(), home.capabilities())
+        };
+        let (over, members) = self.home.call(over).await?;
+        // In this order, because the relay counts keys: what has no use goes first, and members go before those who left.
+        for key in over {
             self.revoke(connection, key).await?;
         }
         for key in members {
-            connection.grant(key, Rights::PHONE).await?;
+            self.let_in(connection, key).await?;
+        }
+        self.see_off(connection).await
+    }
+
+    /// Gives a member's key its rights at the relay, and takes them again when the phone was removed meanwhile. Where there is no
+    /// room for the key, farewells end for it.
+    async fn let_in(&self, connection: &Connection, key: CapabilityKey) -> Result<(), UplinkError> {
+        while let Err(error) = connection.grant(key, Rights::PHONE).await {
+            let farewell = if error.refusal() == Some(Code::Quota) {
+                self.home.call(|home, _| home.revocations().first().copied()).await?
+            } else {
+                None
+            };
+            let Some(farewell) = farewell else { return Err(error.into()) };
+            self.end_farewell(connection, farewell).await?;
+        }
+        if !self.home.call(move |home, _| home.capabilities().contains(&key)).await? {
+            self.revoke(connection, key).await?;
         }
         Ok(())
     }
 
-    /// Ends the farewells that are over.
+    /// Takes every removed phone the rights that it should not have: all but its farewell's, and all when that is over. Again and
+    /// again, because the one that removed it may not have had a connection that lasted.
     async fn see_off(&self, connection: &Connection) -> Result<(), UplinkError> {
-        let due = |home: &mut privet_home::HubHome, env: privet_home::Env<'_>| {
-            home.revocations().into_iter().filter(|key| home.farewell(key, env.now).is_none()).collect::<Vec<_>>()
-        };
-        for key in self.home.call(due).await? {
+        for key in self.home.call(|home, _| home.revocations()).await? {
             self.revoke(connection, key).await?;
         }
         Ok(())
@@ -208,16 +230,21 @@ impl Uplink {
     }
 
     /// Takes a removed phone's key its rights at the relay; for some days all but reading the log up to the entry that
-    /// removed it, so that a phone that was away finds it.
-    pub(crate) async fn revoke(
-        &self,
-        connection: &Connection,
-        key: privet_relay_client::CapabilityKey,
-    ) -> Result<(), UplinkError> {
+    /// removed it, so that a phone that was away finds it. A relay that has no room for that gives it none.
+    pub(crate) async fn revoke(&self, connection: &Connection, key: CapabilityKey) -> Result<(), UplinkError> {
         if let Some(upto) = self.home.call(move |home, env| home.farewell(&key, env.now)).await? {
-            connection.grant(key, Rights::farewell(upto)).await?;
-            return Ok(());
+            match connection.grant(key, Rights::farewell(upto)).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.refusal() == Some(Code::Quota) => {
+                    tracing::warn!(why = %error, "a removed phone may not find out that it was");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
+        self.end_farewell(connection, key).await
+    }
+
+    async fn end_farewell(&self, connection: &Connection, key: CapabilityKey) -> Result<(), UplinkError> {
         match connection.revoke(key).await {
             Ok(()) => {}
             // It never had any.
@@ -228,3 +255,6 @@ impl Uplink {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

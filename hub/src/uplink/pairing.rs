@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use privet_home::{AdmitError, HomeError, HubMessage, Invitation, RelayAddress, Rendezvous};
 use privet_protocol::id::{DeviceId, PairingId};
-use privet_relay_client::{ClientKey, Code, Connection, LogItem, Rights, Side};
+use privet_relay_client::{ClientKey, Code, Connection, LogItem, Side};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -247,7 +247,7 @@ async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous)
         let (device, name) = (admitted.member.device, admitted.member.name.clone());
         let number = uplink.home.call(move |home, _| home.safety_number(device)).await?;
         let first = pairings.with(pairing, |open| open.joined.replace(device).is_none()).unwrap_or(true);
-        connection.grant(admitted.capability, Rights::PHONE).await?;
+        uplink.let_in(connection, admitted.capability).await?;
         log_is_out(uplink).await?;
         connection.post(rendezvous.mailbox, Side::Phone, admitted.answer).await?;
         if first {

@@ -1,0 +1,167 @@
+//! What must hold when a connection ends, or a phone is removed, between two steps. A real relay; no camera.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use privet_home::{Offer, PhoneHome, RelayAddress};
+use privet_protocol::id::DeviceId;
+use privet_protocol::storage::{Batch, MemoryStore};
+use privet_relay_client::Trust;
+use privet_store::Blobs;
+
+use super::*;
+use crate::time::wall;
+
+/// Long enough for a loaded machine; never waited for when all is well.
+const PATIENCE: Duration = Duration::from_secs(30);
+const TTL: Duration = Duration::from_secs(600);
+
+struct World {
+    folder: tempfile::TempDir,
+    relay: privet_relay::Server,
+    uplink: Uplink,
+}
+
+impl World {
+    async fn new(keys: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = privet_relay::Config::default();
+        config.listen = ([127, 0, 0, 1], 0).into();
+        config.data = folder.path().join("relay");
+        config.limits.free_bytes = 0;
+        config.limits.keys = keys;
+        let relay = privet_relay::Server::start(config).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let home = HubHome::create(store.clone(), "Hub", Env::new(wall(), &SystemRandom)).unwrap();
+        let uplink = Uplink {
+            target: RelayTarget {
+                host: "127.0.0.1".into(),
+                port: relay.address().port(),
+                trust: Trust::Pin(relay.pin()),
+            },
+            invite: None,
+            home: HomeHandle::spawn(home).unwrap(),
+            outbox: Outbox::open(store.clone(), Blobs::open(folder.path().join("blobs"), 0).unwrap()).unwrap(),
+            store,
+            recorders: Recorders::default(),
+            pairings: Pairings::default(),
+            board: Board::new(),
+            heartbeat: Duration::from_secs(60),
+        };
+        Self { folder, relay, uplink }
+    }
+
+    async fn connect(&self) -> Connection {
+        let (home, seed) = self.uplink.home.call(|home, _| (home.home_id(), home.capability())).await.unwrap();
+        let key = ClientKey::from_seed(&seed).unwrap();
+        connect(&self.uplink.target, Principal::Founder { home, invite: None }, &key, PATIENCE).await.unwrap()
+    }
+
+    fn address(&self) -> RelayAddress {
+        RelayAddress { host: "127.0.0.1".into(), port: self.relay.address().port(), pin: Some(self.relay.pin()) }
+    }
+
+    /// A member of the home, of which the relay does not know yet.
+    async fn member(&self) -> PhoneHome {
+        let address = self.address();
+        let invite = move |home: &mut HubHome, env: Env<'_>| home.invite(&address, TTL, env).unwrap();
+        let invitation = self.uplink.home.call(invite).await.unwrap();
+        let offer = Offer::parse(&invitation.qr_text, wall()).unwrap();
+        let (mut attempt, request) =
+            PhoneHome::begin(&offer, "Phone", Arc::new(MemoryStore::new()), Env::new(wall(), &SystemRandom)).unwrap();
+        let admit = move |home: &mut HubHome, env: Env<'_>| home.admit(invitation.pairing, &request, &[], env).unwrap();
+        let admitted = self.uplink.home.call(admit).await.unwrap();
+        attempt.complete(&admitted.answer, Env::new(wall(), &SystemRandom)).unwrap()
+    }
+
+    /// Removes a phone, without a word to the relay.
+    async fn remove(&self, device: DeviceId) {
+        let remove = move |home: &mut HubHome, env: Env<'_>| home.remove(device, None, Batch::new(), env).unwrap();
+        self.uplink.home.call(remove).await.unwrap();
+    }
+
+    /// What the relay lets this phone do.
+    async fn rights(&self, phone: &PhoneHome) -> Seen {
+        let principal = Principal::Member { home: phone.home_id() };
+        let connection = match connect(&self.uplink.target, principal, &client(phone), PATIENCE).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                assert_eq!(error.refusal(), Some(Code::Denied));
+                return Seen::Nothing;
+            }
+        };
+        match connection.usage().await {
+            Ok(_) => Seen::Everything,
+            Err(error) => {
+                assert_eq!(error.refusal(), Some(Code::Denied));
+                Seen::Farewell
+            }
+        }
+    }
+
+    async fn revocations(&self) -> usize {
+        self.uplink.home.call(|home, _| home.revocations().len()).await.unwrap()
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Everything,
+    Farewell,
+    Nothing,
+}
+
+fn client(phone: &PhoneHome) -> ClientKey {
+    ClientKey::from_seed(&phone.capability()).unwrap()
+}
+
+#[tokio::test]
+async fn a_phone_removed_while_the_hub_connects_keeps_its_farewell_only() {
+    let world = World::new(64).await;
+    let (one, two) = (world.member().await, world.member().await);
+    let connection = world.connect().await;
+    world.uplink.put_right(&connection).await.unwrap();
+    assert_eq!(world.rights(&one).await, Seen::Everything);
+    // Whoever removed it had no connection yet.
+    world.remove(one.device()).await;
+    world.uplink.see_off(&connection).await.unwrap();
+    assert_eq!(world.rights(&one).await, Seen::Farewell);
+
+    // Removed between being let in and the grant.
+    world.remove(two.device()).await;
+    world.uplink.let_in(&connection, client(&two).public()).await.unwrap();
+    assert_eq!(world.rights(&two).await, Seen::Farewell);
+    world.uplink.see_off(&connection).await.unwrap();
+    assert_eq!((world.rights(&one).await, world.revocations().await), (Seen::Farewell, 2), "again changes nothing");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn where_keys_are_few_members_go_before_those_who_left() {
+    let world = World::new(2).await;
+    let [one, two, three] = [world.member().await, world.member().await, world.member().await];
+    world.remove(one.device()).await;
+    let connection = world.connect().await;
+    world.uplink.put_right(&connection).await.unwrap();
+    for (phone, rights) in [(&one, Seen::Nothing), (&two, Seen::Everything), (&three, Seen::Everything)] {
+        assert_eq!(world.rights(phone).await, rights);
+    }
+    assert_eq!(world.revocations().await, 0);
+
+    world.remove(two.device()).await;
+    world.uplink.see_off(&connection).await.unwrap();
+    assert_eq!(world.rights(&two).await, Seen::Farewell);
+    let four = world.member().await;
+    world.uplink.let_in(&connection, client(&four).public()).await.unwrap();
+    assert_eq!((world.rights(&four).await, world.rights(&two).await), (Seen::Everything, Seen::Nothing));
+    // What can't be made room for is an error, as ever.
+    let five = world.member().await;
+    let refused = world.uplink.let_in(&connection, client(&five).public()).await.unwrap_err();
+    assert!(matches!(refused, UplinkError::Relay(error) if error.refusal() == Some(Code::Quota)));
+    world.end().await;
+}
+
+impl World {
+    async fn end(self) {
+        self.relay.shutdown().await;
+        drop(self.folder);
+    }
+}
