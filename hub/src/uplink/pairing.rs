@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use privet_home::{AdmitError, HomeError, HubMessage, Invitation, RelayAddress, Rendezvous};
+use privet_home::{AdmitError, Env, HomeError, HubHome, HubMessage, Invitation, RelayAddress, Rendezvous};
 use privet_protocol::id::{DeviceId, PairingId};
 use privet_relay_client::{ClientKey, Code, Connection, LogItem, Side};
 use tokio::sync::{Notify, mpsc};
@@ -65,7 +65,7 @@ struct Inner {
 struct Open {
     rendezvous: Rendezvous,
     listener: Option<mpsc::UnboundedSender<PairingEvent>>,
-    /// Mailbox messages up to this one were tried.
+    /// Mailbox messages up to this one were admitted or refused.
     tried: u64,
     joined: Option<DeviceId>,
     arrived: bool,
@@ -201,7 +201,7 @@ async fn serve_one(uplink: Uplink, connection: Connection, rendezvous: Rendezvou
 }
 
 /// Waits for a phone, lets it in, and waits until it has arrived.
-async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous) -> Result<(), UplinkError> {
+pub(super) async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous) -> Result<(), UplinkError> {
     let pairings = &uplink.pairings;
     let pairing = rendezvous.pairing;
     let key = ClientKey::from_seed(&rendezvous.mailbox_key)?.public();
@@ -216,17 +216,22 @@ async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous)
     while let Some(item) = requests.next().await? {
         let LogItem::Entry { seq, bytes } = item else { continue };
         let admitted_before = pairings.with(pairing, |open| open.joined.is_some()).unwrap_or(false);
-        let tried = pairings.with(pairing, |open| {
-            let newest = open.tried.max(seq);
-            std::mem::replace(&mut open.tried, newest)
-        });
-        let tried = tried.unwrap_or(0);
-        if seq <= tried && !admitted_before {
+        if !admitted_before && pairings.with(pairing, |open| seq <= open.tried).unwrap_or(false) {
             continue;
         }
         let snapshot = snapshot(uplink);
-        let admitted = uplink.home.call(move |home, env| home.admit(pairing, &bytes, &snapshot, env)).await?;
-        let admitted = match admitted {
+        let admit = move |home: &mut HubHome, env: Env<'_>| {
+            let admitted = home.admit(pairing, &bytes, &snapshot, env)?;
+            let number = home.safety_number(admitted.member.device);
+            Ok::<_, AdmitError>((admitted, number))
+        };
+        let admitted = uplink.home.call(admit).await?;
+        // Not before: a connection that ended meanwhile must ask again, or a member would never be answered. Nor when the store
+        // failed, which may have kept it.
+        if !matches!(admitted, Err(AdmitError::Home(_))) {
+            let _ = pairings.with(pairing, |open| open.tried = open.tried.max(seq));
+        }
+        let (admitted, number) = match admitted {
             Ok(admitted) => admitted,
             Err(AdmitError::Home(error)) => return Err(error.into()),
             Err(error) => {
@@ -244,17 +249,17 @@ async fn meet(uplink: &Uplink, connection: &Connection, rendezvous: &Rendezvous)
                 continue;
             }
         };
-        let (device, name) = (admitted.member.device, admitted.member.name.clone());
-        let number = uplink.home.call(move |home, _| home.safety_number(device)).await?;
-        let first = pairings.with(pairing, |open| open.joined.replace(device).is_none()).unwrap_or(true);
+        let (device, name) = (admitted.member.device, admitted.member.name);
+        let _ = pairings.with(pairing, |open| {
+            if open.joined.replace(device).is_none() {
+                tracing::info!(%device, "a phone was let in");
+                let safety_number = number.map(|n| n.to_string());
+                open.tell(PairingEvent::Joined { device, name, safety_number });
+            }
+        });
         uplink.let_in(connection, admitted.capability).await?;
         log_is_out(uplink).await?;
         connection.post(rendezvous.mailbox, Side::Phone, admitted.answer).await?;
-        if first {
-            tracing::info!(%device, "a phone was let in");
-            let safety_number = number.map(|n| n.to_string());
-            let _ = pairings.with(pairing, |open| open.tell(PairingEvent::Joined { device, name, safety_number }));
-        }
         arrived(pairings, pairing).await;
         return Ok(());
     }

@@ -1,12 +1,15 @@
 //! What must hold when a connection ends, or a phone is removed, between two steps. A real relay; no camera.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::{Mutex, PoisonError, mpsc};
+
 use privet_home::{Offer, PhoneHome, RelayAddress};
 use privet_protocol::id::DeviceId;
-use privet_protocol::storage::{Batch, MemoryStore};
-use privet_relay_client::Trust;
+use privet_protocol::storage::{Batch, Entry, MemoryStore, StoreError};
+use privet_relay_client::{LogItem, Side, Trust};
 use privet_store::Blobs;
 
+use super::pairing::PairingEvent;
 use super::*;
 use crate::time::wall;
 
@@ -14,9 +17,50 @@ use crate::time::wall;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(600);
 
+async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// A store whose next commit can be held back: so a test knows that a verb is under way.
+#[derive(Default)]
+struct Gate {
+    store: MemoryStore,
+    hold: Mutex<Option<(tokio::sync::oneshot::Sender<()>, mpsc::Receiver<()>)>>,
+}
+
+impl Gate {
+    /// Holds the next commit. Gives its beginning, and what lets it go on.
+    fn hold(&self) -> (tokio::sync::oneshot::Receiver<()>, mpsc::Sender<()>) {
+        let (begun, beginning) = tokio::sync::oneshot::channel();
+        let (release, released) = mpsc::channel();
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some((begun, released));
+        (beginning, release)
+    }
+}
+
+impl Store for Gate {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.scan(prefix, from, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let held = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((begun, released)) = held {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+        }
+        self.store.commit(batch)
+    }
+}
+
 struct World {
     folder: tempfile::TempDir,
     relay: privet_relay::Server,
+    gate: Arc<Gate>,
     uplink: Uplink,
 }
 
@@ -29,7 +73,8 @@ impl World {
         config.limits.free_bytes = 0;
         config.limits.keys = keys;
         let relay = privet_relay::Server::start(config).await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let gate = Arc::new(Gate::default());
+        let store: Arc<dyn Store> = gate.clone();
         let home = HubHome::create(store.clone(), "Hub", Env::new(wall(), &SystemRandom)).unwrap();
         let uplink = Uplink {
             target: RelayTarget {
@@ -46,7 +91,7 @@ impl World {
             board: Board::new(),
             heartbeat: Duration::from_secs(60),
         };
-        Self { folder, relay, uplink }
+        Self { folder, relay, gate, uplink }
     }
 
     async fn connect(&self) -> Connection {
@@ -156,6 +201,51 @@ async fn where_keys_are_few_members_go_before_those_who_left() {
     let five = world.member().await;
     let refused = world.uplink.let_in(&connection, client(&five).public()).await.unwrap_err();
     assert!(matches!(refused, UplinkError::Relay(error) if error.refusal() == Some(Code::Quota)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_a_phone_is_let_in_leaves_no_member_without_an_answer() {
+    let world = World::new(64).await;
+    let pairings = &world.uplink.pairings;
+    let (invitation, mut events) = pairings.open(&world.uplink.home, world.address(), TTL).await.unwrap().unwrap();
+    let connection = world.connect().await;
+    let meet = || {
+        let (uplink, connection, rendezvous) = (world.uplink.clone(), connection.clone(), (&invitation).into());
+        tokio::spawn(async move { pairing::meet(&uplink, &connection, &rendezvous).await })
+    };
+    let first = meet();
+    assert_eq!(within("the mailbox", events.recv()).await, Some(PairingEvent::Ready));
+
+    let offer = Offer::parse(&invitation.qr_text, wall()).unwrap();
+    let (mut attempt, request) =
+        PhoneHome::begin(&offer, "Phone", Arc::new(MemoryStore::new()), Env::new(wall(), &SystemRandom)).unwrap();
+    let (mailbox, key) = (offer.mailbox(), ClientKey::from_seed(&offer.mailbox_key()).unwrap());
+    let phone = connect(&world.uplink.target, Principal::Mailbox { mailbox }, &key, PATIENCE).await.unwrap();
+    let (admitting, release) = world.gate.hold();
+    phone.post(mailbox, Side::Hub, request).await.unwrap();
+    within("the phone to be let in", admitting).await.unwrap();
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    release.send(()).unwrap();
+
+    let log = tokio::spawn(log::send(world.uplink.clone(), connection.clone()));
+    let second = meet();
+    assert_eq!(within("the mailbox", events.recv()).await, Some(PairingEvent::Ready));
+    let Some(PairingEvent::Joined { device, .. }) = within("the word of it", events.recv()).await else {
+        panic!("the phone was not let in");
+    };
+    let mut answers = phone.collect(mailbox, Side::Phone, 1).await.unwrap();
+    let answer = loop {
+        if let Some(LogItem::Entry { bytes, .. }) = within("the answer", answers.next()).await.unwrap() {
+            break bytes;
+        }
+    };
+    let phone = attempt.complete(&answer, Env::new(wall(), &SystemRandom)).unwrap();
+    assert_eq!((phone.device(), world.rights(&phone).await), (device, Seen::Everything));
+    pairings.arrived(device);
+    within("the end", second).await.unwrap().unwrap();
+    log.abort();
     world.end().await;
 }
 
