@@ -282,7 +282,7 @@ impl View {
         &self,
         device: privet_protocol::id::DeviceId,
     ) -> Result<Option<bool>, crate::uplink::UplinkError> {
-        let Some(key) = inbox::remove(&self.uplink, device, None).await? else { return Ok(None) };
+        let Some(key) = inbox::remove(&self.uplink, device).await? else { return Ok(None) };
         let connection = self.connection.borrow().clone();
         let Some(connection) = connection else { return Ok(Some(false)) };
         // Without a connection, or when this one breaks, the next one begins with it.

@@ -9,6 +9,7 @@ use privet_relay_client::{Code, Connection, LogItem};
 
 use super::{Uplink, UplinkError, pairing};
 use crate::recorder::Input;
+use crate::recorder::task::Recorders;
 use crate::status::Alarm;
 
 /// The next inbox message to take.
@@ -41,13 +42,24 @@ pub(super) async fn follow(uplink: Uplink, connection: Connection) -> Result<(),
     }
 }
 
-async fn take(uplink: &Uplink, connection: &Connection, seq: u64, bytes: Vec<u8>) -> Result<(), UplinkError> {
+pub(super) async fn take(
+    uplink: &Uplink,
+    connection: &Connection,
+    seq: u64,
+    bytes: Vec<u8>,
+) -> Result<(), UplinkError> {
+    let recorders = uplink.recorders.clone();
     let received = uplink
         .home
         .call(move |home, env| {
             let mut extra = Batch::new();
             extra.put(NEXT, (seq + 1).to_be_bytes());
-            home.receive(&bytes, extra, env)
+            let received = home.receive(&bytes, extra, env);
+            if let Ok(FromPhone { removed: Some(removed), .. }) = &received {
+                // Here, because the message is not read again: this connection may end before the verb's answer is looked at.
+                rekey(&recorders, removed.device);
+            }
+            received
         })
         .await?;
     match received {
@@ -89,10 +101,10 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
                 recorder.send(Input::Unwatch { viewer });
             }
         }
-        Some(PhoneMessage::RemoveDevice { device }) => match remove(uplink, device, Some(viewer)).await {
-            Ok(Some(key)) => uplink.revoke(connection, key).await?,
-            Ok(None) => tracing::info!(%device, "a device to be removed is not a member"),
-            Err(error) => return Err(error),
+        // Done already; if this connection ends first, the next one takes the key its rights.
+        Some(PhoneMessage::RemoveDevice { device }) => match from.removed {
+            Some(removed) => uplink.revoke(connection, removed.capability).await?,
+            None => tracing::info!(%device, "a device to be removed is not a member"),
         },
         Some(PhoneMessage::Paired) => {
             tracing::info!(device = %viewer, "a phone is in");
@@ -109,19 +121,32 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
 pub(crate) async fn remove(
     uplink: &Uplink,
     device: DeviceId,
-    by: Option<DeviceId>,
 ) -> Result<Option<privet_relay_client::CapabilityKey>, UplinkError> {
-    let removed = uplink.home.call(move |home, env| home.remove(device, by, Batch::new(), env)).await?;
-    let removed = match removed {
-        Ok(removed) => removed,
-        Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    for (_, recorder) in uplink.recorders.all() {
-        recorder.send(Input::Rekey { removed: Some(device) });
+    let recorders = uplink.recorders.clone();
+    let removed = uplink
+        .home
+        .call(move |home, env| {
+            let removed = home.remove(device, None, Batch::new(), env);
+            if removed.is_ok() {
+                // Here, because whoever asked may be gone before the answer.
+                rekey(&recorders, device);
+            }
+            removed
+        })
+        .await?;
+    match removed {
+        Ok(removed) => Ok(Some(removed.capability)),
+        Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    tracing::info!(%device, "a phone was removed; all streams have new keys");
-    Ok(Some(removed.capability))
+}
+
+/// Moves all streams to keys that a removed phone does not get.
+fn rekey(recorders: &Recorders, removed: DeviceId) {
+    for (_, recorder) in recorders.all() {
+        recorder.send(Input::Rekey { removed: Some(removed) });
+    }
+    tracing::info!(device = %removed, "a phone was removed; all streams get new keys");
 }
 
 fn next_number(store: &dyn Store) -> Result<u64, UplinkError> {

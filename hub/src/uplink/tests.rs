@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
-use privet_home::{Offer, PhoneHome, RelayAddress};
+use privet_home::{Offer, PhoneHome, PhoneMessage, RelayAddress};
 use privet_protocol::id::DeviceId;
 use privet_protocol::storage::{Batch, Entry, MemoryStore, StoreError};
 use privet_relay_client::{LogItem, Side, Trust};
@@ -11,6 +11,7 @@ use privet_store::Blobs;
 
 use super::pairing::PairingEvent;
 use super::*;
+use crate::recorder::task::RecorderHandle;
 use crate::time::wall;
 
 /// Long enough for a loaded machine; never waited for when all is well.
@@ -246,6 +247,27 @@ async fn a_connection_lost_while_a_phone_is_let_in_leaves_no_member_without_an_a
     pairings.arrived(device);
     within("the end", second).await.unwrap().unwrap();
     log.abort();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn streams_get_new_keys_even_when_the_connection_that_brought_a_removal_is_lost() {
+    let world = World::new(64).await;
+    let (lost, mut phone) = (world.member().await, world.member().await);
+    let (recorder, mut inputs) = RecorderHandle::channel();
+    world.uplink.recorders.add(privet_protocol::id::CameraId::generate(&SystemRandom), recorder);
+    let connection = world.connect().await;
+    let message = PhoneMessage::RemoveDevice { device: lost.device() };
+    let message = phone.send(&message, Batch::new(), Env::new(wall(), &SystemRandom)).unwrap().bytes;
+    let (removing, release) = world.gate.hold();
+    let uplink = world.uplink.clone();
+    let taking = tokio::spawn(async move { inbox::take(&uplink, &connection, 1, message).await });
+    within("the removal", removing).await.unwrap();
+    taking.abort();
+    assert!(taking.await.unwrap_err().is_cancelled());
+    release.send(()).unwrap();
+    let told = within("the new keys", inputs.recv()).await;
+    assert!(matches!(told, Some(Input::Rekey { removed: Some(device) }) if device == lost.device()));
     world.end().await;
 }
 
