@@ -80,13 +80,19 @@ async fn follow_log(
                 }
             }
             Ok(Some(LogItem::CaughtUp { head })) => {
-                follower.caught_up(head).await?;
+                let whole = follower.caught_up(head).await?;
                 let made = core.with_home(|home| Ok(home.hub_time())).await?;
-                let mut silence = silence.lock().await;
-                if let Some(alert) = silence.all_read(made, clock::now()) {
-                    core.alert(alert);
+                {
+                    let mut silence = silence.lock().await;
+                    if let Some(alert) = silence.all_read(made, clock::now()) {
+                        core.alert(alert);
+                    }
+                    core.signs(silence.signs, true);
                 }
-                core.signs(silence.signs, true);
+                // Last: a command that lives until it has all has to see what was noticed on the way.
+                if whole {
+                    core.caught_up();
+                }
             }
             Ok(None) => return Err(SyncError::Link("the relay ended the log".into())),
             Err(error) if error.refusal() == Some(Code::Gone) && !gone => {
@@ -170,7 +176,8 @@ impl Follower<'_> {
         ask_again(self.core).await
     }
 
-    async fn caught_up(&mut self, head: u64) -> Outcome<()> {
+    /// The relay has nothing after `head`; whether this phone so has all that there is for it.
+    async fn caught_up(&mut self, head: u64) -> Outcome<bool> {
         self.core.relay_head(head);
         let (position, rejoining) = self.core.with_home(|home| Ok((home.position().seq, home.is_rejoining()))).await?;
         if head < position {
@@ -179,10 +186,7 @@ impl Follower<'_> {
             self.core.alert(TrustAlert::Missing { expected: position + 1 });
         }
         self.acknowledge().await?;
-        if !rejoining {
-            self.core.caught_up();
-        }
-        Ok(())
+        Ok(!rejoining)
     }
 
     async fn acknowledge(&mut self) -> Outcome<()> {
