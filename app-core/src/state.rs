@@ -317,9 +317,11 @@ impl Core {
         }
     }
 
-    /// What is known of the hub's signs of life changed; `keep` for what the next process has to know.
+    /// What is known of the hub's signs of life changed; `keep` for what the next process has to know. What was told is kept
+    /// in any case, also that it is over: a next process that takes a silence for told would be silent about a new one.
     pub(crate) fn signs(self: &Arc<Self>, signs: Signs, keep: bool) {
-        if std::mem::replace(&mut lock(&self.notes).signs, signs) != signs && keep {
+        let before = std::mem::replace(&mut lock(&self.notes).signs, signs);
+        if before != signs && (keep || before.told != signs.told) {
             self.keep_notes();
         }
     }

@@ -281,3 +281,48 @@ async fn keep_house(core: &Arc<Core>, silence: &Mutex<Silence>, started: Instant
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use privet_protocol::storage::MemoryStore;
+    use privet_protocol::time::Timestamp;
+
+    use super::*;
+    use crate::cache::Cache;
+    use crate::notes::Notes;
+    use crate::types::Config;
+
+    #[tokio::test]
+    async fn that_a_silence_is_over_is_known_to_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            storage_dir: folder.path().to_string_lossy().into_owned(),
+            device_name: "phone".into(),
+            cache_limit_mib: 1,
+            app_version: "test".into(),
+        };
+        let store = Arc::new(MemoryStore::new());
+        let core = Arc::new(Core::new(config, store.clone(), Cache::open(folder.path(), 1 << 20).unwrap()).unwrap());
+        let kept = async || {
+            core.tasks.close();
+            core.tasks.wait().await;
+            Notes::load(&*store).unwrap().signs
+        };
+        let (long, now) = (Duration::from_secs(1000), Timestamp(1_000_000));
+
+        let mut silence = Silence::new(core.notes().signs, None, now);
+        assert!(silence.check(long, now, now).is_some());
+        core.signs(silence.signs, false);
+        let told = kept().await;
+        assert!(told.told.is_some());
+        // It comes back, reads what there is and closes.
+        let mut silence = Silence::new(told, None, now);
+        assert_eq!(silence.all_read(Timestamp(0), now), None);
+        silence.heard(Duration::ZERO, now, now);
+        core.signs(silence.signs, false);
+        // The relay withholds, this time for good.
+        let mut silence = Silence::new(kept().await, None, now);
+        assert!(silence.check(long, now, now).is_some());
+    }
+}

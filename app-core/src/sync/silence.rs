@@ -31,11 +31,11 @@ pub(crate) struct Signs {
     /// When the newest entry came at the earliest.
     came: Option<Timestamp>,
     /// What was told and is not over.
-    told: Option<Told>,
+    pub(crate) told: Option<Told>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Told {
+pub(crate) enum Told {
     Silent,
     /// And by how much the hub's clock is behind.
     Clocks(Duration),
