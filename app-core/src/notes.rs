@@ -44,14 +44,22 @@ impl Notes {
         batch
     }
 
-    /// Adds an alert; false when it is the same as the last one. What has a beginning and an end ([`Signs`]) is told at each
-    /// beginning.
+    /// Adds an alert; false when it is known: the same as the last one, or a gap before the same clip. What has a beginning and
+    /// an end ([`Signs`]) is told at each beginning.
+    ///
+    /// What a relay can bring about as often as it likes takes no more room for that: it would push out what it must not, a proof
+    /// of a lie. Of silences and of clocks that differ only the newest of each is remembered.
     pub(crate) fn add(&mut self, at_ms: i64, alert: TrustAlert) -> bool {
-        let begins = matches!(alert, TrustAlert::Withheld { .. } | TrustAlert::ClocksDiffer { .. });
-        if !begins && self.alerts.last().is_some_and(|(_, last)| *last == alert) {
-            return false;
+        use TrustAlert::{ClipMissing, ClocksDiffer, Withheld};
+        match &alert {
+            Withheld { .. } => self.alerts.retain(|(_, known)| !matches!(known, Withheld { .. })),
+            ClocksDiffer { .. } => self.alerts.retain(|(_, known)| !matches!(known, ClocksDiffer { .. })),
+            // Found anew whenever the clip is opened.
+            ClipMissing { .. } if self.alerts.iter().any(|(_, known)| *known == alert) => return false,
+            _ if self.alerts.last().is_some_and(|(_, last)| *last == alert) => return false,
+            _ => {}
         }
-        if self.alerts.len() == ALERTS {
+        if self.alerts.len() >= ALERTS {
             self.alerts.remove(0);
         }
         self.alerts.push((at_ms, alert));
@@ -78,5 +86,23 @@ mod tests {
         let again = Notes::load(&store).unwrap();
         assert_eq!(again.alerts.len(), ALERTS);
         assert_eq!(again.alerts.last(), Some(&(1, TrustAlert::Replayed { seq: 99 })));
+    }
+
+    #[test]
+    fn what_comes_again_and_again_pushes_nothing_out() {
+        let mut notes = Notes::default();
+        let forged = (0, TrustAlert::Forged { seq: 1, why: "signature".into() });
+        assert!(notes.add(0, forged.1.clone()));
+        let missing = |clip: &str| TrustAlert::ClipMissing { clip: clip.into(), camera: "garden".into() };
+        assert!(notes.add(0, missing("a")) && notes.add(0, missing("b")));
+        for at in 1..200 {
+            // Each beginning is told.
+            assert!(notes.add(at, TrustAlert::Withheld { silent_s: at.unsigned_abs() }));
+            assert!(notes.add(at, TrustAlert::ClocksDiffer { by_s: at.unsigned_abs() }));
+            assert!(!notes.add(at, missing("a")) && !notes.add(at, missing("b")));
+        }
+        let newest = [(199, TrustAlert::Withheld { silent_s: 199 }), (199, TrustAlert::ClocksDiffer { by_s: 199 })];
+        let expected: Vec<_> = [forged, (0, missing("a")), (0, missing("b"))].into_iter().chain(newest).collect();
+        assert_eq!(notes.alerts, expected);
     }
 }

@@ -180,27 +180,37 @@ async fn a_hub_whose_clock_is_behind_is_not_silent_and_that_is_told_once_until_i
     until("the rhythm", async || (phone.status().await.unwrap().position == home.hub.home().head().seq).then_some(()))
         .await;
     phone.shut_down().await.unwrap();
-    // Commands that live for a moment, each with what the hub said since the one before.
-    let alerts = async |behind_s: i64| {
+    // Commands that live for a moment, each with what the hub said since the one before: what they tell, and what is remembered.
+    let command = async |behind_s: i64| {
         home.hub.say_late(&heartbeat, behind_s).await;
         let phone = home.open("phone").await;
         assert!(phone.wait_synced(30_000).await.unwrap());
         // What was noticed was told before.
-        let alerts = phone.status().await.unwrap().alerts;
-        phone.shut_down().await.unwrap();
-        alerts.into_iter().map(|(_, alert)| alert).collect::<Vec<_>>()
-    };
-    assert_eq!(alerts(0).await, []);
-    for (behind_s, told) in [(3600, 1), (3600, 1), (3601, 1), (3600, 1), (0, 1), (3600, 2), (3600, 2), (7200, 2)] {
-        let alerts = alerts(behind_s).await;
-        assert_eq!(alerts.len(), told, "{alerts:?}");
-        for alert in &alerts {
-            assert!(matches!(alert, TrustAlert::ClocksDiffer { by_s: 3590..=3600 }), "{alert:?}");
-            assert!(alert.to_string().contains("clock is behind"), "{alert}");
+        let mut told = Vec::new();
+        while let Some(event) = phone.next_event(0).await.unwrap() {
+            told.extend(if let Event::TrustAlert(alert) = event { Some(alert) } else { None });
         }
+        let remembered: Vec<_> = phone.status().await.unwrap().alerts.into_iter().map(|(_, alert)| alert).collect();
+        phone.shut_down().await.unwrap();
+        (told, remembered)
+    };
+    assert_eq!(command(0).await, (vec![], vec![]));
+    let steps = [(3600, true), (3600, false), (3601, false), (3600, false), (0, false), (3600, true), (3600, false)];
+    for (behind_s, tells) in steps.into_iter().chain([(7200, false)]) {
+        let (told, remembered) = command(behind_s).await;
+        assert_eq!(told.len(), usize::from(tells), "{behind_s} {told:?}");
+        // One is remembered, the newest.
+        assert!(told.is_empty() || told == remembered, "{told:?} {remembered:?}");
+        let [TrustAlert::ClocksDiffer { by_s }] = remembered[..] else { panic!("{remembered:?}") };
+        assert!((3590..=3600).contains(&by_s), "{by_s}");
+        assert!(remembered[0].to_string().contains("clock is behind"), "{remembered:?}");
     }
     // One that stays connected has nothing to add, until the hub really is silent.
     let phone = home.open("phone").await;
     wait_for(&phone, "the silence", |event| matches!(event, Event::TrustAlert(TrustAlert::Withheld { .. }))).await;
-    assert_eq!(phone.status().await.unwrap().alerts.len(), 3);
+    let remembered: Vec<_> = phone.status().await.unwrap().alerts.into_iter().map(|(_, alert)| alert).collect();
+    assert!(
+        matches!(remembered[..], [TrustAlert::ClocksDiffer { by_s: 3590..=3600 }, TrustAlert::Withheld { .. }]),
+        "{remembered:?}"
+    );
 }
