@@ -6,7 +6,8 @@
 //!
 //! How old an entry is, is not only what the hub's clock says: an entry that was not there when the log was last read to its end
 //! came after that, by this phone's own clock. When entries come but are old by the hub's clock, the clocks differ (or the
-//! entries were held back), and that is said instead. Either is said once until it is over; what was said is kept
+//! entries were held back), and that is said instead. Either is said once until it is over, and a difference once more when it
+//! has grown: who holds entries back a little longer each time would otherwise do so without end. What was said is kept
 //! ([`Signs`], with the notes), so that processes that live for a second don't each say it anew.
 
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub(crate) struct Signs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     Silent,
-    /// And by how much the hub's clock is behind.
+    /// And by how much the hub's clock was said to be behind, or is if that is less by now: only so much is its clock's fault.
     Clocks(Duration),
 }
 
@@ -101,7 +102,7 @@ impl Silence {
             return None;
         }
         let behind = match self.signs.told {
-            Some(Told::Clocks(behind)) => behind,
+            Some(Told::Clocks(behind)) => behind.min(now.since(made)),
             _ => Duration::ZERO,
         };
         let sign = self.signs.came.map_or(made, |came| came.max(made)).max(made.after(behind));
@@ -136,8 +137,14 @@ impl Silence {
     }
 
     fn tell_clocks(&mut self, behind: Duration) -> Option<TrustAlert> {
-        let told = self.signs.told.replace(Told::Clocks(behind));
-        (!matches!(told, Some(Told::Clocks(_)))).then_some(TrustAlert::ClocksDiffer { by_s: behind.as_secs() })
+        if let Some(Told::Clocks(told)) = self.signs.told
+            && behind <= told + self.limit()
+        {
+            self.signs.told = Some(Told::Clocks(told.min(behind)));
+            return None;
+        }
+        self.signs.told = Some(Told::Clocks(behind));
+        Some(TrustAlert::ClocksDiffer { by_s: behind.as_secs() })
     }
 
     fn patience(&self) -> Duration {
@@ -252,5 +259,60 @@ mod tests {
             assert_eq!(told.into_iter().flatten().collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
             silence.heard(s(begin + 20), at(begin as i64 + 20), at(begin as i64 + 20));
         }
+    }
+
+    #[test]
+    fn a_delay_that_grows_in_small_steps_is_told_again_and_again() {
+        // Heartbeats of 2 s: 66 s are passed over, and then told in steps of no less.
+        let expected = |told: &[TrustAlert]| {
+            let by: Vec<u64> = told
+                .iter()
+                .map(|alert| match alert {
+                    TrustAlert::ClocksDiffer { by_s } => *by_s,
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert!(by.len() >= 10 && by.windows(2).all(|two| (67..=80).contains(&(two[1] - two[0]))), "{by:?}");
+        };
+        // To processes that live for a second each, every one a second later than the one before.
+        let mut signs = Signs::at_joining(at(0));
+        let mut told = Vec::new();
+        for step in 1..1000 {
+            let now = step * 5;
+            let mut silence = Silence::new(signs, Some(s(2)), at(now));
+            let made = at(now - step);
+            silence.heard(s(0), made, at(now));
+            told.extend(silence.all_read(made, at(now)));
+            signs = silence.signs;
+        }
+        expected(&told);
+        // And to one that stays.
+        let mut silence = Silence::new(Signs::at_joining(at(0)), Some(s(2)), at(0));
+        assert_eq!(silence.all_read(at(0), at(0)), None);
+        let mut told = Vec::new();
+        for step in 1..1000 {
+            let made = at(step as i64);
+            silence.heard(s(step * 2), made, at(step as i64 * 2));
+            told.extend(silence.check(s(step * 2), made, at(step as i64 * 2)));
+        }
+        expected(&told);
+    }
+
+    #[test]
+    fn a_difference_that_got_smaller_hides_no_silence() {
+        let come = |signs, made: i64, now| {
+            let mut silence = Silence::new(signs, Some(s(2)), at(now));
+            (silence.all_read(at(made), at(now)), silence.signs)
+        };
+        let mut silence = Silence::new(Signs::at_joining(at(0)), Some(s(2)), at(5));
+        silence.heard(s(0), at(5 - 2 * HOUR), at(5));
+        assert_eq!(silence.all_read(at(5 - 2 * HOUR), at(5)), clocks(7195));
+        // Its clock is put on by an hour; then nothing comes any more.
+        let mut silence = Silence::new(silence.signs, Some(s(2)), at(10));
+        silence.heard(s(0), at(10 - HOUR), at(10));
+        assert_eq!(silence.all_read(at(10 - HOUR), at(10)), None);
+        let (told, signs) = come(silence.signs, 10 - HOUR, 76);
+        assert_eq!(told, None);
+        assert_eq!(come(signs, 10 - HOUR, 77).0, silent(67));
     }
 }
