@@ -53,17 +53,27 @@ async fn a_removed_phone_is_told_and_wiped_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_was_removed_while_it_was_away_learns_it_from_the_group() {
     let home = Home::start().await;
-    let lost = home.phone("lost").await;
-    let id = lost.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+    let (lost, kept) = (home.phone("lost").await, home.phone("kept").await);
+    let own = async |phone: &Client| phone.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+    let (id, other) = (own(&lost).await, own(&kept).await);
+    until("the news of the other phone", async || {
+        lost.devices().await.unwrap().iter().any(|d| d.id == other).then_some(())
+    })
+    .await;
+    // What it has to say while it is kept out stays in its outbox.
+    home.hub.lock_out().await;
+    lost.network_changed();
+    wait_for(&lost, "the refusal", |e| matches!(e, Event::Link { state: LinkState::Refused, .. })).await;
+    let waiting = lost.status().await.unwrap().outbox;
+    let wish = lost.remove_device(&other);
+    assert!(tokio::time::timeout(std::time::Duration::ZERO, wish).await.is_err());
+    until("its wish in the outbox", async || (lost.status().await.unwrap().outbox > waiting).then_some(())).await;
     lost.shut_down().await.unwrap();
     home.hub.remove(id.parse().unwrap()).await;
     home.hub.clip(1, |_, _| {}).await;
 
-    // It has something to say, which the relay does not take any more, and still hears the last that it may.
+    // So it comes with something to say, which the relay does not take any more, and still hears the last that it may.
     let lost = home.open("lost").await;
-    let camera = lost.cameras().await.unwrap()[0].id.clone();
-    let wish = lost.open_live(&camera, privet_app_core::LiveFormat::Fmp4, 500);
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), wish).await;
     until("the removal", async || lost.status().await.unwrap().removed.then_some(())).await;
     assert_eq!(lost.clips(None, 0, i64::MAX, None, 10).await.unwrap_err(), CoreError::Revoked);
 }
