@@ -1,6 +1,6 @@
 //! What happens without being asked for: low-rate events, told through a bounded queue and to a listener.
 //!
-//! A listener never runs on the library's own worker threads. When nobody takes events, the oldest go first and
+//! A listener never runs on the library's own worker threads, but on one of its own for which [`crate::settle`] waits. When nobody takes events, the oldest go first and
 //! [`Event::Missed`] says how many.
 
 use std::collections::VecDeque;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::error::{CoreError, Result};
+use crate::runtime::InHost;
 use crate::types::{LinkState, Trust};
 
 /// How many events wait for their taker.
@@ -222,7 +223,11 @@ impl Events {
         *lock(&self.listener) = listener.map(|listener| {
             let (tx, mut rx) = mpsc::channel::<Event>(QUEUE);
             // Foreign code may block for as long as it likes: a thread of its own, which ends with the sender.
+            let in_host = InHost::enter();
             std::thread::spawn(move || {
+                // Declared first to be dropped last, also when the listener panics: letting go of the listener calls the host.
+                let _in_host = in_host;
+                let listener = listener;
                 while let Some(event) = rx.blocking_recv() {
                     listener.on_event(event);
                 }

@@ -3,15 +3,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{CoreError, Result};
 
-/// Threads that run tasks. Only they wake a host's futures and call a host's objects.
+/// Threads that run tasks. Only they, and the listeners' threads, wake a host's futures and call a host's objects.
 const WORKERS: usize = 2;
 
 /// The runtime's handle.
@@ -43,12 +43,68 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     run(async move { runtime.spawn_blocking(work).await.unwrap_or_else(|e| Err(ended_early(&e))) }).await
 }
 
-/// Waits until no thread of this library is in the host's code, for at most `within`; whether it came to that.
+/// A thread outside of the runtime that calls a host's object, counted for as long as this lives.
+pub(crate) struct InHost(());
+
+impl InHost {
+    /// To be made before the thread is, so that no moment is missed, and dropped by it when it is done with the host's object.
+    pub(crate) fn enter() -> Self {
+        presence().threads += 1;
+        Self(())
+    }
+}
+
+impl Drop for InHost {
+    fn drop(&mut self) {
+        presence().threads -= 1;
+        LEFT.notify_all();
+    }
+}
+
+/// Who is in the host's code, beside the workers.
+struct Presence {
+    threads: usize,
+    /// Somebody holds the workers: two who did would each wait for those that the other has.
+    settling: bool,
+}
+
+static PRESENCE: Mutex<Presence> = Mutex::new(Presence { threads: 0, settling: false });
+static LEFT: Condvar = Condvar::new();
+
+fn presence() -> MutexGuard<'static, Presence> {
+    PRESENCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to hold the workers.
+struct Settling(());
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        presence().settling = false;
+        LEFT.notify_all();
+    }
+}
+
+/// Waits until no thread of this library is in the host's code, for at most `within`; whether it came to that. These are the
+/// runtime's workers and the threads of listeners, which end when their client is shut down and they have taken what it told.
 ///
 /// To be called when every [`crate::Client`] is shut down and before the host's interpreter goes: Python (before 3.14) kills a
 /// thread that returns to it after its end, and the process with it.
 pub fn settle(within: Duration) -> bool {
     let Ok(runtime) = handle() else { return true };
+    let begin = Instant::now();
+    let left = move || within.saturating_sub(begin.elapsed());
+    // The listeners first: what they call of the library wakes them by way of a worker.
+    let (mut present, _) = LEFT
+        .wait_timeout_while(presence(), left(), |present| present.threads > 0 || present.settling)
+        .unwrap_or_else(PoisonError::into_inner);
+    if present.threads > 0 || present.settling {
+        return false;
+    }
+    present.settling = true;
+    drop(present);
+    let _settling = Settling(());
+
     let here = Arc::new((Mutex::new(0), Condvar::new()));
     let all = |count: &mut usize| *count < WORKERS;
     for _ in 0..WORKERS {
@@ -59,12 +115,12 @@ pub fn settle(within: Duration) -> bool {
             let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
             *count += 1;
             changed.notify_all();
-            drop(changed.wait_timeout_while(count, within, all));
+            drop(changed.wait_timeout_while(count, left(), all));
         });
     }
     let (count, changed) = &*here;
     let count = count.lock().unwrap_or_else(PoisonError::into_inner);
-    let (count, _) = changed.wait_timeout_while(count, within, all).unwrap_or_else(PoisonError::into_inner);
+    let (count, _) = changed.wait_timeout_while(count, left(), all).unwrap_or_else(PoisonError::into_inner);
     *count >= WORKERS
 }
 
@@ -101,4 +157,72 @@ impl<F: Future> Future for Entered<F> {
 
 fn ended_early(error: &tokio::task::JoinError) -> CoreError {
     CoreError::internal(format!("a task ended early: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Barrier, mpsc};
+
+    use super::*;
+    use crate::events::{Event, EventListener, Events};
+
+    /// No wait of a test is longer.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Says when it is called, returns when it may, and says when it goes.
+    struct Slow {
+        called: mpsc::SyncSender<()>,
+        may_return: Mutex<mpsc::Receiver<()>>,
+        gone: Arc<AtomicBool>,
+    }
+
+    impl EventListener for Slow {
+        fn on_event(&self, _: Event) {
+            self.called.send(()).unwrap();
+            let _ = self.may_return.lock().unwrap().recv();
+        }
+    }
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.gone.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_settles_waits_for_a_listener_that_is_slow() {
+        let (called, calls) = mpsc::sync_channel(1);
+        let (release, may_return) = mpsc::channel();
+        let gone = Arc::new(AtomicBool::new(false));
+        let events = Events::new();
+        let slow = Slow { called, may_return: Mutex::new(may_return), gone: gone.clone() };
+        events.set_listener(Some(Arc::new(slow)));
+        events.tell(Event::CamerasChanged);
+        calls.recv_timeout(PATIENCE).unwrap();
+        events.close();
+        assert!(!settle(Duration::from_millis(50)), "it is in the host's code");
+        assert!(!gone.load(Ordering::SeqCst));
+        drop(release);
+        assert!(settle(PATIENCE));
+        // The host's object went with its thread.
+        assert!(gone.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn many_who_settle_at_once_don_t_hold_each_other_up() {
+        const MANY: usize = 8;
+        let begin = Barrier::new(MANY);
+        std::thread::scope(|scope| {
+            for _ in 0..MANY {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        begin.wait();
+                        assert!(settle(PATIENCE));
+                    }
+                });
+            }
+        });
+    }
 }

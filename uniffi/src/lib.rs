@@ -23,8 +23,8 @@ pub fn version() -> String {
     privet_app_core::version().into()
 }
 
-/// Waits until no thread of this library is in the host's code, for at most `within_ms`; whether it came to that. For Python, at its
-/// end: see [`privet_app_core::settle`].
+/// Waits until no thread of this library, listeners' included, is in the host's code, for at most `within_ms`; whether it came to
+/// that. For Python, at its end, when every client is shut down: see [`privet_app_core::settle`].
 #[uniffi::export]
 pub fn settle(within_ms: u32) -> bool {
     privet_app_core::settle(std::time::Duration::from_millis(within_ms.into()))
