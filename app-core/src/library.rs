@@ -58,7 +58,7 @@ impl StreamRecord {
             .ok_or_else(|| damaged("stream", &"its key"))
     }
 
-    /// The first segment that the key opens: what is before it was recorded before this phone joined.
+    /// The first segment that the key opens: what is before it was recorded before this phone joined, or joined again.
     pub(crate) fn first_segment(&self) -> u64 {
         StreamSecret::from_bytes(self.secret.expose()).map_or(0, |secret| secret.index)
     }
@@ -286,7 +286,7 @@ impl Library {
             HubMessage::StreamEnded(ended) => match self.streams.get(&ended.stream) {
                 // A live stream that ended can't be followed any more: its key goes.
                 Some(record) if record.kind == StreamKind::Live => vec![(ended.stream, None)],
-                // A clip of which nothing was recorded, or nothing after this phone joined, is none.
+                // A clip of which nothing was recorded, or nothing after this phone joined (again), is none.
                 Some(record) if ended.segments <= record.first_segment() => vec![(ended.stream, None)],
                 Some(record) => {
                     let mut record = record.clone();

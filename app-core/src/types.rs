@@ -85,8 +85,8 @@ pub struct ClipInfo {
     pub bytes: u64,
     /// Its number of segments, once finished.
     pub segments: Option<u64>,
-    /// The first segment that this phone can open. Not 0 when the clip was being recorded as the phone joined: what is before
-    /// was sealed before, and newcomers are not given its keys. `bytes`, `start_ms` and `duration_ms` are the whole clip's.
+    /// The first segment that this phone can open. Not 0 when the clip was being recorded as the phone joined, or joined again: what
+    /// is before was sealed before, and newcomers are not given its keys. `bytes`, `start_ms` and `duration_ms` are the whole clip's.
     pub first_segment: u64,
     /// Whether it is finished.
     pub finished: bool,
@@ -118,7 +118,8 @@ pub struct VerifyReport {
     pub chain: Vec<String>,
     /// How many segments were checked.
     pub segments: u64,
-    /// For a clip of this home, the first one that was: those before it were recorded before this phone joined.
+    /// For a clip of this home, the first one that was: those before it were recorded before this phone joined, or
+    /// joined again.
     pub first_segment: u64,
     /// How many video frames were checked.
     pub frames_checked: u64,

@@ -1,5 +1,5 @@
-/* Preloaded into a program, this moves the wall clock that it sees by as many nanoseconds as a mapped file says, a signed 64-bit
- * number of this machine. The monotonic clock is left alone. The file is mapped at the start, so that nothing but reading
+/* Preloaded into a program, this moves the wall clock that it sees by what a mapped file says in nanoseconds, a signed 64-bit
+ * number of this machine; only whole seconds of it count. The monotonic clock is left alone. The file is mapped at the start, so that nothing but reading
  * memory is done later: a sandboxed child needs no more rights. */
 #define _GNU_SOURCE
 #include <fcntl.h>

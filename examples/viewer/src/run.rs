@@ -293,7 +293,8 @@ async fn clips(client: &Client, camera: Option<&str>, limit: u32, say: &Say) -> 
             let state = if clip.finished { trust_word(&clip.trust) } else { "recording" };
             let here = if clip.local { "here" } else { "relay" };
             let seconds = clip.duration_ms as f64 / 1000.0;
-            let part = if clip.first_segment > 0 { "  (the part since this phone joined)" } else { "" };
+            let part =
+                if clip.first_segment > 0 { "  (the part since this phone joined, or joined again)" } else { "" };
             format!("{}  {}  {name:<20} {seconds:>6.1} s  {state:<9} {here}{part}", clip.id, utc(clip.start_ms))
         });
     }
@@ -354,9 +355,13 @@ async fn clip(client: &Client, id: &str, out: &Path, with_evidence: bool, say: &
 fn part_note(report: &VerifyReport) -> String {
     match report.first_segment {
         0 => String::new(),
-        1 => "\nthe clip's first segment is not in it: it was recorded before this phone joined".into(),
+        1 => {
+            "\nthe clip's first segment is not in it: it was recorded before this phone joined, or joined again".into()
+        }
         more => {
-            format!("\nthe clip's first {more} segments are not in it: they were recorded before this phone joined")
+            format!(
+                "\nthe clip's first {more} segments are not in it: they were recorded before this phone joined, or joined again"
+            )
         }
     }
 }
@@ -449,7 +454,9 @@ mod tests {
     fn what_is_not_in_a_clip_is_said_in_words() {
         let of = |first_segment| part_note(&VerifyReport { first_segment, ..VerifyReport::default() });
         assert_eq!(of(0), "");
-        assert!(of(1).contains("first segment is not in it") && of(1).contains("before this phone joined"));
+        assert!(
+            of(1).contains("first segment is not in it") && of(1).contains("before this phone joined, or joined again")
+        );
         assert!(of(3).contains("first 3 segments are not in it"));
     }
 }
