@@ -6,15 +6,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Set in the environment of a test that already is in a namespace of its own.
+/// Set in the environment of a test that already is in a namespace of its own: the file by which it says that it ran.
 const INSIDE: &str = "PRIVET_INSIDE_NAMESPACE";
 
 /// Runs the test that asks, by its full name, again in a mount namespace of its own. True there; false here, when all is done.
 ///
 /// # Panics
-/// When it fails there; and where no mount namespace can be made, because then nothing was tested.
+/// When it fails there, or there is no test of that name; and where no mount namespace can be made, because then nothing was tested.
 pub fn inside_namespace(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
+    if let Some(ran) = std::env::var_os(INSIDE) {
+        File::create(ran).unwrap();
         return true;
     }
     // Without root the test is root in a user namespace.
@@ -25,14 +26,18 @@ pub fn inside_namespace(test: &str) -> bool {
         .unwrap_or_else(|| {
             panic!("NOT TESTED: {test} needs root or user namespaces (unshare --mount), and has neither")
         });
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
     let status = Command::new("unshare")
         .args(words)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
+        .env(INSIDE, &ran)
         .status()
         .unwrap();
     assert!(status.success(), "{test} failed in its namespace: {status}");
+    // A test that was renamed here only would be none at all, and that succeeds.
+    assert!(ran.exists(), "NOT TESTED: there is no test named {test}");
     false
 }
 
@@ -87,5 +92,22 @@ impl Drop for Disk {
     fn drop(&mut self) {
         // Programs that still run on it are no hindrance: it goes with the last of them.
         let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "NOT TESTED: there is no test named")]
+    fn a_test_that_does_not_exist_does_not_succeed() {
+        inside_namespace("space::tests::of_another_name");
+    }
+
+    #[test]
+    fn a_test_runs_once_more_inside() {
+        const NAME: &str = "space::tests::a_test_runs_once_more_inside";
+        assert_eq!(inside_namespace(NAME), std::env::var_os(INSIDE).is_some());
     }
 }
