@@ -107,14 +107,18 @@ fn a_full_disk_stops_recording_and_nothing_else() {
         alarm(status, "no-room").filter(|_| quiet)
     });
     assert!(said.contains("recording is stopped") && said.contains("free space"), "{said}");
+    // The clip under way was the last: what is there when the hub has said all of it is what there is for as long as this lasts.
+    wait_for_hub(&house, "the last clip's being told", |status| {
+        (status["outbox"]["segments"] == 0 && status["log_waiting"] == 0).then_some(())
+    });
+    wait_until_caught_up(&phone);
+    let known = ids(&phone.clips(None).unwrap());
     // Who watches goes on watching without a hole, and others may begin to.
     seen(10);
     let (summary, _) = live(&phone, "garden", 5, &house.folder().join("full.mp4"));
     assert_eq!(summary["segments_broken"], 0, "{summary}");
     assert!(summary["segments_verified"].as_u64() >= Some(3), "{summary}");
     seen(2);
-    wait_until_caught_up(&phone);
-    let known = ids(&phone.clips(None).unwrap());
     let still =
         wait_for_hub(&house, "the hub's being connected", |s| (s["relay"]["state"] == "connected").then(|| s.clone()));
     assert!(alarm(&still, "no-room").is_some(), "{still}");
@@ -123,6 +127,7 @@ fn a_full_disk_stops_recording_and_nothing_else() {
         (&1, &Value::Bool(false)),
         "{still}"
     );
+    wait_until_caught_up(&phone);
     assert_eq!(ids(&phone.clips(None).unwrap()), known, "nothing is recorded meanwhile");
 
     // It also dies and starts without room.
