@@ -1,7 +1,7 @@
 //! What happens without being asked for: low-rate events, told through a bounded queue and to a listener.
 //!
-//! A listener never runs on the library's own worker threads, but on one of its own for which [`crate::settle`] waits. When nobody takes events, the oldest go first and
-//! [`Event::Missed`] says how many.
+//! A listener never runs on the library's own worker threads, but on one of its own for which [`crate::settle`] waits. When
+//! nobody takes events, the oldest go first and [`Event::Missed`] says how many.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
