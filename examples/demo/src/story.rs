@@ -105,7 +105,7 @@ pub fn on_and_on(args: &Args) -> Result<bool, Trouble> {
     let mut requests = Requests::new()?;
     let mut known = 0;
     loop {
-        if requests.to_end_within(Duration::from_secs(3)) {
+        if requests.come_within(Duration::from_secs(3)) {
             return Ok(true);
         }
         let died = |process: &mut Process| (!process.is_running()).then(|| process.log().display().to_string());
@@ -142,7 +142,7 @@ impl Requests {
         Ok(Self { runtime, interrupt, terminate })
     }
 
-    fn to_end_within(&mut self, bound: Duration) -> bool {
+    fn come_within(&mut self, bound: Duration) -> bool {
         let Self { runtime, interrupt, terminate } = self;
         runtime.block_on(async {
             tokio::select! {
