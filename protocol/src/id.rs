@@ -93,3 +93,7 @@ id!(
     /// One pairing: one QR code.
     PairingId, "pairing"
 );
+id!(
+    /// An event of the home: a motion, an outage. A notification and the log's entry about the same event have the same id.
+    EventId, "event"
+);

@@ -40,6 +40,9 @@ pub enum HomeError {
         /// The limit.
         limit: usize,
     },
+    /// Phones would refuse the message.
+    #[error("phones would refuse what was to be said: {0}")]
+    NotSayable(String),
     /// A device's name is empty or too long.
     #[error("a device's name has 1 to {limit} bytes, this one has {length}")]
     BadName {

@@ -3,7 +3,8 @@
 //! * [`HubHome`]: the hub's side: the only committer of one MLS group (RFC 9420) and the only writer of the home's log.
 //! * [`PhoneHome`]: a phone's side: follows the log, checks every entry, sends messages to the hub.
 //! * [`pairing`]: the QR text, the keys derived from it, and the two messages that make a phone a member.
-//! * [`message`]: what hub and phones say to each other.
+//! * [`message`]: what hub and phones say to each other; [`happening`]: events; [`wishes`]: what people want to be woken for;
+//!   [`clip_notes`]: what a clip shows.
 //! * [`log`]: the numbered, hash-chained log all of it travels in.
 //! * [`safety`]: the sixty digits two people compare.
 //!
@@ -16,11 +17,14 @@
 
 #[cfg(test)]
 mod attack;
+mod bounded;
+pub mod clip_notes;
 mod crypto;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod group;
+pub mod happening;
 mod hub;
 pub mod identity;
 pub mod inbox;
@@ -34,12 +38,15 @@ mod provider;
 mod record;
 mod rejoin;
 pub mod safety;
+pub mod wishes;
 
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 
+pub use crate::clip_notes::{ClipNotes, Thumbnail};
 pub use crate::crypto::SecretBytes;
 pub use crate::error::{AdmitError, HomeError, JoinError, LogError, ReceiveError};
+pub use crate::happening::{Happening, HomeEvent, Severity, Tamper};
 pub use crate::hub::{Admitted, FAREWELL, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed};
 pub use crate::identity::Fingerprint;
 pub use crate::log::{LogEntry, LogPosition};
@@ -50,6 +57,7 @@ pub use crate::pairing::{Invitation, Offer, OfferError, RelayAddress, Rendezvous
 pub use crate::phone::{JoinAttempt, MemberChange, Outgoing, PhoneHome, Received, UPDATE_AFTER};
 pub use crate::policy::PolicyError;
 pub use crate::safety::SafetyNumber;
+pub use crate::wishes::{CameraWish, PhoneWishes, Profile, PushSetup, QuietHours, WishError, Wishes};
 
 /// What a verb needs from the outside: the time, and randomness for what MLS does not make itself.
 #[derive(Clone, Copy)]

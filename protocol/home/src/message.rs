@@ -6,8 +6,11 @@ use privet_protocol::id::{CameraId, DeviceId, PairingId, StreamId};
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clip_notes::ClipNotes;
 use crate::crypto::SecretBytes;
+use crate::happening::HomeEvent;
 use crate::pairing::RelayAddress;
+use crate::wishes::{PhoneWishes, PushSetup, Wishes};
 
 /// The longest message of either side, in bytes of CBOR.
 pub const MAX_MESSAGE: usize = 96 * 1024;
@@ -66,6 +69,17 @@ pub enum HubMessage {
     },
     /// The home's relay is another one from now on.
     RelayMoved(RelayAddress),
+    /// Something happened.
+    Event(HomeEvent),
+    /// What a clip shows; the last one about a clip counts.
+    ClipNotes(ClipNotes),
+    /// What the hub keeps of a phone's wishes, after each change.
+    Wishes(PhoneWishes),
+    /// These clips are no more.
+    Forgotten {
+        /// Which.
+        streams: Vec<StreamId>,
+    },
     /// A kind this version does not know. Never sent.
     #[serde(skip)]
     Unknown {
@@ -220,6 +234,17 @@ pub enum PhoneMessage {
         #[serde(with = "serde_bytes")]
         hash: [u8; 32],
     },
+    /// Replaces the sender's wishes.
+    SetWishes(Wishes),
+    /// How the sender is woken.
+    SetPush(PushSetup),
+    /// This clip shall be kept, or need not be any more.
+    PinClip {
+        /// Which.
+        stream: StreamId,
+        /// Whether it shall be kept.
+        pinned: bool,
+    },
     /// A kind this version does not know. Never sent.
     #[serde(skip)]
     Unknown {
@@ -240,8 +265,13 @@ const HUB_KINDS: &[&str] = &[
     "Renamed",
     "Heartbeat",
     "RelayMoved",
+    "Event",
+    "ClipNotes",
+    "Wishes",
+    "Forgotten",
 ];
-const PHONE_KINDS: &[&str] = &["Paired", "Watch", "Unwatch", "RemoveDevice", "Rename", "Receipt"];
+const PHONE_KINDS: &[&str] =
+    &["Paired", "Watch", "Unwatch", "RemoveDevice", "Rename", "Receipt", "SetWishes", "SetPush", "PinClip"];
 
 impl HubMessage {
     /// The message that `bytes` hold; a kind unknown here is `Unknown`.

@@ -43,6 +43,8 @@ impl Work<'_> {
         if length > MAX_MESSAGE {
             return Err(HomeError::TooLong { what: "the message", length, limit: MAX_MESSAGE });
         }
+        // What phones would refuse would end their log: it is not said.
+        HubMessage::decode(body.expose()).map_err(|error| HomeError::NotSayable(error.to_string()))?;
         let payload = Payload {
             generation: self.state.generation,
             seq: self.state.head.seq + 1,
