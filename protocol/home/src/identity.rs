@@ -97,6 +97,8 @@ fn signing_input(role: Role, device: &DeviceId, name: &str, leaf: &[u8]) -> Vec<
 
 /// The longest name of a device, in bytes.
 pub const MAX_NAME: usize = 64;
+/// What stands before everything the hub's identity key signs for a notification (`docs/reference/notice.md`).
+pub const NOTICE_LABEL: &[u8] = b"privet notice signature v1\0";
 const MAX_CREDENTIAL: usize = 512;
 const FINGERPRINT_LABEL: &[u8] = b"privet identity fingerprint v1\0";
 const CREDENTIAL_LABEL: &[u8] = b"privet leaf credential v1\0";

@@ -143,6 +143,14 @@ impl HubHome {
         SigningKey::from_seed(&self.state.identity).map(|key| key.public()).unwrap_or_default()
     }
 
+    /// The identity key's signature over [`NOTICE_LABEL`](crate::identity::NOTICE_LABEL) and `message`: for notifications,
+    /// which no log carries.
+    pub fn sign_notice(&self, message: &[u8]) -> [u8; 64] {
+        let signed = [crate::identity::NOTICE_LABEL, message].concat();
+        // The key was read when the home was loaded.
+        SigningKey::from_seed(&self.state.identity).map_or([0; 64], |key| key.sign(&signed))
+    }
+
     /// The hash of the hub's identity key.
     pub fn identity_fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.identity())
