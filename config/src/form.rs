@@ -16,12 +16,15 @@ pub type Number<C> = (&'static str, fn(&C) -> u64, RangeInclusive<u64>);
 pub struct Form<C: 'static> {
     /// How the program is told which file to read, such as "--config".
     pub named_with: &'static str,
-    /// Keys and what may stand there, in words; those of [`Form::numbers`] need no words.
-    pub keys: &'static [(&'static str, &'static str)],
+    /// Keys and what may stand there, in words, in groups; those of [`Form::numbers`] need no words. What the owner names
+    /// is called NAME in them.
+    pub keys: &'static [&'static [(&'static str, &'static str)]],
     /// The whole numbers that have bounds.
     pub numbers: &'static [Number<C>],
     /// Keys of `[[key]]`: tables of which there may be several.
     pub lists: &'static [&'static str],
+    /// Tables whose keys are names that the owner gives.
+    pub named: &'static [&'static str],
     /// Keys whose values no error repeats; what holds such a key belongs here too.
     pub secrets: &'static [&'static str],
 }
@@ -101,18 +104,37 @@ impl<C: DeserializeOwned> Form<C> {
 
     /// What may stand at this key; nothing if there is no such key.
     pub fn allowed(&self, key: &str) -> Option<String> {
+        let general = self.general(key);
+        let key = general.as_str();
         let range = self.numbers.iter().find(|(name, ..)| *name == key);
         range
             .map(|(_, _, range)| format!("a whole number from {} to {}", range.start(), range.end()))
-            .or_else(|| self.keys.iter().find(|(name, _)| *name == key).map(|(_, text)| (*text).to_owned()))
+            .or_else(|| self.texts().find(|(name, _)| *name == key).map(|(_, text)| (*text).to_owned()))
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        self.keys.iter().copied().flatten()
+    }
+
+    /// The key with NAME in place of what the owner named.
+    fn general(&self, key: &str) -> String {
+        for table in self.named {
+            let Some(named) = key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            return match named.rsplit_once('.') {
+                Some((_, last)) => format!("{table}.NAME.{last}"),
+                None => format!("{table}.NAME"),
+            };
+        }
+        key.to_owned()
     }
 
     fn all_keys(&self) -> impl Iterator<Item = &'static str> {
-        self.keys.iter().map(|(name, _)| *name).chain(self.numbers.iter().map(|(name, ..)| *name))
+        self.texts().map(|(name, _)| *name).chain(self.numbers.iter().map(|(name, ..)| *name))
     }
 
     /// The keys that may stand where this one stands.
     fn keys_beside(&self, key: &str) -> String {
+        let key = self.general(key);
         let table = key.rsplit_once('.').map_or("", |(table, _)| table);
         let beside: Vec<_> = self
             .all_keys()

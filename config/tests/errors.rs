@@ -1,6 +1,7 @@
 //! What an operator reads about a file that is wrong, for a small program of our own.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use privet_config::{Fault, Form};
@@ -16,6 +17,15 @@ struct Values {
     limits: Limits,
     #[serde(default)]
     door: Vec<Door>,
+    #[serde(default)]
+    shelf: BTreeMap<String, Shelf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shelf {
+    #[serde(rename = "height")]
+    _height: f64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,16 +43,19 @@ struct Door {
 
 const FORM: Form<Values> = Form {
     named_with: "--config",
-    keys: &[
+    keys: &[&[
         ("name", "a text in quotes"),
         ("word", "a secret text in quotes"),
         ("limits", "a table, `[limits]`"),
         ("limits.open", "true or false"),
         ("door", "tables, `[[door]]`"),
         ("door.place", "a text in quotes, not empty"),
-    ],
+        ("shelf", "tables, `[shelf.NAME]`"),
+        ("shelf.NAME.height", "a number"),
+    ]],
     numbers: &[("limits.keys", |values| values.limits.keys, 0..=9)],
     lists: &["door"],
+    named: &["shelf"],
     secrets: &["word"],
 };
 
@@ -73,7 +86,7 @@ fn an_error_names_file_line_key_what_is_there_and_what_is_allowed() {
         ("\nname = 5", "my.toml:2: name is 5; allowed: a text in quotes"),
         ("name = ''", "my.toml:1: name is empty; allowed: a text in quotes"),
         ("name = 'a'\nlimits.open = true", "my.toml:1: word is missing; allowed: a word, with limits.open = true"),
-        ("name = 'a'\nnames = 'b'", "my.toml:2: names is not a key; allowed: name, word, limits, door"),
+        ("name = 'a'\nnames = 'b'", "my.toml:2: names is not a key; allowed: name, word, limits, door, shelf"),
         ("name = 'a'\n[limits]\nkey = 1", "my.toml:3: limits.key is not a key; allowed: open, keys"),
         ("name = 'a'\n[limits]\nkeys = 10", "my.toml:3: limits.keys is 10; allowed: a whole number from 0 to 9"),
         ("name = 'a'\nlimits.keys = 'ten'", "my.toml:2: limits.keys is 'ten'; allowed: a whole number from 0 to 9"),
@@ -90,6 +103,17 @@ fn in_a_list_of_tables_the_line_is_that_of_the_table_that_is_wrong() {
     assert_eq!(said(&format!("{doors}place = ''")), format!("my.toml:5: door.place is empty; {allowed}"));
     assert_eq!(said(&format!("{doors}place = 7")), format!("my.toml:5: door.place is 7; {allowed}"));
     assert_eq!(said(doors), format!("my.toml:4: door.place is missing; {allowed}"));
+}
+
+#[test]
+fn what_the_owner_names_is_found_under_any_name() {
+    let shelf = "name = 'a'\n[shelf.'top one']\n";
+    assert_eq!(said(&format!("{shelf}height = 1.5")), "good");
+    assert_eq!(
+        said(&format!("{shelf}height = 'high'")),
+        "my.toml:3: shelf.top one.height is 'high'; allowed: a number"
+    );
+    assert_eq!(said(&format!("{shelf}width = 2")), "my.toml:3: shelf.top one.width is not a key; allowed: height");
 }
 
 #[test]

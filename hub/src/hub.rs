@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use crate::config::{Camera, Config};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
-use crate::motion::MotionSettings;
 use crate::outbox::Outbox;
 use crate::outbox::keeper::{Keeper, KeeperHandle};
 use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
@@ -336,7 +335,6 @@ fn settings_of(id: privet_protocol::id::CameraId, camera: &Camera) -> CameraSett
     settings.username.clone_from(&camera.username);
     settings.password = camera.password();
     settings.audio = camera.audio;
-    let motion = MotionSettings { sensitivity: camera.sensitivity, ..MotionSettings::default() };
-    settings.motion = camera.motion.then_some(motion);
+    settings.motion = camera.motion_settings();
     settings
 }

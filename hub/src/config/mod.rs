@@ -1,7 +1,7 @@
 //! The hub's configuration: one TOML file, defaults that work, errors that name file, line, key and what is allowed.
 //! Page: `docs/reference/hub-config.md`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +9,12 @@ pub use privet_config::ConfigError;
 use privet_config::{Fault, Form, Number};
 use serde::Deserialize;
 use zeroize::Zeroizing;
+
+mod motion;
+
+use motion::Outline;
+
+use crate::motion::{Expert, Sensitivity};
 
 /// Where the file is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/privet/hub.toml";
@@ -43,7 +49,6 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("camera.audio", "true or false"),
     ("camera.motion", "true or false"),
-    ("camera.sensitivity", "a whole number from 1 to 10"),
 ];
 
 /// The numbers of the configuration outside `[[camera]]`, each with what it may be.
@@ -63,9 +68,10 @@ const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "cam
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
-    keys: KEYS,
+    keys: &[KEYS, motion::KEYS],
     numbers: RANGES,
     lists: &["camera"],
+    named: &["camera.zones", "camera.masks"],
     secrets: SECRETS,
 };
 
@@ -168,9 +174,18 @@ pub struct Camera {
     /// Make clips of what moves.
     #[serde(default = "yes")]
     pub motion: bool,
-    /// How small a thing counts, from 1 (large ones) to 10 (small ones).
-    #[serde(default = "default_sensitivity")]
-    pub sensitivity: u8,
+    /// How small a thing counts.
+    #[serde(default)]
+    pub sensitivity: Sensitivity,
+    /// Where motion counts; none: the whole frame.
+    #[serde(default)]
+    zones: BTreeMap<String, Outline>,
+    /// Where none counts.
+    #[serde(default)]
+    masks: BTreeMap<String, Outline>,
+    /// The detector's expert keys.
+    #[serde(default)]
+    pub detector: Expert,
 }
 
 impl std::fmt::Debug for Relay {
@@ -303,10 +318,7 @@ impl Camera {
         if self.username.is_none() && (self.password.is_some() || self.password_file.is_some()) {
             return fault("camera.username", "missing");
         }
-        if !(1..=10).contains(&self.sensitivity) {
-            return fault("camera.sensitivity", &self.sensitivity.to_string());
-        }
-        None
+        self.motion_fault()
     }
 
     fn read_password(&mut self, config: &Path) -> Result<(), Fault> {
@@ -358,10 +370,6 @@ fn default_heartbeat() -> u64 {
 
 fn default_log() -> String {
     "info".into()
-}
-
-fn default_sensitivity() -> u8 {
-    5
 }
 
 fn yes() -> bool {

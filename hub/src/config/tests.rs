@@ -261,7 +261,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "password = \"secret-word\"",
             "passwort = 'hunter2'",
-            ":13: camera.passwort is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity",
+            ":13: camera.passwort is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity, zones, masks, detector",
         ),
         (
             "name = \"Garden\"",
@@ -274,12 +274,20 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
             ":15: camera.name is missing; allowed: 1 to 64 characters in quotes, a name that no other camera has",
         ),
         ("motion = false", "motion = 'no'", ":18: camera.motion is 'no'; allowed: true or false"),
-        ("motion = false", "sensitivity = 11", ":18: camera.sensitivity is 11; allowed: a whole number from 1 to 10"),
-        ("motion = false", "sensitivity = 300", ":18: camera.sensitivity is 300; allowed: a whole number from 1 to 10"),
+        (
+            "motion = false",
+            "sensitivity = 11",
+            ":18: camera.sensitivity is 11; allowed: \"low\", \"medium\" or \"high\"; of the numbers of old",
+        ),
+        (
+            "motion = false",
+            "sensitivity = 300",
+            ":18: camera.sensitivity is 300; allowed: \"low\", \"medium\" or \"high\"; of the numbers of old",
+        ),
         (
             "motion = false",
             "fps = 15",
-            ":18: camera.fps is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity",
+            ":18: camera.fps is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity, zones, masks, detector",
         ),
     ] {
         let error = mistake(good, bad);

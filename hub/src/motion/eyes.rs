@@ -13,13 +13,14 @@ use gstreamer_video::VideoFrameExt;
 use tokio::sync::mpsc;
 
 use super::scale::{Plane, Small, shrink};
-use super::{Detector, MotionSettings};
-use crate::source::{Format, MotionSample};
+use super::thumbnail::{Album, Decoded, Snapshot};
+use super::{Detector, MotionSettings, Verdict};
+use crate::source::{Format, MotionSample, Picture, Tamper};
 
 /// Units that may wait for the decoder: two seconds.
 const MAX_WAITING: u64 = 30;
-/// Verdicts that may wait for the worker's loop.
-const MAX_SAMPLES: usize = 32;
+/// What may wait for the worker's loop.
+const MAX_SIGHTS: usize = 32;
 /// Where distributions keep GStreamer's plugins; the first that exists.
 const PLUGIN_FOLDERS: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu/gstreamer-1.0",
@@ -35,11 +36,22 @@ const PLUGINS: &[&str] = &["libgstcoreelements.so", "libgstapp.so", "libgstvideo
 #[error("{0}")]
 pub struct EyesError(String);
 
+/// What comes out.
+#[derive(Debug)]
+pub(crate) enum Sight {
+    /// The detector's word about one picture.
+    Sample(MotionSample),
+    /// The view was taken away.
+    Tampered(Tamper),
+    /// A picture of an activity.
+    Picture(Picture),
+}
+
 /// Decoder and detector.
 pub(crate) struct Eyes {
     pipeline: gst::Pipeline,
     source: AppSrc,
-    samples: Option<mpsc::Receiver<MotionSample>>,
+    sights: Option<mpsc::Receiver<Sight>>,
     undecoded: Arc<AtomicU64>,
     state: State,
 }
@@ -82,9 +94,9 @@ impl Eyes {
 
         let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
         let sink: AppSink = sink.downcast().map_err(|_| EyesError("appsink is none".into()))?;
-        let (samples, receiver) = mpsc::channel(MAX_SAMPLES);
+        let (sights, receiver) = mpsc::channel(MAX_SIGHTS);
         let undecoded = Arc::new(AtomicU64::new(0));
-        let mut watcher = Watcher::new(settings, samples);
+        let mut watcher = Watcher::new(settings, sights);
         sink.set_callbacks(
             AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
@@ -95,12 +107,12 @@ impl Eyes {
                 })
                 .build(),
         );
-        Ok(Self { pipeline, source, samples: Some(receiver), undecoded, state: State::Idle })
+        Ok(Self { pipeline, source, sights: Some(receiver), undecoded, state: State::Idle })
     }
 
-    /// Where the verdicts come out; once.
-    pub(crate) fn samples(&mut self) -> Option<mpsc::Receiver<MotionSample>> {
-        self.samples.take()
+    /// Where comes out what was seen; once.
+    pub(crate) fn sights(&mut self) -> Option<mpsc::Receiver<Sight>> {
+        self.sights.take()
     }
 
     /// The units that follow are in this format.
@@ -183,11 +195,12 @@ struct Watcher {
     small: Small,
     interval_us: i64,
     next_us: i64,
-    samples: mpsc::Sender<MotionSample>,
+    album: Album,
+    sights: mpsc::Sender<Sight>,
 }
 
 impl Watcher {
-    fn new(settings: &MotionSettings, samples: mpsc::Sender<MotionSample>) -> Self {
+    fn new(settings: &MotionSettings, sights: mpsc::Sender<Sight>) -> Self {
         let rate = f64::from(settings.pictures_per_second.clamp(0.5, 30.0));
         Self {
             detector: Detector::new(settings),
@@ -195,7 +208,8 @@ impl Watcher {
             // A little less, so that every third picture of 15 per second is not missed by a rounding error.
             interval_us: (950_000.0 / rate) as i64,
             next_us: i64::MIN,
-            samples,
+            album: Album::default(),
+            sights,
         }
     }
 
@@ -219,10 +233,36 @@ impl Watcher {
         let plane = Plane { data, stride, width: frame.width() as usize, height: frame.height() as usize };
         shrink(plane, &mut self.small);
         let verdict = self.detector.look(&self.small, pts_us);
-        let sample = MotionSample { pts_us, score: verdict.score, active: verdict.active, area: verdict.area };
-        // Full: the worker's loop is behind; the next verdict says what this one would have.
-        let _ = self.samples.try_send(sample);
+        if let Some(how) = verdict.tamper {
+            self.send(Sight::Tampered(how));
+        }
+        let take = || Snapshot::take(&Decoded { luma: plane, chroma: chroma(&frame) });
+        if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
+            self.send(Sight::Picture(picture));
+        }
+        let Verdict { score, area, active, zones, heat, .. } = verdict;
+        self.send(Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }));
     }
+
+    fn send(&self, sight: Sight) {
+        // Full: the worker's loop is behind; the next verdict says what this one would have.
+        let _ = self.sights.try_send(sight);
+    }
+}
+
+/// The colour planes, where there are two of 8 bits.
+fn chroma<'a>(frame: &'a gstreamer_video::VideoFrameRef<&gst::BufferRef>) -> Option<[Plane<'a>; 2]> {
+    let info = frame.format_info();
+    if !info.is_yuv() || frame.n_planes() != 3 {
+        return None;
+    }
+    let plane = |index: u32| {
+        let data = frame.plane_data(index).ok()?;
+        let stride = usize::try_from(*frame.plane_stride().get(index as usize)?).ok()?;
+        let (width, height) = (frame.comp_width(index) as usize, frame.comp_height(index) as usize);
+        Some(Plane { data, stride, width, height })
+    };
+    Some([plane(1)?, plane(2)?])
 }
 
 fn load() -> Result<(), EyesError> {

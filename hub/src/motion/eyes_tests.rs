@@ -13,8 +13,14 @@ use super::*;
 
 /// Every sample of a clip. Waits for the decoder, so that nothing is left out.
 fn samples(clip: &Clip) -> Vec<MotionSample> {
+    let sample = |sight| if let Sight::Sample(sample) = sight { Some(sample) } else { None };
+    sights(clip).into_iter().filter_map(sample).collect()
+}
+
+/// All that is seen in a clip.
+fn sights(clip: &Clip) -> Vec<Sight> {
     let mut eyes = Eyes::open(&MotionSettings::default()).expect("GStreamer with avdec_h264 and h264parse");
-    let mut receiver = eyes.samples().unwrap();
+    let mut receiver = eyes.sights().unwrap();
     let video = retina::codec::h264::parameters_from_sps_and_pps(&clip.sps, &clip.pps, Default::default()).unwrap();
     let (width, height) = video.pixel_dimensions();
     eyes.set_format(&Format {
@@ -90,6 +96,28 @@ fn each_person_that_enters_is_found_and_the_empty_scene_is_quiet() {
     assert!(samples.iter().filter(|s| nobody(seconds(s))).count() > 25, "the clip has empty scenes");
     let rate = samples.len() as f64 / seconds(samples.last().unwrap());
     assert!((4.0..6.0).contains(&rate), "{rate} pictures looked at per second");
+}
+
+#[test]
+fn each_activity_has_a_first_and_a_best_picture_and_nobody_is_accused() {
+    let Some(clip) = clip("one-by-one-person-detection.mp4") else { return };
+    let sights = sights(&clip);
+    assert!(!sights.iter().any(|sight| matches!(sight, Sight::Tampered(_))), "nobody touched that camera");
+    let pictures: Vec<_> = sights
+        .iter()
+        .filter_map(|sight| if let Sight::Picture(picture) = sight { Some(picture) } else { None })
+        .collect();
+    assert!(pictures.len() >= 8, "{pictures:?}");
+    for pair in pictures.chunks(2) {
+        assert!(!pair[0].last && pair.get(1).is_none_or(|best| best.last && best.pts_us >= pair[0].pts_us), "{pair:?}");
+    }
+    for picture in pictures {
+        let read = image::load_from_memory(&picture.jpeg).unwrap();
+        assert_eq!((read.width(), read.height()), (320, 180));
+        assert!(!picture.small_jpeg.is_empty());
+    }
+    let with_heat = sights.iter().filter(|sight| matches!(sight, Sight::Sample(s) if s.heat.is_some() && s.zones == 1));
+    assert!(with_heat.count() > 100);
 }
 
 #[test]

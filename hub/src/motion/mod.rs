@@ -2,30 +2,16 @@
 //!
 //! Decoding and detection never stop the video: they sit on another thread behind a short queue that drops.
 
-use serde::{Deserialize, Serialize};
-
 pub mod detector;
 pub mod scale;
+pub mod thumbnail;
 
 mod eyes;
+mod polygon;
+mod settings;
 
 pub use detector::{Detector, Verdict};
-pub(crate) use eyes::Eyes;
 pub use eyes::EyesError;
-
-/// What the detector is told about a camera.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[non_exhaustive]
-pub struct MotionSettings {
-    /// From 1 (a lorry before the window) to 10 (a cat at the end of the garden).
-    pub sensitivity: u8,
-    /// Pictures looked at per second.
-    pub pictures_per_second: f32,
-}
-
-impl Default for MotionSettings {
-    fn default() -> Self {
-        Self { sensitivity: 5, pictures_per_second: 5.0 }
-    }
-}
+pub(crate) use eyes::{Eyes, Sight};
+pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
+pub use settings::{Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};

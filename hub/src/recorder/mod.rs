@@ -204,7 +204,7 @@ impl Recorder {
                 }
             }
             SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
-            SourceEvent::Health(_) => {}
+            SourceEvent::Health(_) | SourceEvent::Tampered { .. } | SourceEvent::Picture(_) => {}
         }
     }
 

@@ -168,7 +168,7 @@ impl World {
     }
 
     fn motion(&mut self, active: bool) {
-        let sample = MotionSample { pts_us: 0, score: 0.5, active, area: 0.2 };
+        let sample = MotionSample { score: 0.5, active, area: 0.2, ..MotionSample::default() };
         self.tell(Input::Source(SourceEvent::Motion(sample)));
     }
 

@@ -11,7 +11,8 @@ use privet_protocol::cbor;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Fault, Format, Health, MAX_ACCESS_UNIT, MotionSample, Phase, Track};
+use super::sights::{self, MAX_JPEG, MAX_SMALL_JPEG};
+use super::{Fault, Format, Health, MAX_ACCESS_UNIT, MotionSample, Phase, Picture, Tamper, Track};
 use crate::motion::MotionSettings;
 
 /// Bytes before every body.
@@ -20,19 +21,22 @@ pub const HEADER: usize = 8;
 pub const UNIT_HEAD: usize = 32;
 /// The largest body of a unit frame.
 pub const MAX_UNIT_BODY: usize = UNIT_HEAD + MAX_ACCESS_UNIT;
+/// The largest body of a picture frame.
+pub const MAX_PICTURE_BODY: usize = 16 + MAX_JPEG + MAX_SMALL_JPEG;
 /// The largest body of every other frame.
 pub const MAX_BODY: usize = 16 << 10;
 /// Version of these frames: hub and worker are the same binary, so a difference means that the binary was replaced under way.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const KEY: u8 = 1;
 const AUDIO: u8 = 2;
 const ACTIVE: u8 = 4;
+const LAST: u8 = 8;
 const MAX_NOTES: usize = 16;
 const MAX_TEXT: usize = 400;
 const MAX_SIDE: u32 = 16_384;
 /// A presentation time beyond this is nonsense: a hundred years.
-const MAX_PTS_US: i64 = 100 * 366 * 86_400 * 1_000_000;
+pub(super) const MAX_PTS_US: i64 = 100 * 366 * 86_400 * 1_000_000;
 
 /// What a frame is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,10 @@ pub enum Kind {
     Fault = 7,
     /// [`FromWorker::Proof`].
     Proof = 8,
+    /// [`FromWorker::Tampered`].
+    Tampered = 9,
+    /// [`FromWorker::Picture`].
+    Picture = 10,
     /// [`ToWorker`], the only frame in the other direction.
     Settings = 16,
 }
@@ -69,13 +77,19 @@ impl Kind {
             6 => Self::Health,
             7 => Self::Fault,
             8 => Self::Proof,
+            9 => Self::Tampered,
+            10 => Self::Picture,
             16 => Self::Settings,
             _ => return None,
         })
     }
 
     fn limit(self) -> usize {
-        if self == Self::Unit { MAX_UNIT_BODY } else { MAX_BODY }
+        match self {
+            Self::Unit => MAX_UNIT_BODY,
+            Self::Picture => MAX_PICTURE_BODY,
+            _ => MAX_BODY,
+        }
     }
 }
 
@@ -133,6 +147,7 @@ impl Header {
         let known = match kind {
             Kind::Unit => KEY | AUDIO,
             Kind::Motion => ACTIVE,
+            Kind::Picture => LAST,
             _ => 0,
         };
         if zero1 != 0 || zero2 != 0 || flags & !known != 0 {
@@ -197,6 +212,10 @@ pub enum FromWorker {
     Unit(Unit),
     /// The detector looked at a picture.
     Motion(MotionSample),
+    /// The camera's view was taken away.
+    Tampered(Tamper),
+    /// A picture of an activity.
+    Picture(Picture),
     /// How it is doing.
     Health(Health),
     /// It ends, and why.
@@ -300,17 +319,9 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
             FromWorker::Format(format)
         }
         Kind::Unit => parse_unit(header, body)?,
-        Kind::Motion => {
-            let fields: &[u8; 16] = body.as_ref().try_into().map_err(|_| bad("not 16 bytes"))?;
-            let pts_us = i64::from_be_bytes(part(fields, 0));
-            let score = f32::from_be_bytes(part(fields, 8));
-            let area = f32::from_be_bytes(part(fields, 12));
-            let unit = 0.0..=1.0;
-            if !unit.contains(&score) || !unit.contains(&area) || pts_us.unsigned_abs() > MAX_PTS_US as u64 {
-                return Err(bad("a value out of range"));
-            }
-            FromWorker::Motion(MotionSample { pts_us, score, active: header.flags & ACTIVE != 0, area })
-        }
+        Kind::Motion => FromWorker::Motion(sights::parse_sample(&body, header.flags & ACTIVE != 0)?),
+        Kind::Tampered => FromWorker::Tampered(sights::parse_tamper(&body)?),
+        Kind::Picture => FromWorker::Picture(sights::parse_picture(body, header.flags & LAST != 0)?),
         Kind::Health => {
             let mut health: Health = cbor::decode(&body, MAX_BODY).map_err(malformed)?;
             tame_all(&mut health.notes);
@@ -406,12 +417,17 @@ pub(crate) fn fill_unit_head(
 
 /// A motion frame.
 pub(crate) fn motion(sample: &MotionSample) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(HEADER + 16);
-    frame.extend_from_slice(&header(Kind::Motion, if sample.active { ACTIVE } else { 0 }, 16));
-    frame.extend_from_slice(&sample.pts_us.to_be_bytes());
-    frame.extend_from_slice(&sample.score.to_be_bytes());
-    frame.extend_from_slice(&sample.area.to_be_bytes());
-    frame
+    sights::sample_frame(sample, ACTIVE)
+}
+
+/// A frame that tells of tampering.
+pub(crate) fn tampered(tamper: Tamper) -> Vec<u8> {
+    sights::tamper_frame(tamper)
+}
+
+/// A picture frame; nothing if the picture is larger than the hub takes.
+pub(crate) fn picture(picture: &Picture) -> Option<Vec<u8>> {
+    sights::picture_frame(picture, LAST)
 }
 
 /// A frame whose body is the message in CBOR.
@@ -436,12 +452,12 @@ fn tame_all(texts: &mut Vec<String>) {
     }
 }
 
-fn header(kind: Kind, flags: u8, body: usize) -> [u8; HEADER] {
+pub(super) fn header(kind: Kind, flags: u8, body: usize) -> [u8; HEADER] {
     let [l0, l1, l2, l3] = u32::try_from(body).unwrap_or(u32::MAX).to_be_bytes();
     [kind as u8, flags, 0, 0, l0, l1, l2, l3]
 }
 
-fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(super) fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out

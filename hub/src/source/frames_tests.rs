@@ -75,9 +75,62 @@ fn settings_come_back_and_are_refused_from_a_worker() {
 
 #[test]
 fn a_sample_out_of_range_is_refused() {
-    let sample = |score| MotionSample { pts_us: 5, score, active: true, area: 0.5 };
+    let heat = Some(Box::new([7; 256]));
+    let sample = |score| MotionSample { pts_us: 5, score, active: true, area: 0.5, zones: 5, heat: heat.clone() };
     assert_eq!(reread(&motion(&sample(0.25))).unwrap(), FromWorker::Motion(sample(0.25)));
     for score in [f32::NAN, -0.1, 1.1, f32::INFINITY] {
         assert!(reread(&motion(&sample(score))).is_err());
     }
+}
+
+#[test]
+fn a_heat_map_has_256_fields_or_is_not_there() {
+    let mut frame = motion(&MotionSample { heat: Some(Box::new([1; 256])), ..MotionSample::default() });
+    frame.pop();
+    frame[7] = frame[7].wrapping_sub(1);
+    assert!(matches!(
+        parse(
+            Header { kind: Kind::Motion, flags: 0, length: frame.len() - HEADER },
+            Bytes::from(frame.split_off(HEADER))
+        ),
+        Err(FrameError::Body { kind: Kind::Motion, .. })
+    ));
+}
+
+#[test]
+fn tampering_is_told_by_its_kind() {
+    for how in [Tamper::Covered, Tamper::Defocused, Tamper::Moved] {
+        assert_eq!(reread(&tampered(how)).unwrap(), FromWorker::Tampered(how));
+    }
+    let mut frame = tampered(Tamper::Moved);
+    frame[HEADER] = 9;
+    assert!(reread(&frame).is_err());
+}
+
+#[test]
+fn a_picture_arrives_whole_and_never_larger_than_agreed() {
+    let of = |large, small| Picture {
+        pts_us: 8,
+        last: true,
+        width: 320,
+        height: 180,
+        jpeg: Bytes::from(vec![1; large]),
+        small_jpeg: Bytes::from(vec![2; small]),
+    };
+    for (large, small) in [(MAX_JPEG, MAX_SMALL_JPEG), (1, 0)] {
+        let frame = picture(&of(large, small)).unwrap();
+        assert_eq!(reread(&frame).unwrap(), FromWorker::Picture(of(large, small)));
+    }
+    assert!(picture(&of(MAX_JPEG + 1, 0)).is_none() && picture(&of(0, 5)).is_none());
+    // A worker that lies: more than the small picture may have behind the first, and a length beyond the end.
+    let frame = picture(&of(100, 1_000)).unwrap();
+    for length in [0_u32, 1_101, 20_001, u32::MAX] {
+        let mut frame = frame.clone();
+        frame[HEADER + 12..HEADER + 16].copy_from_slice(&length.to_be_bytes());
+        assert!(matches!(reread(&frame), Err(FrameError::Body { kind: Kind::Picture, .. })), "{length}");
+    }
+    let grown = picture(&of(MAX_JPEG, MAX_SMALL_JPEG)).unwrap();
+    let mut lying = grown.clone();
+    lying[HEADER + 12..HEADER + 16].copy_from_slice(&1_u32.to_be_bytes());
+    assert!(reread(&lying).is_err(), "a small picture of 21999 bytes");
 }

@@ -24,11 +24,13 @@ mod connect;
 mod probe;
 mod process;
 mod reason;
+mod sights;
 mod supervisor;
 
 pub use attempt::prove_sandbox;
 pub use probe::{ProbeError, ProbeReport, probe};
 pub use reason::{Fault, OfflineReason, Phase};
+pub use sights::{HEAT_FIELDS, MAX_JPEG, MAX_SMALL_JPEG, MotionSample, Picture, Tamper};
 pub use supervisor::{SourceHandle, WorkerOptions, spawn};
 
 use crate::motion::MotionSettings;
@@ -51,6 +53,13 @@ pub enum SourceEvent {
     Unit(AccessUnit),
     /// The detector looked at one picture.
     Motion(MotionSample),
+    /// Somebody or something took the camera's view away. Said once, and again only after the view was good in between.
+    Tampered {
+        /// What was done.
+        how: Tamper,
+    },
+    /// A picture of an activity.
+    Picture(Picture),
     /// The connection is gone, or an attempt to make one failed.
     Offline {
         /// Why, and what the owner could do.
@@ -148,19 +157,6 @@ impl fmt::Debug for AccessUnit {
         let key = if self.key { " key" } else { "" };
         write!(f, "{:?}{key} #{} pts {} us, {} bytes", self.track, self.frame, self.pts_us, self.data.len())
     }
-}
-
-/// What the detector saw in one picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MotionSample {
-    /// The picture's presentation time: an access unit with the same `pts_us` was or will be delivered.
-    pub pts_us: i64,
-    /// Strength from 0 to 1: the size of the largest moving thing, as the square root of its part of the picture.
-    pub score: f32,
-    /// The verdict, with hysteresis: something moves.
-    pub active: bool,
-    /// Part of the picture that moves, 0 to 1.
-    pub area: f32,
 }
 
 /// How a camera's worker is doing.

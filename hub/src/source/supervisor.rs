@@ -219,7 +219,10 @@ impl Supervisor {
                     SourceEvent::Unit(self.dated(unit))
                 }
                 FromWorker::Motion(_) if online_since.is_none() => continue,
+                FromWorker::Tampered(_) | FromWorker::Picture(_) if online_since.is_none() => continue,
                 FromWorker::Motion(sample) => SourceEvent::Motion(sample),
+                FromWorker::Tampered(how) => SourceEvent::Tampered { how },
+                FromWorker::Picture(picture) => SourceEvent::Picture(picture),
                 FromWorker::Health(health) => {
                     for note in news(&mut told, &health.notes) {
                         tracing::warn!(camera = %self.camera.id, name = self.camera.name, note, "about the camera");

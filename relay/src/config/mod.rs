@@ -260,8 +260,14 @@ const RANGES: &[Number<Config>] = &[
 /// Keys whose values no error repeats, nor those of what holds them.
 const SECRETS: &[&str] = &["homes", "homes.invites"];
 
-const FORM: Form<Config> =
-    Form { named_with: "--config or PRIVET_RELAY_CONFIG", keys: KEYS, numbers: RANGES, lists: &[], secrets: SECRETS };
+const FORM: Form<Config> = Form {
+    named_with: "--config or PRIVET_RELAY_CONFIG",
+    keys: &[KEYS],
+    numbers: RANGES,
+    lists: &[],
+    named: &[],
+    secrets: SECRETS,
+};
 
 impl Config {
     /// Reads a file, and sees whether the certificate it names can be used.

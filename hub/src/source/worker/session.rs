@@ -18,7 +18,7 @@ use super::anchor::TimelineAnchor;
 use super::depacketize::{Codec, DepacketizeError, Depacketizer, Packet, Picture, Quirk};
 use super::formats;
 use super::link::{End, Event, Link};
-use crate::motion::Eyes;
+use crate::motion::{Eyes, Sight};
 use crate::source::frames::{self, HEADER, Kind, ToWorker, UNIT_HEAD};
 use crate::source::{AudioFormat, Fault, Format, MAX_ACCESS_UNIT, Phase, Track};
 
@@ -166,7 +166,7 @@ impl Receiver {
     }
 
     async fn receive(mut self, link: &mut Link, mut playing: Pin<Box<Session<Playing>>>) -> Result<Infallible, End> {
-        let mut samples = self.eyes.as_mut().and_then(Eyes::samples);
+        let mut sights = self.eyes.as_mut().and_then(Eyes::sights);
         let intake = link.intake.clone();
         loop {
             // In this order: a camera that sends without end must not keep the others from their turn.
@@ -181,7 +181,11 @@ impl Receiver {
                     Event::Writable => link.flush()?,
                     Event::HubGone => return Err(End::HubGone),
                 },
-                Some(sample) = next(&mut samples) => link.offer(frames::motion(&sample))?,
+                Some(sight) = next(&mut sights) => {
+                    if let Some(frame) = frame_of(&sight) {
+                        link.offer(frame)?;
+                    }
+                }
                 item = intake.watch(playing.next()) => {
                     self.take(link, item.map_err(|endless| link.endless(endless))?)?;
                     for _ in 0..BATCH {
@@ -311,9 +315,17 @@ impl Receiver {
     }
 }
 
-async fn next<T>(samples: &mut Option<tokio::sync::mpsc::Receiver<T>>) -> Option<T> {
-    match samples {
-        Some(samples) => samples.recv().await,
+fn frame_of(sight: &Sight) -> Option<Vec<u8>> {
+    match sight {
+        Sight::Sample(sample) => Some(frames::motion(sample)),
+        Sight::Tampered(how) => Some(frames::tampered(*how)),
+        Sight::Picture(picture) => frames::picture(picture),
+    }
+}
+
+async fn next<T>(sights: &mut Option<tokio::sync::mpsc::Receiver<T>>) -> Option<T> {
+    match sights {
+        Some(sights) => sights.recv().await,
         None => std::future::pending().await,
     }
 }
