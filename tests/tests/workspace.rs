@@ -83,7 +83,7 @@ fn the_relay_can_link_neither_mls_nor_the_sealing_code() {
 #[test]
 fn what_both_sides_agree_on_does_no_input_or_output() {
     let graph = Graph::load();
-    for protocol in ["privet-protocol", "privet-segment", "privet-home"] {
+    for protocol in ["privet-protocol", "privet-segment", "privet-home", "privet-notice", "privet-notify"] {
         graph.must_not_reach(protocol, NETWORK);
         graph.must_not_reach(
             protocol,

@@ -1,0 +1,39 @@
+//! Phones, cameras and times.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use privet_home::{Happening, HomeEvent, PushSetup};
+use privet_notice::NotificationSecret;
+use privet_notify::Book;
+use privet_protocol::id::{CameraId, DeviceId, EventId};
+use privet_protocol::time::Timestamp;
+use serde_bytes::ByteBuf;
+
+pub const GATE: CameraId = CameraId::from_bytes([1; 16]);
+pub const YARD: CameraId = CameraId::from_bytes([2; 16]);
+pub const ANN: DeviceId = DeviceId::from_bytes([11; 16]);
+pub const BEN: DeviceId = DeviceId::from_bytes([12; 16]);
+
+pub fn at(text: &str) -> Timestamp {
+    Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+pub fn event(number: u32, camera: Option<CameraId>, what: Happening, at: Timestamp) -> HomeEvent {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    HomeEvent { id: EventId::from_bytes(id), at, camera, what, clip: None, zones: Vec::new() }
+}
+
+pub fn motion(number: u32, camera: CameraId, at: Timestamp) -> HomeEvent {
+    event(number, Some(camera), Happening::Motion, at)
+}
+
+pub fn setup(counter: u64) -> PushSetup {
+    let key = NotificationSecret::from_bytes([7; 32]).public().unwrap();
+    PushSetup { notification_key: ByteBuf::from(key.as_bytes().to_vec()), counter }
+}
+
+/// What waits for a phone, in the order of the events' numbers.
+pub fn waits(book: &Book, device: DeviceId) -> Vec<u32> {
+    let waiting = book.waiting().unwrap().into_iter().filter(|(_, waiting)| waiting.device == device);
+    waiting.map(|(_, w)| u32::from_be_bytes(w.event.id.as_bytes()[..4].try_into().unwrap())).collect()
+}
