@@ -51,9 +51,18 @@ pub(crate) enum Sight {
 pub(crate) struct Eyes {
     pipeline: gst::Pipeline,
     source: AppSrc,
+    /// Until the first format tells which is needed.
+    decoders: Option<Decoders>,
     sights: Option<mpsc::Receiver<Sight>>,
     undecoded: Arc<AtomicU64>,
     state: State,
+}
+
+/// Parser and decoder of each codec, not yet in the pipeline.
+struct Decoders {
+    h264: [gst::Element; 2],
+    h265: [gst::Element; 2],
+    sink: gst::Element,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +83,16 @@ impl Eyes {
         load()?;
         let make = |element: &'static str| gst::ElementFactory::make(element).build().map_err(failed(element));
         let source = make("appsrc")?;
-        let parser = make("h264parse")?;
-        let decoder = make("avdec_h264")?;
         let sink = make("appsink")?;
-        // Without these two the decoder holds back up to four pictures (measured: 272 ms at 15 fps).
+        // Which one is needed is known only when the sandbox is closed.
+        let h264 = [make("h264parse")?, make("avdec_h264")?];
+        let h265 = [make("h265parse")?, make("avdec_h265")?];
+        // Without these two a decoder holds back up to four pictures (measured: 272 ms at 15 fps).
         source.set_property("is-live", true);
-        decoder.set_property_from_str("std-compliance", "normal");
-        decoder.set_property("max-threads", 1i32);
+        for [_, decoder] in [&h264, &h265] {
+            decoder.set_property_from_str("std-compliance", "normal");
+            decoder.set_property("max-threads", 1i32);
+        }
         source.set_property_from_str("format", "time");
         source.set_property("max-bytes", 0u64);
         source.set_property("max-buffers", MAX_WAITING * 2);
@@ -88,9 +100,7 @@ impl Eyes {
         sink.set_property("max-buffers", 2u32);
         sink.set_property("drop", true);
         let pipeline = gst::Pipeline::new();
-        let elements = [&source, &parser, &decoder, &sink];
-        pipeline.add_many(elements).map_err(failed("pipeline"))?;
-        gst::Element::link_many(elements).map_err(failed("pipeline"))?;
+        pipeline.add_many([&source, &sink]).map_err(failed("pipeline"))?;
 
         let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
         let sink: AppSink = sink.downcast().map_err(|_| EyesError("appsink is none".into()))?;
@@ -107,7 +117,8 @@ impl Eyes {
                 })
                 .build(),
         );
-        Ok(Self { pipeline, source, sights: Some(receiver), undecoded, state: State::Idle })
+        let decoders = Some(Decoders { h264, h265, sink: sink.upcast() });
+        Ok(Self { pipeline, source, decoders, sights: Some(receiver), undecoded, state: State::Idle })
     }
 
     /// Where comes out what was seen; once.
@@ -120,12 +131,29 @@ impl Eyes {
         if self.state == State::Broken {
             return;
         }
-        if !format.codec.starts_with("avc1") {
-            self.state = State::Idle;
-            return;
+        // A connection never changes from one codec to the other.
+        let (media, stream_format) = match format.codec.get(..4) {
+            Some("avc1") => ("video/x-h264", "avc"),
+            Some("hvc1") => ("video/x-h265", "hvc1"),
+            Some("hev1") => ("video/x-h265", "hev1"),
+            _ => {
+                self.state = State::Idle;
+                return;
+            }
+        };
+        if let Some(Decoders { h264, h265, sink }) = self.decoders.take() {
+            let [parser, decoder] = if media == "video/x-h264" { &h264 } else { &h265 };
+            let linked = self
+                .pipeline
+                .add_many([parser, decoder])
+                .and_then(|()| gst::Element::link_many([self.source.upcast_ref(), parser, decoder, &sink]));
+            if linked.is_err() {
+                self.state = State::Broken;
+                return;
+            }
         }
-        let caps = gst::Caps::builder("video/x-h264")
-            .field("stream-format", "avc")
+        let caps = gst::Caps::builder(media)
+            .field("stream-format", stream_format)
             .field("alignment", "au")
             .field("codec_data", gst::Buffer::from_slice(format.avcc.clone()))
             .field("width", i32::try_from(format.width).unwrap_or(i32::MAX))
@@ -222,7 +250,7 @@ impl Watcher {
         let Some(info) = sample.caps().and_then(|caps| gstreamer_video::VideoInfo::from_caps(caps).ok()) else {
             return;
         };
-        // The first plane of every format that an 8-bit H.264 decoder gives is brightness.
+        // The first plane of every format that an 8-bit decoder gives is brightness.
         if info.format_info().depth().first() != Some(&8) || info.is_rgb() {
             return;
         }

@@ -142,3 +142,80 @@ fn garbage_in_units_stops_nothing() {
     let samples = samples(&clip);
     assert!(samples.last().is_some_and(|last| seconds(last) > 9.0), "the decoder goes on after garbage");
 }
+
+/// A ball that bounces, in H.265, as a worker gets it; made by the encoder of GStreamer's plugins.
+fn h265_ball() -> Option<(Bytes, Vec<(bool, i64, Vec<u8>)>)> {
+    load().unwrap();
+    let folder = PLUGIN_FOLDERS.iter().find(|folder| Path::new(folder).join(PLUGINS[0]).exists()).unwrap();
+    for plugin in ["libgstvideotestsrc.so", "libgstx265.so"] {
+        if let Err(e) = gst::Plugin::load_file(format!("{folder}/{plugin}")) {
+            eprintln!("\n*** SKIPPED: {plugin} can't be loaded ({e}); H.265 is not shown without it ***\n");
+            return None;
+        }
+    }
+    let make = |name: &'static str| gst::ElementFactory::make(name);
+    let pattern =
+        make("videotestsrc").property("num-buffers", 90i32).property_from_str("pattern", "ball").build().unwrap();
+    let raw = gst::Caps::builder("video/x-raw").field("format", "I420").field("width", 320i32).field("height", 240i32);
+    let raw = raw.field("framerate", gst::Fraction::new(15, 1)).build();
+    let size = make("capsfilter").property("caps", raw).build().unwrap();
+    let encoder = make("x265enc").property("key-int-max", 30i32).property_from_str("tune", "zerolatency");
+    let encoder = encoder.property_from_str("speed-preset", "ultrafast").build().unwrap();
+    let parser = make("h265parse").build().unwrap();
+    let coded = gst::Caps::builder("video/x-h265").field("stream-format", "hvc1").field("alignment", "au").build();
+    let sink = AppSink::builder().caps(&coded).sync(false).build();
+    let pipeline = gst::Pipeline::new();
+    let elements = [&pattern, &size, &encoder, &parser, sink.upcast_ref()];
+    pipeline.add_many(elements).unwrap();
+    gst::Element::link_many(elements).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (mut hvcc, mut units) = (Bytes::new(), Vec::new());
+    while let Ok(sample) = sink.pull_sample() {
+        let data = sample.caps().unwrap().structure(0).unwrap().get::<gst::Buffer>("codec_data").unwrap();
+        hvcc = Bytes::copy_from_slice(&data.map_readable().unwrap());
+        let buffer = sample.buffer().unwrap();
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let pts_us = units.len() as i64 * 66_667;
+        units.push((key, pts_us, buffer.map_readable().unwrap().to_vec()));
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    Some((hvcc, units))
+}
+
+#[test]
+fn h265_is_looked_at_too() {
+    let Some((hvcc, units)) = h265_ball() else { return };
+    assert_eq!(units.len(), 90);
+    let mut eyes = Eyes::open(&MotionSettings::default()).unwrap();
+    let mut receiver = eyes.sights().unwrap();
+    eyes.set_format(&Format {
+        codec: "hvc1.1.6.L60.90".into(),
+        width: 320,
+        height: 240,
+        video_sample_entry: Bytes::new(),
+        avcc: hvcc,
+        audio: None,
+        nominal_millifps: None,
+    });
+    let mut seen = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for (key, pts_us, unit) in &units {
+        while eyes.source.current_level_buffers() > MAX_WAITING / 4 {
+            assert!(Instant::now() < deadline, "the decoder hangs");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        eyes.look(unit, *key, false, *pts_us);
+        seen.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+    }
+    let last = |seen: &[Sight]| {
+        seen.iter().rev().find_map(|sight| if let Sight::Sample(sample) = sight { Some(sample.pts_us) } else { None })
+    };
+    while last(&seen).is_none_or(|pts_us| pts_us < 5_000_000) {
+        assert!(Instant::now() < deadline, "only up to {:?} us", last(&seen));
+        seen.extend(std::iter::from_fn(|| receiver.try_recv().ok()));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(seen.iter().any(|sight| matches!(sight, Sight::Sample(sample) if sample.active)), "the ball moves");
+    assert!(seen.iter().any(|sight| matches!(sight, Sight::Picture(_))));
+    assert_eq!(eyes.undecoded(), 0);
+}
