@@ -322,6 +322,15 @@ pub enum Request {
     Usage,
 }
 
+/// How soon a phone should be woken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Urgency {
+    /// At once, out of its sleep.
+    High,
+    /// When it wakes by itself.
+    Normal,
+}
+
 /// A side of a rendezvous mailbox.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Side {
