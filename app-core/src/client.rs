@@ -15,6 +15,7 @@ use crate::events::{Event, EventListener};
 use crate::keys::KeyWrapper;
 use crate::library::Place;
 use crate::live::{self, Live, LiveFormat};
+use crate::notification::{self, NotificationKeys};
 use crate::pairing::{self, PairingOffer};
 use crate::runtime;
 use crate::state::Core;
@@ -210,6 +211,16 @@ impl Client {
             gone.unwrap_or_else(|_| Err(CoreError::timeout("the hub to remove the device; it will when it is online")))
         })
         .await
+    }
+
+    /// What this phone's notification extension needs for [`crate::open_notification`]. The first call makes the key and tells the
+    /// hub, which seals notifications to it from then on.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`], [`CoreError::Storage`].
+    pub async fn notification_keys(&self) -> Result<NotificationKeys> {
+        let core = self.core.clone();
+        runtime::run(async move { notification::keys(&core).await }).await
     }
 
     /// Sixty digits that must be the same as the hub shows for this phone.

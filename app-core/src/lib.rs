@@ -6,6 +6,7 @@
 //!   background sync going, which follows the home's log and tells what happened as [`Event`]s.
 //! * [`Clip`] is a finished recording with random access; [`Live`] is a camera now, pulled item by item.
 //! * Every picture and event carries [`Trust`]: nothing unverified can be mistaken for more than it is.
+//! * [`open_notification`] opens what a push service delivered, with two keys and nothing else.
 //! * [`verify_file`] and [`verify_bytes`] judge an exported clip without any pairing.
 //!
 //! Rules that hold everywhere (`docs/design/0008-phone-core.md`): media is pulled, events are pushed; every wait is bounded
@@ -25,6 +26,7 @@ mod library;
 mod live;
 mod mp4;
 mod notes;
+mod notification;
 mod pairing;
 mod runtime;
 mod state;
@@ -39,6 +41,7 @@ pub use error::{CoreError, PairingFailure, Result};
 pub use events::{Event, EventListener, TrustAlert};
 pub use keys::{FileKeys, KeyWrapper};
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
+pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;
 pub use runtime::settle;
 pub use types::{Camera, ClipInfo, Config, Device, LinkState, Page, Status, Track, Trust, VerifyReport};

@@ -1,0 +1,236 @@
+//! Notifications: what a push service delivered, opened with two keys and nothing else, and where these keys come from.
+//!
+//! The app asks [`crate::Client::notification_keys`] once and puts them where its notification extension finds them (a shared
+//! keychain group, say). The extension calls [`open_notification`]: no store, no network, no order.
+
+use std::sync::Arc;
+
+use privet_home::{Env, Happening, PhoneMessage, PushSetup, Severity, Tamper};
+use privet_notice::{NoticeError, NotificationSecret};
+use privet_protocol::cbor;
+use privet_protocol::random::SystemRandom;
+use privet_protocol::storage::Batch;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::error::{CoreError, Result};
+use crate::state::{Core, home_error};
+
+/// Where the key stands; it goes with everything else of the home when this phone is removed.
+const KEY: &[u8] = b"core/notification-key";
+const MAX_RECORD: usize = 256;
+/// A notification that arrives so long after its event is late, whoever held it up.
+const LATE_MS: i64 = 60_000;
+
+/// What a notification extension needs. Keep it like a password: it opens this phone's notifications.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NotificationKeys {
+    /// The phone's notification secret, 32 bytes.
+    pub secret: Vec<u8>,
+    /// The hub's identity key, 32 bytes.
+    pub hub: Vec<u8>,
+}
+
+impl std::fmt::Debug for NotificationKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NotificationKeys")
+    }
+}
+
+/// A notification, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The event's id: the same when it comes twice, and in the log. Give it to the system as the notification's id.
+    pub event_id: String,
+    /// What happened, in English words.
+    pub text: String,
+    /// `motion`, `camera-offline`, `camera-online`, `tampered`, `disk-nearly-full`, `relay-unreachable`, `relay-back`, or the name of
+    /// a kind that this version does not know.
+    pub kind: String,
+    /// `info`, `warning` or `alarm`.
+    pub severity: String,
+    /// The home's name.
+    pub home: String,
+    /// The camera's name; empty when it is none of a camera's.
+    pub camera: String,
+    /// The camera's id.
+    pub camera_id: Option<String>,
+    /// The clip that shows it.
+    pub clip_id: Option<String>,
+    /// The zones it happened in.
+    pub zones: Vec<String>,
+    /// When it happened, by the hub's clock.
+    pub at_ms: i64,
+    /// Whether it comes late: say when it was.
+    pub late: bool,
+    /// Rises with every notification to this phone.
+    pub counter: u64,
+    /// A very small JPEG, when there was room.
+    pub picture: Option<Vec<u8>>,
+}
+
+/// Opens what a push service delivered; `now_ms` is the phone's clock. Needs neither a store nor a network, keeps nothing and holds no
+/// lock; the same bytes open again, with the same `event_id`.
+///
+/// # Errors
+/// [`CoreError::Tampered`] when it was not made by this home's hub for this phone, [`CoreError::Invalid`] when it is no
+/// notification that this version knows, or the keys are none.
+pub fn open_notification(keys: &NotificationKeys, payload: &[u8], now_ms: i64) -> Result<Notification> {
+    let invalid = |what: &str| CoreError::Invalid { reason: format!("{what} has 32 bytes; ask the app for it again") };
+    let secret = <[u8; 32]>::try_from(keys.secret.as_slice()).map(Zeroizing::new);
+    let secret = NotificationSecret::from_bytes(*secret.map_err(|_| invalid("a notification secret"))?);
+    let hub = <[u8; 32]>::try_from(keys.hub.as_slice()).map_err(|_| invalid("the hub's key"))?;
+    let notice = privet_notice::open(&secret, &hub, payload).map_err(|error| match error {
+        NoticeError::NotForThisPhone | NoticeError::Forged => CoreError::Tampered { reason: error.to_string() },
+        other => CoreError::Invalid { reason: other.to_string() },
+    })?;
+    let (event, camera) = (notice.event, notice.camera);
+    let severity = match event.severity() {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Alarm => "alarm",
+    };
+    let (kind, text) = words(&event.what, &camera);
+    Ok(Notification {
+        event_id: event.id.to_string(),
+        text,
+        kind,
+        severity: severity.into(),
+        home: notice.home,
+        camera,
+        camera_id: event.camera.map(|id| id.to_string()),
+        clip_id: event.clip.map(|id| id.to_string()),
+        zones: event.zones,
+        at_ms: event.at.0,
+        late: notice.late || now_ms.saturating_sub(event.at.0) > LATE_MS,
+        counter: notice.counter,
+        picture: notice.picture.map(|picture| picture.bytes.into_vec()),
+    })
+}
+
+/// An event for programs and for people.
+fn words(what: &Happening, camera: &str) -> (String, String) {
+    let (kind, text) = match what {
+        Happening::Motion => ("motion", format!("{camera}: motion")),
+        Happening::CameraOffline { reason } => ("camera-offline", format!("{camera} is offline: {reason}")),
+        Happening::CameraOnline => ("camera-online", format!("{camera} is online again")),
+        Happening::Tampered { how } => {
+            let how = match how {
+                Tamper::Covered => "is covered",
+                Tamper::Defocused => "is out of focus",
+                Tamper::Moved => "looks somewhere else",
+                _ => "was tampered with",
+            };
+            ("tampered", format!("{camera} {how}"))
+        }
+        Happening::DiskNearlyFull { free_mib } => {
+            ("disk-nearly-full", format!("the hub's disk is nearly full: {free_mib} MiB are left"))
+        }
+        Happening::RelayUnreachable { .. } => ("relay-unreachable", "the hub can't reach its relay".into()),
+        Happening::RelayBack => ("relay-back", "the hub reaches its relay again".into()),
+        Happening::Unknown { kind } => (kind.as_str(), format!("{camera}: {kind}")),
+        _ => ("unknown", format!("{camera}: something happened")),
+    };
+    (kind.into(), text)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    #[serde(with = "serde_bytes")]
+    secret: [u8; 32],
+    counter: u64,
+}
+
+/// The keys; made and told to the hub at the first call, in one commit.
+pub(crate) async fn keys(core: &Arc<Core>) -> Result<NotificationKeys> {
+    let store = core.store()?;
+    let (keys, new) = core
+        .with_home(move |home| {
+            let hub = home.hub_identity().to_vec();
+            if let Some(bytes) = store.get(KEY)? {
+                let record: Record = cbor::decode(&bytes, MAX_RECORD)
+                    .map_err(|e| CoreError::Storage { reason: format!("the notification key is damaged: {e}") })?;
+                return Ok((NotificationKeys { secret: record.secret.to_vec(), hub }, false));
+            }
+            let secret = NotificationSecret::generate(&SystemRandom);
+            let public = secret.public().map_err(|e| CoreError::Internal { reason: e.to_string() })?;
+            let now = clock::now();
+            // Of two setups the later one counts, also after this phone was paired anew.
+            let counter = u64::try_from(now.0).unwrap_or(0);
+            let setup = PushSetup { notification_key: ByteBuf::from(public.as_bytes().to_vec()), counter };
+            let record = Zeroizing::new(cbor::encode(&Record { secret: *secret.expose(), counter }));
+            let mut batch = Batch::new();
+            batch.put(KEY, record.to_vec());
+            home.send(&PhoneMessage::SetPush(setup), batch, Env::new(now, &SystemRandom)).map_err(home_error)?;
+            Ok((NotificationKeys { secret: secret.expose().to_vec(), hub }, true))
+        })
+        .await?;
+    if new {
+        core.outbox.notify_one();
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use privet_home::{HomeEvent, HubHome};
+    use privet_notice::Notice;
+    use privet_protocol::id::{CameraId, EventId};
+    use privet_protocol::storage::MemoryStore;
+    use privet_protocol::time::Timestamp;
+
+    use super::*;
+
+    const AT: i64 = 1_795_000_000_000;
+
+    fn sealed(what: Happening, late: bool) -> (NotificationKeys, Vec<u8>) {
+        let env = Env::new(Timestamp(AT), &SystemRandom);
+        let hub = HubHome::create(Arc::new(MemoryStore::new()), "Hub", env).unwrap();
+        let secret = NotificationSecret::from_bytes([3; 32]);
+        let event = HomeEvent {
+            id: EventId::from_bytes([1; 16]),
+            at: Timestamp(AT),
+            camera: Some(CameraId::from_bytes([2; 16])),
+            what,
+            clip: None,
+            zones: vec!["path".into()],
+        };
+        let (home, camera) = ("Ann's home".into(), "Gate".into());
+        let notice = Notice { event, home, camera, counter: 4, sealed_at: Timestamp(AT), late, picture: None };
+        let bytes = privet_notice::seal(&notice, &secret.public().unwrap(), |m| hub.sign_notice(m)).unwrap();
+        (NotificationKeys { secret: secret.expose().to_vec(), hub: hub.identity().to_vec() }, bytes)
+    }
+
+    #[test]
+    fn a_notification_opens_with_the_keys_alone_and_as_often_as_it_comes() {
+        let (keys, bytes) = sealed(Happening::Tampered { how: Tamper::Covered }, false);
+        let opened = open_notification(&keys, &bytes, AT + 900).unwrap();
+        assert_eq!((opened.text.as_str(), opened.severity.as_str()), ("Gate is covered", "alarm"));
+        assert_eq!((opened.zones.as_slice(), opened.counter, opened.late), (["path".to_owned()].as_slice(), 4, false));
+        assert_eq!(open_notification(&keys, &bytes, AT + 900), Ok(opened));
+    }
+
+    #[test]
+    fn one_that_was_held_up_on_the_way_is_late() {
+        let (keys, bytes) = sealed(Happening::Motion, false);
+        assert!(!open_notification(&keys, &bytes, AT + 60_000).unwrap().late);
+        assert!(open_notification(&keys, &bytes, AT + 3_600_000).unwrap().late);
+        let (keys, bytes) = sealed(Happening::Motion, true);
+        assert!(open_notification(&keys, &bytes, AT).unwrap().late, "the hub said so");
+    }
+
+    #[test]
+    fn what_is_not_the_hubs_for_this_phone_is_tampered_with() {
+        let (keys, bytes) = sealed(Happening::Motion, false);
+        let other = NotificationKeys { secret: vec![9; 32], ..keys.clone() };
+        assert!(matches!(open_notification(&other, &bytes, AT), Err(CoreError::Tampered { .. })));
+        let (another_home, _) = sealed(Happening::Motion, false);
+        assert!(matches!(open_notification(&another_home, &bytes, AT), Err(CoreError::Tampered { .. })));
+        assert!(matches!(open_notification(&keys, b"hello", AT), Err(CoreError::Invalid { .. })));
+        let short = NotificationKeys { secret: vec![9; 31], ..keys };
+        assert!(matches!(open_notification(&short, &bytes, AT), Err(CoreError::Invalid { .. })));
+    }
+}
