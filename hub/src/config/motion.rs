@@ -54,12 +54,13 @@ impl Camera {
             };
             outlines.iter().filter_map(zone).collect()
         };
-        let mut settings = MotionSettings::default();
-        settings.sensitivity = self.sensitivity;
-        settings.zones = zones(&self.zones);
-        settings.masks = zones(&self.masks);
-        settings.expert = self.detector;
-        self.motion.then_some(settings)
+        self.motion.then(|| MotionSettings {
+            sensitivity: self.sensitivity,
+            zones: zones(&self.zones),
+            masks: zones(&self.masks),
+            expert: self.detector,
+            ..MotionSettings::default()
+        })
     }
 
     pub(super) fn motion_fault(&self) -> Option<Fault> {

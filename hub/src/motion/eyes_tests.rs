@@ -143,8 +143,11 @@ fn garbage_in_units_stops_nothing() {
     assert!(samples.last().is_some_and(|last| seconds(last) > 9.0), "the decoder goes on after garbage");
 }
 
+/// Whether it is a key frame, its time in microseconds, its bytes.
+type Unit = (bool, i64, Vec<u8>);
+
 /// A ball that bounces, in H.265, as a worker gets it; made by the encoder of GStreamer's plugins.
-fn h265_ball() -> Option<(Bytes, Vec<(bool, i64, Vec<u8>)>)> {
+fn h265_ball() -> Option<(Bytes, Vec<Unit>)> {
     load().unwrap();
     let folder = PLUGIN_FOLDERS.iter().find(|folder| Path::new(folder).join(PLUGINS[0]).exists()).unwrap();
     for plugin in ["libgstvideotestsrc.so", "libgstx265.so"] {

@@ -80,7 +80,7 @@ impl Polygon {
                 }
             }
         }
-        let twice: f64 = (0..count).map(|i| side(i)).map(|([ax, ay], [bx, by])| ax * by - bx * ay).sum();
+        let twice: f64 = (0..count).map(side).map(|([ax, ay], [bx, by])| ax * by - bx * ay).sum();
         if twice.abs() / 2.0 < MIN_AREA {
             return Err(PolygonError::Flat);
         }

@@ -72,7 +72,7 @@ pub enum HubMessage {
     /// Something happened.
     Event(HomeEvent),
     /// What a clip shows; the last one about a clip counts.
-    ClipNotes(ClipNotes),
+    ClipNotes(Box<ClipNotes>),
     /// What the hub keeps of a phone's wishes, after each change.
     Wishes(PhoneWishes),
     /// These clips are no more.

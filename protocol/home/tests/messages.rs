@@ -72,7 +72,7 @@ fn the_bytes_are_the_stored_ones() {
         ("event_tampered", HubMessage::Event(event(Happening::Tampered { how: Tamper::Covered }))),
         ("event_disk", HubMessage::Event(event(Happening::DiskNearlyFull { free_mib: 900 }))),
         ("event_relay", HubMessage::Event(event(Happening::RelayUnreachable { since: Timestamp(7) }))),
-        ("clip_notes", HubMessage::ClipNotes(notes(4))),
+        ("clip_notes", HubMessage::ClipNotes(Box::new(notes(4)))),
         ("wishes", HubMessage::Wishes(PhoneWishes { device: DeviceId::from_bytes([4; 16]), wishes: wishes() })),
         ("forgotten", HubMessage::Forgotten { streams: vec![StreamId::from_bytes([3; 16])] }),
     ];
@@ -124,8 +124,8 @@ fn a_happening_of_a_newer_hub_is_an_event_all_the_same() {
 #[test]
 fn what_is_too_long_is_refused_on_both_sides() {
     let ok = |message: &HubMessage| HubMessage::decode(&cbor::encode(message)).is_ok();
-    assert!(ok(&HubMessage::ClipNotes(notes(MAX_THUMBNAIL))));
-    let long = HubMessage::ClipNotes(notes(MAX_THUMBNAIL + 1));
+    assert!(ok(&HubMessage::ClipNotes(Box::new(notes(MAX_THUMBNAIL)))));
+    let long = HubMessage::ClipNotes(Box::new(notes(MAX_THUMBNAIL + 1)));
     assert!(!ok(&long));
     let mut zones = event(Happening::Motion);
     zones.zones = vec!["z".repeat(65)];

@@ -307,7 +307,8 @@ fn covered_defocused_and_moved_are_told_once() {
     let elsewhere = |x: i32, y: i32| {
         60 + i32::from((x - 60).pow(2) + (y - 40).pow(2) < 900) * 100 + i32::from(y % 23 < 4) * 50 - x / 5
     };
-    let cases: [(Tamper, &dyn Fn(i32, i32) -> i32); 3] =
+    type Levels<'a> = &'a dyn Fn(i32, i32) -> i32;
+    let cases: [(Tamper, Levels<'_>); 3] =
         [(Tamper::Covered, &|_, _| 40), (Tamper::Defocused, &soft), (Tamper::Moved, &elsewhere)];
     for (how, level) in cases {
         let mut scene = Scene::with(&MotionSettings::default());
