@@ -17,8 +17,8 @@ struct Values {
     limits: Limits,
     #[serde(default)]
     door: Vec<Door>,
-    #[serde(default)]
-    shelf: BTreeMap<String, Shelf>,
+    #[serde(default, rename = "shelf")]
+    _shelf: BTreeMap<String, Shelf>,
 }
 
 #[derive(Debug, Deserialize)]
