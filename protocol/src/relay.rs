@@ -29,6 +29,10 @@ pub const VERSIONS: &[u16] = &[1];
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-privet-relay-hello-v1";
 /// The longest entry of a log, inbox or mailbox, in bytes: a commit with its path for a hundred members fits.
 pub const MAX_ENTRY: usize = 128 * 1024;
+/// The longest payload of a wake, in bytes.
+pub const MAX_WAKE: usize = 3584;
+/// The longest sealed push target, in bytes.
+pub const MAX_SEALED_TARGET: usize = 4096;
 /// The longest message, in bytes: an entry and what names it.
 pub const MAX_MESSAGE: usize = MAX_ENTRY + 1024;
 
@@ -318,6 +322,49 @@ pub enum Request {
         from: u64,
     },
 
+    // --- waking phones ---
+    /// The key that push targets are sealed to. Answer: [`Response::PushKey`]. Any member.
+    PushKey,
+    /// Says where the asking member is woken from now on; nothing sealed means nowhere. `sealed` is a target of the crate
+    /// `privet-push`, sealed to the relay's push key for this member. Answer: [`Response::Done`] once durable. A member, about
+    /// itself.
+    SetPush {
+        /// At most [`MAX_SEALED_TARGET`] bytes.
+        #[serde(with = "serde_bytes")]
+        sealed: Vec<u8>,
+    },
+    /// Brings a payload to a phone, whether it is connected or not. Answer: [`Response::Done`] once durable. The same id for
+    /// the same key again is answered like the first time and brings nothing twice. Owner.
+    Wake {
+        /// The phone's key.
+        key: CapabilityKey,
+        /// Names this wake for this key.
+        #[serde(with = "serde_bytes")]
+        id: [u8; 16],
+        /// What the phone gets, opaque: at most [`MAX_WAKE`] bytes.
+        #[serde(with = "serde_bytes")]
+        payload: Vec<u8>,
+        /// How soon.
+        urgency: Urgency,
+        /// When it is worth nothing any more and is dropped.
+        until: Timestamp,
+    },
+    /// Payloads for the asking member that no gateway has taken whole, from number `from` on, answered like
+    /// [`Request::ReadLog`]; while it follows, each comes here first and goes to a gateway only if it is not acknowledged
+    /// soon. A member, about itself.
+    ReadWakes {
+        /// The first number wanted.
+        from: u64,
+        /// Whether to wait for more.
+        follow: bool,
+    },
+    /// The asking member has its wakes up to and including `upto`. Answer: [`Response::Done`] once durable. A member, about
+    /// itself.
+    AckWakes {
+        /// The last number no longer needed.
+        upto: u64,
+    },
+
     /// What the home uses. Answer: [`Response::Usage`]. Any member.
     Usage,
 }
@@ -401,6 +448,15 @@ pub enum Response {
     Stream(StreamState),
     /// What the home uses.
     Usage(Usage),
+    /// What push targets are sealed to.
+    PushKey {
+        /// The relay's push key.
+        #[serde(with = "serde_bytes")]
+        key: Vec<u8>,
+        /// The VAPID key that phones subscribe to Web Push with, where this relay has one.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
+        vapid: Option<Vec<u8>>,
+    },
     /// The request was refused or failed; nothing was done.
     Refused(Refusal),
 }

@@ -10,7 +10,7 @@ use privet_protocol::cbor::{self, DecodeError};
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
     CapabilityKey, Code, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal, Refusal, Request,
-    Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Usage, frame, frame_length,
+    Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, frame, frame_length,
     hello_signing_input,
 };
 use privet_protocol::time::Timestamp;
@@ -85,6 +85,13 @@ fn vectors() -> Vectors {
     v.message("request.post", Request::Post { mailbox, to: Side::Hub, message: entry.clone() });
     v.message("request.collect", Request::Collect { mailbox, side: Side::Phone, from: 1 });
     v.message("request.usage", Request::Usage);
+    v.message("request.push-key", Request::PushKey);
+    v.message("request.set-push", Request::SetPush { sealed: entry.clone() });
+    let (id, payload, urgency) = ([7; 16], entry.clone(), Urgency::High);
+    v.message("request.wake", Request::Wake { key, id, payload: payload.clone(), urgency, until });
+    v.message("request.wake-normal", Request::Wake { key, id, payload, urgency: Urgency::Normal, until });
+    v.message("request.read-wakes", Request::ReadWakes { from: 1, follow: true });
+    v.message("request.ack-wakes", Request::AckWakes { upto: 7 });
 
     v.message("response.done", Response::Done);
     v.message("response.appended", Response::Appended { seq: 7 });
@@ -101,6 +108,8 @@ fn vectors() -> Vectors {
     v.message("response.stream", Response::Stream(state));
     let usage = Usage { stored_bytes: 123_456, log_first: 3, log_head: 7, inbox_head: 2, streams: 1 };
     v.message("response.usage", Response::Usage(usage));
+    v.message("response.push-key", Response::PushKey { key: vec![4; 32], vapid: None });
+    v.message("response.push-key-vapid", Response::PushKey { key: vec![4; 32], vapid: Some(vec![5; 65]) });
     for (name, code) in [
         ("response.refused-version", Code::Version),
         ("response.refused-denied", Code::Denied),
@@ -152,9 +161,9 @@ fn a_newer_peer_may_add_fields_but_not_kinds() {
     assert_eq!(cbor::decode::<SegmentHead>(&bytes, MAX_MESSAGE).unwrap(), SegmentHead { follow: 8, index: 5 });
     #[derive(Serialize)]
     enum NewerRequest {
-        Wake,
+        Sing,
     }
-    let bytes = cbor::encode(&NewerRequest::Wake);
+    let bytes = cbor::encode(&NewerRequest::Sing);
     assert!(matches!(cbor::decode::<Request>(&bytes, MAX_MESSAGE), Err(DecodeError::Malformed(_))));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use privet_protocol::id::{MailboxId, StreamId};
 use privet_protocol::relay::{
-    CapabilityKey, From, Limits, Request, Response, Retention, Rights, Side, StreamState, Usage, close,
+    CapabilityKey, From, Limits, Request, Response, Retention, Rights, Side, StreamState, Urgency, Usage, close,
 };
 use privet_protocol::time::Timestamp;
 use quinn::{Endpoint, VarInt};
@@ -19,6 +19,15 @@ use crate::segment::{SegmentReader, SegmentWriter};
 #[derive(Debug, Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
+}
+
+/// What a phone needs to be woken by this relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushKey {
+    /// What push targets are sealed to: `privet_push::PushKey`.
+    pub key: Vec<u8>,
+    /// The VAPID public key to subscribe to Web Push with (an uncompressed P-256 point); none where this relay has no Web Push.
+    pub vapid: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -259,6 +268,59 @@ impl Connection {
     /// [`ClientError`] when the request can't be sent; refusals come from [`LogReader::next`].
     pub async fn collect(&self, mailbox: MailboxId, side: Side, from: u64) -> Result<LogReader, ClientError> {
         self.reader(Request::Collect { mailbox, side, from }).await
+    }
+
+    // --- waking phones ---
+
+    /// The key that push targets are sealed to. Any member.
+    ///
+    /// # Errors
+    /// [`ClientError`] when refused or lost.
+    pub async fn push_key(&self) -> Result<PushKey, ClientError> {
+        match self.ask(Request::PushKey).await? {
+            Response::PushKey { key, vapid } => Ok(PushKey { key, vapid }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Says where this member is woken from now on, durably: a target sealed to the relay's push key; empty for nowhere.
+    ///
+    /// # Errors
+    /// [`ClientError`]; code `Malformed` when it was not sealed to this relay's key for this member.
+    pub async fn set_push(&self, sealed: Vec<u8>) -> Result<(), ClientError> {
+        self.done(Request::SetPush { sealed }).await
+    }
+
+    /// Brings a payload to a phone, durably. Repeating it with the same id is harmless. Owner.
+    ///
+    /// # Errors
+    /// [`ClientError`]; codes `Quota` when too many wait for this phone and `Busy` when too many came at once: try again later.
+    pub async fn wake(
+        &self,
+        key: CapabilityKey,
+        id: [u8; 16],
+        payload: Vec<u8>,
+        urgency: Urgency,
+        until: Timestamp,
+    ) -> Result<(), ClientError> {
+        self.done(Request::Wake { key, id, payload, urgency, until }).await
+    }
+
+    /// Payloads for this member that no gateway has taken whole, from number `from` on; with `follow` also those to come.
+    /// Each is to be acknowledged, or it comes through a gateway too.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the request can't be sent; refusals come from [`LogReader::next`].
+    pub async fn read_wakes(&self, from: u64, follow: bool) -> Result<LogReader, ClientError> {
+        self.reader(Request::ReadWakes { from, follow }).await
+    }
+
+    /// This member has its wakes up to and including `upto`, durably.
+    ///
+    /// # Errors
+    /// [`ClientError`] when refused or lost.
+    pub async fn ack_wakes(&self, upto: u64) -> Result<(), ClientError> {
+        self.done(Request::AckWakes { upto }).await
     }
 
     /// What the home uses.

@@ -21,11 +21,11 @@ mod tls;
 
 pub use backoff::Backoff;
 pub use connect::{ClientKey, RelayTarget, Trust, connect};
-pub use connection::Connection;
+pub use connection::{Connection, PushKey};
 pub use error::ClientError;
 pub use follow::{FollowEvent, Follower};
 pub use log::{LogItem, LogReader};
 pub use privet_protocol::relay::{
-    CapabilityKey, Code, From, Limits, Principal, Refusal, Retention, Rights, Side, StreamState, Usage,
+    CapabilityKey, Code, From, Limits, Principal, Refusal, Retention, Rights, Side, StreamState, Urgency, Usage,
 };
 pub use segment::{SegmentReader, SegmentWriter};

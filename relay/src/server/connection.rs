@@ -209,6 +209,11 @@ impl Session {
                 return mailbox::collect(home, mailbox, side, from, || self.relay.now(), answers).await;
             }
             Request::Usage => Response::Usage(home.usage()),
+            Request::PushKey
+            | Request::SetPush { .. }
+            | Request::Wake { .. }
+            | Request::ReadWakes { .. }
+            | Request::AckWakes { .. } => return Err(Failure::denied()),
         };
         answers.send(&response).await
     }
@@ -251,7 +256,12 @@ impl Session {
             | Request::OpenMailbox { .. }
             | Request::CloseMailbox { .. }
             | Request::Post { .. }
-            | Request::Collect { .. } => false,
+            | Request::Collect { .. }
+            | Request::PushKey
+            | Request::SetPush { .. }
+            | Request::Wake { .. }
+            | Request::ReadWakes { .. }
+            | Request::AckWakes { .. } => false,
         };
         if allowed { Ok(()) } else { Err(Failure::denied()) }
     }
