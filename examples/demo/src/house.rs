@@ -38,6 +38,10 @@ pub struct Plan {
     pub relay_free_bytes: u64,
     /// Whether the relay keeps every byte it receives in `received/`, for [`crate::blind`].
     pub keep_received: bool,
+    /// More tables for the hub's configuration.
+    pub hub_tables: String,
+    /// More tables for the relay's configuration.
+    pub relay_tables: String,
 }
 
 impl Default for Plan {
@@ -51,6 +55,8 @@ impl Default for Plan {
             relay_limits: String::new(),
             relay_free_bytes: 1 << 20,
             keep_received: false,
+            hub_tables: String::new(),
+            relay_tables: String::new(),
         }
     }
 }
@@ -66,6 +72,10 @@ pub struct Camera {
     pub credentials: Option<(String, String)>,
     /// Whether motion makes clips.
     pub motion: bool,
+    /// The URL of its second, smaller stream.
+    pub sub_url: Option<String>,
+    /// More lines of its configuration.
+    pub lines: String,
 }
 
 /// Where a relay is, and its identity.
@@ -141,7 +151,11 @@ impl House {
         }
         // Tests connect often, and all from one address.
         let Plan { relay_limits, relay_free_bytes, .. } = &self.plan;
-        let _ = writeln!(config, "[limits]\nconnects_per_s = 1000\nfree_bytes = {relay_free_bytes}\n{relay_limits}");
+        let _ = writeln!(
+            config,
+            "[limits]\nconnects_per_s = 1000\nfree_bytes = {relay_free_bytes}\n{relay_limits}\n{}",
+            self.plan.relay_tables
+        );
         let file = self.write("relay.toml", &config)?;
         let mut relay = Process::start(
             "the relay",
@@ -203,7 +217,12 @@ impl House {
             if let Some((user, password)) = &camera.credentials {
                 let _ = write!(config, "username = {user:?}\npassword = {password:?}\n");
             }
+            if let Some(sub_url) = &camera.sub_url {
+                let _ = writeln!(config, "sub_url = {sub_url:?}");
+            }
+            let _ = writeln!(config, "{}", camera.lines);
         }
+        config.push_str(&self.plan.hub_tables);
         Ok(config)
     }
 
@@ -393,7 +412,9 @@ pub fn fake_camera(
     let mut camera = Process::start(&format!("camera {name}"), &program("privet-fake-camera")?, &arguments, &log)?;
     let ready = camera.ready(READY)?;
     let credentials = password.map(|password| ("admin".to_string(), password.to_string()));
-    Ok((camera, Camera { name: name.into(), url: text(&ready, "url")?, credentials, motion: true }))
+    let sub_url = ready["sub_url"].as_str().map(str::to_owned);
+    let url = text(&ready, "url")?;
+    Ok((camera, Camera { name: name.into(), url, credentials, motion: true, sub_url, lines: String::new() }))
 }
 
 /// Starts `privet-raw-camera`; [`Process::tell`] switches its faults.
@@ -404,7 +425,8 @@ pub fn raw_camera(folder: &Path, name: &str, more: &[&str]) -> Result<(Process, 
     let log = folder.join(format!("camera-{name}.log"));
     let mut camera = Process::start(&format!("camera {name}"), &program("privet-raw-camera")?, more, &log)?;
     let url = camera.line(READY)?;
-    Ok((camera, Camera { name: name.into(), url, credentials: None, motion: true }))
+    let (credentials, sub_url) = (None, None);
+    Ok((camera, Camera { name: name.into(), url, credentials, motion: true, sub_url, lines: String::new() }))
 }
 
 /// A text field of a line of JSON.

@@ -70,6 +70,12 @@ struct Args {
     /// Sensor noise, in levels of 256.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=64))]
     noise: u8,
+    /// Adds a second, smaller stream of the same garden for motion detection, at the path with '-sub' behind it.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size, conflicts_with = "file")]
+    sub: Option<(u32, u32)>,
+    /// Writes a line of JSON to standard output whenever the box begins to cross.
+    #[arg(long, conflicts_with = "file")]
+    say_crossings: bool,
 }
 
 /// What the first line on standard output says.
@@ -77,12 +83,20 @@ struct Args {
 struct Ready<'a> {
     ready: bool,
     url: String,
+    sub_url: Option<String>,
     port: u16,
     user: Option<&'a str>,
     password: Option<&'a str>,
     width: u32,
     height: u32,
     fps: u32,
+}
+
+/// What is written when the box begins to cross.
+#[derive(Serialize)]
+struct Crossing {
+    /// Milliseconds since 1970.
+    crossing_at_ms: u128,
 }
 
 fn main() -> ExitCode {
@@ -103,6 +117,7 @@ fn main() -> ExitCode {
         file: args.file,
         motion: Motion { moving: seconds(args.moving), every: seconds(args.every), quiet: seconds(args.quiet) },
         noise: args.noise,
+        sub: args.sub,
     };
     let server = match Server::start(settings) {
         Ok(server) => server,
@@ -114,12 +129,23 @@ fn main() -> ExitCode {
     let settings = server.settings();
     let (user, password) = settings.credentials.as_ref().map(|(u, p)| (u.as_str(), p.as_str())).unzip();
     let (width, height) = settings.size;
+    let (url, sub_url) = (server.url(), server.sub_url());
     let ready =
-        Ready { ready: true, url: server.url(), port: settings.port, user, password, width, height, fps: settings.fps };
-    println!("{}", serde_json::to_string(&ready).unwrap_or_default());
+        Ready { ready: true, url, sub_url, port: settings.port, user, password, width, height, fps: settings.fps };
+    say(&ready);
+    if args.say_crossings {
+        server.on_crossing(|at| {
+            let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            say(&Crossing { crossing_at_ms: since.as_millis() });
+        });
+    }
     eprintln!("The camera is at {}; Ctrl-C stops it.", server.url());
     server.run();
     ExitCode::SUCCESS
+}
+
+fn say(line: &impl Serialize) {
+    println!("{}", serde_json::to_string(line).unwrap_or_default());
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {

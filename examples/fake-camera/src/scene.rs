@@ -24,6 +24,17 @@ impl Motion {
         let moving = self.moving.as_secs_f32();
         (moving > 0.0 && into < moving).then(|| into / moving)
     }
+
+    /// When crossings begin, since the start.
+    pub fn begins(&self) -> impl Iterator<Item = Duration> + use<> {
+        let Self { moving, every, quiet } = *self;
+        let count = match (moving.is_zero(), every.is_zero()) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => u32::MAX,
+        };
+        (0..count).map_while(move |n| every.checked_mul(n)?.checked_add(quiet))
+    }
 }
 
 /// The garden: made once, copied into every frame.
@@ -113,6 +124,12 @@ mod tests {
         assert!((at(7.0).unwrap() - 0.5).abs() < 1e-3);
         assert_eq!(at(9.5), None);
         assert!(at(26.0).is_some());
+        for begin in MOTION.begins().take(3) {
+            assert!(MOTION.progress(begin).is_some_and(|way| way < 1e-3));
+            assert_eq!(MOTION.progress(begin - Duration::from_millis(1)), None);
+        }
+        assert_eq!(Motion { moving: Duration::ZERO, ..MOTION }.begins().count(), 0);
+        assert_eq!(Motion { every: Duration::ZERO, ..MOTION }.begins().count(), 1);
     }
 
     #[test]

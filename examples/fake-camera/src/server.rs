@@ -51,7 +51,12 @@ pub struct Settings {
     pub motion: Motion,
     /// Sensor noise in levels.
     pub noise: u8,
+    /// A second, smaller stream of the same scene, at the path with `-sub` behind it; of a film there is none.
+    pub sub: Option<(u32, u32)>,
 }
+
+/// Kilobits a second of the second stream.
+const SUB_KBPS: u32 = 400;
 
 /// Why there is no camera.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +90,7 @@ pub struct Server {
     main_loop: gst::glib::MainLoop,
     server: rtsp::RTSPServer,
     settings: Settings,
+    start: Instant,
 }
 
 impl Server {
@@ -104,26 +110,45 @@ impl Server {
         let server = rtsp::RTSPServer::new();
         server.set_address(&settings.address);
         server.set_service(&settings.port.to_string());
-        let factory = rtsp::RTSPMediaFactory::new();
-        factory.set_launch(&launch_line(&settings));
-        factory.set_latency(0);
+        let start = Instant::now();
+        let streams = [Some(settings.clone()), sub_of(&settings)];
+        let factories: Vec<_> =
+            streams.into_iter().flatten().map(|stream| (stream.path.clone(), mount(stream, start))).collect();
         if let Some((user, password)) = &settings.credentials {
-            server.set_auth(Some(&digest_only(&factory, user, password)));
+            let auth = digest(user, password);
+            factories.iter().for_each(|(_, factory)| admit(factory));
+            server.set_auth(Some(&auth));
         }
-        let (shared, start) = (settings.clone(), Instant::now());
-        factory.connect_media_configure(move |_, media| configure(media, &shared, start));
         if let Some(mounts) = server.mount_points() {
-            mounts.add_factory(&format!("/{}", settings.path), factory);
+            for (path, factory) in factories {
+                mounts.add_factory(&format!("/{path}"), factory);
+            }
         }
         let taken = || ServerError::Listen { address: settings.address.clone(), port: settings.port };
         server.attach(None).map_err(|_| taken())?;
         settings.port = u16::try_from(server.bound_port()).map_err(|_| taken())?;
-        Ok(Self { main_loop, server, settings })
+        Ok(Self { main_loop, server, settings, start })
     }
 
     /// The camera's URL.
     pub fn url(&self) -> String {
         format!("rtsp://{}:{}/{}", self.settings.address, self.settings.port, self.settings.path)
+    }
+
+    /// The URL of the second stream, where there is one.
+    pub fn sub_url(&self) -> Option<String> {
+        sub_of(&self.settings).map(|sub| format!("rtsp://{}:{}/{}", sub.address, sub.port, sub.path))
+    }
+
+    /// Says on a thread of its own when the box begins to cross the picture, as it does.
+    pub fn on_crossing(&self, say: impl Fn(SystemTime) + Send + 'static) {
+        let (motion, start) = (self.settings.motion, self.start);
+        std::thread::spawn(move || {
+            for begin in motion.begins() {
+                std::thread::sleep((start + begin).saturating_duration_since(Instant::now()));
+                say(SystemTime::now());
+            }
+        });
     }
 
     /// The settings as they are in force: with the port and, of a file, its size and rate.
@@ -178,17 +203,37 @@ fn launch_line(settings: &Settings) -> String {
     if settings.audio { format!("( {video} {audio} )") } else { format!("( {video} )") }
 }
 
-fn digest_only(factory: &rtsp::RTSPMediaFactory, user: &str, password: &str) -> rtsp::RTSPAuth {
+/// The second stream's settings.
+fn sub_of(settings: &Settings) -> Option<Settings> {
+    let size = settings.sub.filter(|_| settings.file.is_none())?;
+    let path = format!("{}-sub", settings.path);
+    let (gop, kbps) = (settings.fps, SUB_KBPS);
+    Some(Settings { size, path, gop, kbps, b_frames: 0, audio: false, sub: None, ..settings.clone() })
+}
+
+fn mount(settings: Settings, start: Instant) -> rtsp::RTSPMediaFactory {
+    let factory = rtsp::RTSPMediaFactory::new();
+    factory.set_launch(&launch_line(&settings));
+    factory.set_latency(0);
+    factory.connect_media_configure(move |_, media| configure(media, &settings, start));
+    factory
+}
+
+fn digest(user: &str, password: &str) -> rtsp::RTSPAuth {
     let auth = rtsp::RTSPAuth::new();
     auth.set_supported_methods(RTSPAuthMethod::Digest);
     let token = rtsp::RTSPToken::builder().field("media.factory.role", "user").build();
     auth.add_digest(user, password, &token);
+    auth
+}
+
+/// Lets who knows the password see this stream, and nobody else.
+fn admit(factory: &rtsp::RTSPMediaFactory) {
     let role = gst::Structure::builder("user")
         .field("media.factory.access", true)
         .field("media.factory.construct", true)
         .build();
     factory.add_role_from_structure(&role);
-    auth
 }
 
 /// Puts the scene into the frames and the stamp into the access units of a new connection's pipeline.
