@@ -63,6 +63,11 @@ impl Camera {
         })
     }
 
+    /// The names of its zones, in the order of the detector's bits.
+    pub fn zone_names(&self) -> Vec<String> {
+        self.zones.keys().cloned().collect()
+    }
+
     pub(super) fn motion_fault(&self) -> Option<Fault> {
         for (table, outlines, most) in [("zones", &self.zones, MAX_ZONES), ("masks", &self.masks, MAX_MASKS)] {
             let key = format!("camera.{table}");
