@@ -344,6 +344,7 @@ fn open(config: &Config) -> Result<Opened, HubError> {
 
 fn settings_of(id: CameraId, camera: &Camera) -> CameraSettings {
     let mut settings = CameraSettings::new(id, camera.name.clone(), camera.url.clone());
+    settings.sub_url.clone_from(&camera.sub_url);
     settings.username.clone_from(&camera.username);
     settings.password = camera.password();
     settings.audio = camera.audio;

@@ -42,6 +42,10 @@ const KEYS: &[(&str, &str)] = &[
     ("camera", "tables, `[[camera]]`, 256 at most, each with name and url"),
     ("camera.name", "1 to 64 characters in quotes, a name that no other camera has"),
     ("camera.url", "\"rtsp://host[:port]/path\", without user and password"),
+    (
+        "camera.sub_url",
+        "\"rtsp://host[:port]/path\" of the camera's smaller stream, without user and password, other than camera.url",
+    ),
     ("camera.username", "a text in quotes, beside the password"),
     ("camera.password", "a text in quotes; either password or password_file"),
     (
@@ -66,7 +70,7 @@ const RANGES: &[Number<Config>] = &[
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
-const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "camera.password"];
+const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "camera.sub_url", "camera.password"];
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
@@ -164,6 +168,8 @@ pub struct Camera {
     pub name: String,
     /// `rtsp://host[:port]/path`, without user and password.
     pub url: String,
+    /// The camera's smaller stream, where motion is found; the same user and password.
+    pub sub_url: Option<String>,
     /// User name at the camera.
     pub username: Option<String>,
     /// Password at the camera.
@@ -300,19 +306,16 @@ impl Camera {
         if !is_name(&self.name) {
             return fault("camera.name", &length(&self.name));
         }
-        match url::Url::parse(&self.url) {
-            // What stands in the URL is not repeated: it might hold the password.
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                let allowed = "a URL without them; use camera.username and camera.password";
-                return Some(Fault::new("camera.url", "a URL with user and password").instead(allowed));
+        if let Some(fault) = url_fault("camera.url", &self.url) {
+            return Some(fault);
+        }
+        if let Some(sub_url) = &self.sub_url {
+            if let Some(fault) = url_fault("camera.sub_url", sub_url) {
+                return Some(fault);
             }
-            Ok(url) if url.scheme() == "rtsp" && url.host().is_some() => {}
-            Ok(url) if url.scheme() == "rtsps" => {
-                let allowed = "rtsp: cameras over TLS are not supported; keep the camera's network to itself";
-                return Some(Fault::new("camera.url", "rtsps").instead(allowed));
+            if *sub_url == self.url {
+                return fault("camera.sub_url", "camera.url again");
             }
-            Ok(_) => return fault("camera.url", "another URL"),
-            Err(_) => return fault("camera.url", "no URL"),
         }
         if self.password.is_some() && self.password_file.is_some() {
             return fault("camera.password_file", "a second password");
@@ -337,6 +340,23 @@ impl Camera {
         }
         self.password = Some(Zeroizing::new(password.to_owned()));
         Ok(())
+    }
+}
+
+/// What is wrong with a camera's URL. What stands in it is not repeated: it might hold the password.
+fn url_fault(key: &str, text: &str) -> Option<Fault> {
+    match url::Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            let allowed = "a URL without them; use camera.username and camera.password";
+            Some(Fault::new(key, "a URL with user and password").instead(allowed))
+        }
+        Ok(url) if url.scheme() == "rtsp" && url.host().is_some() => None,
+        Ok(url) if url.scheme() == "rtsps" => {
+            let allowed = "rtsp: cameras over TLS are not supported; keep the camera's network to itself";
+            Some(Fault::new(key, "rtsps").instead(allowed))
+        }
+        Ok(_) => Some(fault_at(key, "another URL")),
+        Err(_) => Some(fault_at(key, "no URL")),
     }
 }
 

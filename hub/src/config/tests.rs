@@ -244,6 +244,21 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
             "['rtsp://admin:hunter2@192.168.1.20/']",
             r#":11: camera.url is of type array; allowed: "rtsp://host[:port]/path", without user and password"#,
         ),
+        (
+            "url = \"rtsp://192.168.1.20/stream1\"",
+            "url = \"rtsp://192.168.1.20/stream1\"\nsub_url = \"rtsp://admin:hunter2@192.168.1.20/stream2\"",
+            ":12: camera.sub_url is a URL with user and password; allowed: a URL without them",
+        ),
+        (
+            "url = \"rtsp://192.168.1.20/stream1\"",
+            "url = \"rtsp://192.168.1.20/stream1\"\nsub_url = \"hunter2\"",
+            ":12: camera.sub_url is no URL; allowed: \"rtsp://host[:port]/path\" of the camera's smaller stream",
+        ),
+        (
+            "url = \"rtsp://192.168.1.20/stream1\"",
+            "url = \"rtsp://192.168.1.20/stream1\"\nsub_url = \"rtsp://192.168.1.20/stream1\"",
+            ":12: camera.sub_url is camera.url again; allowed: ",
+        ),
         ("username = \"hub\"", "", ":9: camera.username is missing; allowed: a text in quotes, beside the password"),
         (
             "password = \"secret-word\"",
@@ -273,7 +288,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "password = \"secret-word\"",
             "passwort = 'hunter2'",
-            ":13: camera.passwort is not a key; allowed: name, url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
+            ":13: camera.passwort is not a key; allowed: name, url, sub_url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
         ),
         (
             "name = \"Garden\"",
@@ -299,7 +314,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "motion = false",
             "fps = 15",
-            ":18: camera.fps is not a key; allowed: name, url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
+            ":18: camera.fps is not a key; allowed: name, url, sub_url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
         ),
     ] {
         let error = mistake(good, bad);

@@ -4,7 +4,7 @@
 //! next key frame. If it fails or hangs, the video goes on without motion detection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -21,6 +21,8 @@ use crate::source::{Format, MotionSample, Picture, Tamper};
 const MAX_WAITING: u64 = 30;
 /// What may wait for the worker's loop.
 const MAX_SIGHTS: usize = 32;
+const H264: &str = "video/x-h264";
+const H265: &str = "video/x-h265";
 /// Where distributions keep GStreamer's plugins; the first that exists.
 const PLUGIN_FOLDERS: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu/gstreamer-1.0",
@@ -51,14 +53,17 @@ pub(crate) enum Sight {
 pub(crate) struct Eyes {
     pipeline: gst::Pipeline,
     source: AppSrc,
-    /// Until the first format tells which is needed.
-    decoders: Option<Decoders>,
+    decoders: Decoders,
+    /// Whose parser and decoder are in the pipeline.
+    linked: Option<&'static str>,
+    /// Counts up with every stream that is looked at.
+    view: Arc<AtomicU32>,
     sights: Option<mpsc::Receiver<Sight>>,
     undecoded: Arc<AtomicU64>,
     state: State,
 }
 
-/// Parser and decoder of each codec, not yet in the pipeline.
+/// Parser and decoder of each codec; those that are not needed are not in the pipeline.
 struct Decoders {
     h264: [gst::Element; 2],
     h265: [gst::Element; 2],
@@ -106,7 +111,8 @@ impl Eyes {
         let sink: AppSink = sink.downcast().map_err(|_| EyesError("appsink is none".into()))?;
         let (sights, receiver) = mpsc::channel(MAX_SIGHTS);
         let undecoded = Arc::new(AtomicU64::new(0));
-        let mut watcher = Watcher::new(settings, sights);
+        let view = Arc::new(AtomicU32::new(0));
+        let mut watcher = Watcher::new(settings, sights, view.clone());
         sink.set_callbacks(
             AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
@@ -117,8 +123,17 @@ impl Eyes {
                 })
                 .build(),
         );
-        let decoders = Some(Decoders { h264, h265, sink: sink.upcast() });
-        Ok(Self { pipeline, source, decoders, sights: Some(receiver), undecoded, state: State::Idle })
+        let decoders = Decoders { h264, h265, sink: sink.upcast() };
+        Ok(Self {
+            pipeline,
+            source,
+            decoders,
+            linked: None,
+            view,
+            sights: Some(receiver),
+            undecoded,
+            state: State::Idle,
+        })
     }
 
     /// Where comes out what was seen; once.
@@ -131,26 +146,18 @@ impl Eyes {
         if self.state == State::Broken {
             return;
         }
-        // A connection never changes from one codec to the other.
         let (media, stream_format) = match format.codec.get(..4) {
-            Some("avc1") => ("video/x-h264", "avc"),
-            Some("hvc1") => ("video/x-h265", "hvc1"),
-            Some("hev1") => ("video/x-h265", "hev1"),
+            Some("avc1") => (H264, "avc"),
+            Some("hvc1") => (H265, "hvc1"),
+            Some("hev1") => (H265, "hev1"),
             _ => {
                 self.state = State::Idle;
                 return;
             }
         };
-        if let Some(Decoders { h264, h265, sink }) = self.decoders.take() {
-            let [parser, decoder] = if media == "video/x-h264" { &h264 } else { &h265 };
-            let linked = self
-                .pipeline
-                .add_many([parser, decoder])
-                .and_then(|()| gst::Element::link_many([self.source.upcast_ref(), parser, decoder, &sink]));
-            if linked.is_err() {
-                self.state = State::Broken;
-                return;
-            }
+        if self.linked != Some(media) && self.link(media).is_err() {
+            self.state = State::Broken;
+            return;
         }
         let caps = gst::Caps::builder(media)
             .field("stream-format", stream_format)
@@ -164,6 +171,35 @@ impl Eyes {
             Ok(_) => State::WaitingForKey,
             Err(_) => State::Broken,
         };
+    }
+
+    /// Puts parser and decoder of this codec between source and sink.
+    fn link(&mut self, media: &'static str) -> Result<(), gst::glib::BoolError> {
+        let Decoders { h264, h265, sink } = &self.decoders;
+        let [parser, decoder] = if media == H264 { h264 } else { h265 };
+        if self.linked.take().is_some() {
+            let [old_parser, old_decoder] = if media == H264 { h265 } else { h264 };
+            self.pipeline
+                .set_state(gst::State::Null)
+                .map_err(|_| gst::glib::bool_error!("the pipeline does not stop"))?;
+            self.pipeline.remove_many([old_parser, old_decoder])?;
+        }
+        self.pipeline.add_many([parser, decoder])?;
+        gst::Element::link_many([self.source.upcast_ref(), parser, decoder, sink])?;
+        self.linked = Some(media);
+        Ok(())
+    }
+
+    /// What follows is of another stream: what is on its way is not looked at any more, and the detector starts anew.
+    pub(crate) fn look_elsewhere(&mut self) {
+        if self.state != State::Broken {
+            self.state = State::Idle;
+            self.view.fetch_add(1, Ordering::SeqCst);
+            // Also gives back the pictures that the decoder holds.
+            if self.pipeline.set_state(gst::State::Null).is_err() {
+                self.state = State::Broken;
+            }
+        }
     }
 
     /// Gives a unit to the decoder, if it has room.
@@ -219,6 +255,12 @@ impl Drop for Eyes {
 
 /// Scales the decoder's pictures down and asks the detector; on the decoder's thread.
 struct Watcher {
+    settings: MotionSettings,
+    /// The stream that is looked at, and the one of the last picture.
+    view: Arc<AtomicU32>,
+    last_view: u32,
+    /// The last sample said that something moves.
+    active: bool,
     detector: Detector,
     small: Small,
     interval_us: i64,
@@ -228,9 +270,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(settings: &MotionSettings, sights: mpsc::Sender<Sight>) -> Self {
+    fn new(settings: &MotionSettings, sights: mpsc::Sender<Sight>, view: Arc<AtomicU32>) -> Self {
         let rate = f64::from(settings.pictures_per_second.clamp(0.5, 30.0));
         Self {
+            settings: settings.clone(),
+            view,
+            last_view: 0,
+            active: false,
             detector: Detector::new(settings),
             small: Small::default(),
             // A little less, so that every third picture of 15 per second is not missed by a rounding error.
@@ -244,6 +290,11 @@ impl Watcher {
     fn see(&mut self, sample: &gst::Sample) {
         let Some(buffer) = sample.buffer() else { return };
         let Some(pts_us) = buffer.pts().and_then(|pts| i64::try_from(pts.useconds()).ok()) else { return };
+        let view = self.view.load(Ordering::SeqCst);
+        if view != self.last_view {
+            self.last_view = view;
+            self.begin(pts_us);
+        }
         if pts_us < self.next_us && self.next_us - pts_us < 10_000_000 {
             return;
         }
@@ -269,7 +320,18 @@ impl Watcher {
             self.send(Sight::Picture(picture));
         }
         let Verdict { score, area, active, zones, heat, .. } = verdict;
+        self.active = active;
         self.send(Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }));
+    }
+
+    /// Another stream: other noise, perhaps another part of the scene. What was going on is over.
+    fn begin(&mut self, pts_us: i64) {
+        self.detector = Detector::new(&self.settings);
+        self.album = Album::default();
+        self.next_us = i64::MIN;
+        if std::mem::take(&mut self.active) {
+            self.send(Sight::Sample(MotionSample { pts_us, ..MotionSample::default() }));
+        }
     }
 
     fn send(&self, sight: Sight) {

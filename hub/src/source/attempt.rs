@@ -1,18 +1,22 @@
 //! One worker process and what it says, from start to end.
 
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, UnixStream, unix::pipe};
 use tokio::time::{sleep, timeout};
 
 use super::connect::Target;
-use super::frames::{self, FromWorker, HEADER, Header, Proof, ToWorker, VERSION};
+use super::frames::{self, Connection, FromWorker, HEADER, Header, Proof, ToWorker, VERSION};
 use super::process::{WorkerProcess, in_words};
+use super::substream::HandedConnection;
 use super::{CameraSettings, OfflineReason, Phase, WorkerOptions};
 
 /// A worker's last words that are kept for the log.
@@ -66,6 +70,7 @@ impl Attempt {
             password: camera.password.as_ref().map(|password| password.as_str().to_owned()),
             audio: camera.audio,
             motion: camera.motion.clone(),
+            substream: camera.motion.is_some() && camera.sub_url.is_some(),
             frozen_ms: millis(options.frozen_after),
             first_key_ms: millis(options.first_key_frame),
             answer_ms: millis(options.answer),
@@ -137,6 +142,23 @@ impl Attempt {
         Watch::Said(said)
     }
 
+    /// Gives the worker a connection to the camera's substream. A worker that does not take it has other troubles, which show.
+    pub(super) async fn hand_over(&mut self, connection: &HandedConnection) {
+        let frame = Connection { url: connection.url.clone() }.to_frame();
+        let handed = self.socket.async_io(Interest::WRITABLE, || {
+            let descriptors = [connection.socket.as_fd()];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut beside = SendAncillaryBuffer::new(&mut space);
+            beside.push(SendAncillaryMessage::ScmRights(&descriptors));
+            let sent = sendmsg(&self.socket, &[IoSlice::new(&frame)], &mut beside, SendFlags::DONTWAIT)?;
+            // So few bytes go whole or not at all into a socket that nothing else was written to for a second.
+            if sent == frame.len() { Ok(()) } else { Err(std::io::ErrorKind::WriteZero.into()) }
+        });
+        if !matches!(timeout(self.hung_after, handed).await, Ok(Ok(()))) {
+            self.process.kill();
+        }
+    }
+
     /// Tells the worker to go, gives it a moment to say TEARDOWN to the camera, and sees to it that it is gone.
     pub(super) async fn farewell(mut self) {
         let _ = self.socket.shutdown().await;
@@ -182,6 +204,7 @@ pub async fn prove_sandbox(
         password: None,
         audio: false,
         motion: decoding.then(Default::default),
+        substream: false,
         frozen_ms: 1000,
         first_key_ms: 1000,
         answer_ms: 1000,

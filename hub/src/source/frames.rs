@@ -26,7 +26,7 @@ pub const MAX_PICTURE_BODY: usize = 16 + MAX_JPEG + MAX_SMALL_JPEG;
 /// The largest body of every other frame.
 pub const MAX_BODY: usize = 16 << 10;
 /// Version of these frames: hub and worker are the same binary, so a difference means that the binary was replaced under way.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 const KEY: u8 = 1;
 const AUDIO: u8 = 2;
@@ -62,8 +62,12 @@ pub enum Kind {
     Tampered = 9,
     /// [`FromWorker::Picture`].
     Picture = 10,
-    /// [`ToWorker`], the only frame in the other direction.
+    /// [`FromWorker::Substream`].
+    Substream = 11,
+    /// [`ToWorker`], the first frame in the other direction.
     Settings = 16,
+    /// [`Connection`], in the other direction, with its descriptor.
+    Connection = 17,
 }
 
 impl Kind {
@@ -79,7 +83,9 @@ impl Kind {
             8 => Self::Proof,
             9 => Self::Tampered,
             10 => Self::Picture,
+            11 => Self::Substream,
             16 => Self::Settings,
+            17 => Self::Connection,
             _ => return None,
         })
     }
@@ -169,6 +175,37 @@ pub struct Ready {
     pub lacking: Vec<String>,
 }
 
+/// How the substream is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SubstreamNews {
+    /// Its first key frame is there: motion is found on it from now on.
+    Watched,
+    /// Its connection is over; motion is found on the main stream until there is another one.
+    Ended(Fault),
+}
+
+/// A connection to the camera's substream, made by the hub. Its descriptor goes beside these bytes (`SCM_RIGHTS`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// With the address in place of the host's name.
+    pub url: String,
+}
+
+impl Connection {
+    /// The bytes of the frame that the descriptor goes with.
+    pub fn to_frame(&self) -> Vec<u8> {
+        message(Kind::Connection, self)
+    }
+
+    /// What a frame's body says.
+    ///
+    /// # Errors
+    /// [`FrameError::Body`].
+    pub fn parse(body: &[u8]) -> Result<Self, FrameError> {
+        cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind: Kind::Connection, detail: e.to_string() })
+    }
+}
+
 /// One thing a worker must not be able to do, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -216,6 +253,8 @@ pub enum FromWorker {
     Tampered(Tamper),
     /// A picture of an activity.
     Picture(Picture),
+    /// How the substream is doing.
+    Substream(SubstreamNews),
     /// How it is doing.
     Health(Health),
     /// It ends, and why.
@@ -240,6 +279,8 @@ pub struct ToWorker {
     /// Look for motion.
     #[zeroize(skip)]
     pub motion: Option<MotionSettings>,
+    /// A connection to a substream comes later: motion is looked for there.
+    pub substream: bool,
     /// No packet for so long: frozen.
     pub frozen_ms: u32,
     /// No key frame for so long: give up this attempt.
@@ -329,15 +370,7 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
         }
         Kind::Fault => {
             let mut fault: Fault = cbor::decode(&body, MAX_BODY).map_err(malformed)?;
-            match &mut fault {
-                Fault::Unauthorized { detail }
-                | Fault::Garbage { detail, .. }
-                | Fault::Broken { detail, .. }
-                | Fault::Sandbox { detail }
-                | Fault::NoVideo { offered: detail }
-                | Fault::TooBig { what: detail, .. } => *detail = tame(detail),
-                _ => {}
-            }
+            tame_fault(&mut fault);
             FromWorker::Fault(fault)
         }
         Kind::Proof => {
@@ -348,7 +381,14 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
             }
             FromWorker::Proof(proofs)
         }
-        Kind::Settings => return Err(bad("a worker does not send settings")),
+        Kind::Substream => {
+            let mut news: SubstreamNews = cbor::decode(&body, MAX_BODY).map_err(malformed)?;
+            if let SubstreamNews::Ended(fault) = &mut news {
+                tame_fault(fault);
+            }
+            FromWorker::Substream(news)
+        }
+        Kind::Settings | Kind::Connection => return Err(bad("a worker does not send this")),
     })
 }
 
@@ -443,6 +483,18 @@ pub(crate) fn message<T: Serialize>(kind: Kind, message: &T) -> Vec<u8> {
 pub(crate) fn tame(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect::<String>().trim().to_owned()
+}
+
+fn tame_fault(fault: &mut Fault) {
+    match fault {
+        Fault::Unauthorized { detail }
+        | Fault::Garbage { detail, .. }
+        | Fault::Broken { detail, .. }
+        | Fault::Sandbox { detail }
+        | Fault::NoVideo { offered: detail }
+        | Fault::TooBig { what: detail, .. } => *detail = tame(detail),
+        _ => {}
+    }
 }
 
 fn tame_all(texts: &mut Vec<String>) {

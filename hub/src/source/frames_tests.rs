@@ -62,6 +62,7 @@ fn settings_come_back_and_are_refused_from_a_worker() {
         password: Some("p".into()),
         audio: true,
         motion: Some(MotionSettings::default()),
+        substream: false,
         frozen_ms: 4000,
         first_key_ms: 1,
         answer_ms: 1,

@@ -25,6 +25,7 @@ mod probe;
 mod process;
 mod reason;
 mod sights;
+mod substream;
 mod supervisor;
 
 pub use attempt::prove_sandbox;
@@ -186,6 +187,8 @@ pub struct CameraSettings {
     pub name: String,
     /// `rtsp://host[:port]/path`, without user and password.
     pub url: String,
+    /// The camera's smaller stream, with the same user and password: where motion is found, if it is looked for.
+    pub sub_url: Option<String>,
     /// User name at the camera.
     pub username: Option<String>,
     /// Password at the camera.
@@ -199,7 +202,16 @@ pub struct CameraSettings {
 impl CameraSettings {
     /// A camera without credentials, with sound, without motion detection.
     pub fn new(id: CameraId, name: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { id, name: name.into(), url: url.into(), username: None, password: None, audio: true, motion: None }
+        Self {
+            id,
+            name: name.into(),
+            url: url.into(),
+            sub_url: None,
+            username: None,
+            password: None,
+            audio: true,
+            motion: None,
+        }
     }
 }
 

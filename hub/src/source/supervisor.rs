@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Watch};
 use super::backoff::Backoff;
 use super::frames::{FromWorker, Unit};
+use super::substream::Substream;
 use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
 
 /// More frames than a worker can have dropped: half a day at 30 per second.
@@ -169,9 +170,15 @@ impl Supervisor {
         // A new format waits for its key frame; until then nothing is passed on.
         let mut awaiting_key = true;
         let mut told: BTreeSet<String> = BTreeSet::new();
+        let sub_url = self.camera.sub_url.as_deref().filter(|_| self.camera.motion.is_some());
+        let mut substream = Substream::new(sub_url, &self.options);
         loop {
             let watch = tokio::select! {
                 watch = attempt.next() => watch,
+                connection = substream.next() => {
+                    attempt.hand_over(&connection).await;
+                    continue;
+                }
                 () = self.stop.cancelled() => return Err(NobodyListens),
                 () = self.events.closed() => return Err(NobodyListens),
             };
@@ -190,10 +197,15 @@ impl Supervisor {
                     continue;
                 }
                 FromWorker::Phase(_) | FromWorker::Fault(_) | FromWorker::Proof(_) => continue,
+                FromWorker::Substream(news) => {
+                    substream.heard(news);
+                    continue;
+                }
                 FromWorker::Format(format) => {
                     awaiting_key = true;
                     if online_since.is_none() {
                         online_since = Some(Instant::now());
+                        substream.begin();
                         tracing::info!(camera = %self.camera.id, name = self.camera.name, ?format, "camera online");
                         SourceEvent::Online { format }
                     } else {
@@ -223,7 +235,8 @@ impl Supervisor {
                 FromWorker::Motion(sample) => SourceEvent::Motion(sample),
                 FromWorker::Tampered(how) => SourceEvent::Tampered { how },
                 FromWorker::Picture(picture) => SourceEvent::Picture(picture),
-                FromWorker::Health(health) => {
+                FromWorker::Health(mut health) => {
+                    health.notes.extend(substream.note());
                     for note in news(&mut told, &health.notes) {
                         tracing::warn!(camera = %self.camera.id, name = self.camera.name, note, "about the camera");
                     }

@@ -1,15 +1,18 @@
-//! The one connection of a worker: made by the hub, handed over, and put in place when retina asks for a connection.
+//! A worker's connections: made by the hub, handed over, and put in place when retina asks for a connection.
 //!
-//! retina opens its TCP connection itself and takes no ready one. In the sandbox `connect` is trapped; the handler below puts the
-//! hub's connection in the place of the socket that was to be connected, once, and answers 0; every other `connect` gets EPERM.
+//! retina opens its TCP connection itself and takes no ready one. In the sandbox `connect` is trapped; the handler below puts a
+//! connection of the hub's in the place of the socket that was to be connected, each once, and answers 0; every other `connect`
+//! gets EPERM.
 //! So no code in the worker ever has the right to connect to anything. The hub's only unsafe code is here, so the connection's
 //! byte count, which no library reads, is asked for here too.
 
 #![expect(unsafe_code, reason = "a signal handler and its registers")]
 
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::pin::pin;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The descriptor that waits to be put in place; -1 when there is none (any more).
@@ -18,6 +21,26 @@ static CONNECTION: AtomicI32 = AtomicI32::new(-1);
 /// Lays `connection` ready for the next `connect`.
 pub(super) fn offer(connection: OwnedFd) {
     CONNECTION.store(connection.into_raw_fd(), Ordering::SeqCst);
+}
+
+/// Waits for `asking`, whose next `connect` gets `connection`; nobody else's does, because it is in the slot only while `asking`
+/// runs, and the worker's loop has one thread.
+pub(super) async fn lend<T>(connection: OwnedFd, asking: impl Future<Output = T>) -> T {
+    let mut asking = pin!(asking);
+    let mut waiting = Some(connection);
+    poll_fn(move |context| {
+        if let Some(connection) = waiting.take() {
+            offer(connection);
+        }
+        let outcome = asking.as_mut().poll(context);
+        let left = CONNECTION.swap(-1, Ordering::SeqCst);
+        if left >= 0 {
+            // SAFETY: `offer` gave up a descriptor of its own, and nobody took it out of the slot.
+            waiting = Some(unsafe { OwnedFd::from_raw_fd(left) });
+        }
+        outcome
+    })
+    .await
 }
 
 /// Installs the handler; before the filter that traps.

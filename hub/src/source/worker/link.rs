@@ -13,6 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use super::depacketize::Quirk;
 use super::intake::{Endless, Intake, MAX_MESSAGE};
 use super::memory::Meter;
+use super::orders::{Orders, SubConnection};
 use super::sender::Sender;
 use super::session::{quirk_note, whole_seconds};
 use crate::source::frames::{self, Kind};
@@ -39,12 +40,14 @@ impl From<Fault> for End {
 }
 
 /// What happens besides the camera.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Event {
     /// Time to look at memory and silence.
     Tick,
     /// The socket takes more.
     Writable,
+    /// The hub hands a connection to the substream over.
+    Substream(SubConnection),
     /// The hub closed its end.
     HubGone,
 }
@@ -56,6 +59,7 @@ pub(super) struct Link {
     pub(super) intake: Rc<Intake>,
     socket: UnixStream,
     sender: Sender,
+    orders: Orders,
     memory: Meter,
     phase: Phase,
     ticks: Interval,
@@ -71,6 +75,7 @@ impl Link {
             intake: Rc::new(intake),
             socket,
             sender: Sender::new(),
+            orders: Orders::default(),
             memory,
             phase: Phase::Starting,
             ticks,
@@ -135,8 +140,7 @@ impl Link {
     /// Microseconds of CLOCK_MONOTONIC.
     #[expect(clippy::unused_self, reason = "time comes through the link, like all that is from outside")]
     pub(super) fn mono_us(&self) -> u64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+        mono_us()
     }
 
     /// Waits for whatever comes first besides the camera.
@@ -145,7 +149,7 @@ impl Link {
         tokio::select! {
             biased;
             _ = self.ticks.tick() => Event::Tick,
-            () = hub_gone(&self.socket) => Event::HubGone,
+            said = self.orders.next(&self.socket) => said.map_or(Event::HubGone, Event::Substream),
             _ = self.socket.writable(), if waiting => Event::Writable,
         }
     }
@@ -191,6 +195,8 @@ impl Link {
                         }
                     }
                     Event::Writable => self.flush()?,
+                    // The hub waits for the main stream's picture with this.
+                    Event::Substream(_) => {}
                     Event::HubGone => return Err(End::HubGone),
                 },
                 answer = &mut answer => {
@@ -202,14 +208,10 @@ impl Link {
     }
 }
 
-/// Resolves when the hub closed its end, or says something after the settings, which it never does.
-async fn hub_gone(socket: &UnixStream) {
-    while socket.readable().await.is_ok() {
-        match socket.try_read(&mut [0; 1]) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            _ => return,
-        }
-    }
+/// Microseconds of CLOCK_MONOTONIC.
+pub(super) fn mono_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
 }
 
 /// retina's errors are text for people, except for the status code.

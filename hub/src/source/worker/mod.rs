@@ -1,10 +1,11 @@
-//! The worker process of one camera: `privet-hub camera-worker`. One worker, one connection: it ends with it, and the hub starts
-//! a fresh one, so nothing that a camera did outlives its connection.
+//! The worker process of one camera: `privet-hub camera-worker`. One worker, one connection to the main stream: it ends with it,
+//! and the hub starts a fresh one, so nothing that a camera did outlives its connection.
 //!
 //! 1. Descriptor 0 is the socket to the hub, descriptor 1 the TCP connection to the camera, both made by the hub.
 //! 2. It reads its settings, loads the decoder if motion is wanted, and shuts itself in (`sandbox`).
 //! 3. It talks RTSP (`session`), joins packets to units (`depacketize`, `aac`), sets their time right (`anchor`) and
-//!    passes them on (`sender`).
+//!    passes them on (`sender`). Where there is a substream, the hub hands connections to it over (`orders`, `substream`), and its
+//!    pictures are the ones that are looked at (`gaze`).
 //! 4. When the connection ends, it says why and ends.
 
 use std::fs::File;
@@ -14,24 +15,29 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::task::LocalSet;
 use zeroize::Zeroizing;
 
 use super::frames::VERSION;
 use super::frames::{self, HEADER, Header, Kind, MAX_BODY, Ready, ToWorker};
 
 pub mod aac;
+pub mod alignment;
 pub mod anchor;
 pub mod depacketize;
 
 mod formats;
+mod gaze;
 mod handover;
 mod intake;
 mod link;
 mod memory;
+mod orders;
 mod proof;
 mod sandbox;
 mod sender;
 mod session;
+mod substream;
 
 /// Runs the worker; what the subcommand `camera-worker` calls, before anything else of the hub is set up.
 pub fn main() -> ExitCode {
@@ -81,7 +87,8 @@ fn run() -> Result<(), WorkerError> {
     let lacking = sandbox::shut(settings.motion.is_some())?;
     let ready = frames::message(Kind::Ready, &Ready { version: VERSION, lacking });
 
-    runtime.block_on(async {
+    // The substream's session is a task of its own on the same thread.
+    LocalSet::new().block_on(&runtime, async {
         let mut link = link::Link::new(socket, memory, intake);
         link.message(ready).map_err(WorkerError::Hub)?;
         if settings.prove {

@@ -17,6 +17,7 @@ use super::aac::AacDepacketizer;
 use super::anchor::TimelineAnchor;
 use super::depacketize::{Codec, DepacketizeError, Depacketizer, Packet, Picture, Quirk};
 use super::formats;
+use super::gaze::{Gaze, Seen};
 use super::link::{End, Event, Link};
 use crate::motion::{Eyes, Sight};
 use crate::source::frames::{self, HEADER, Kind, ToWorker, UNIT_HEAD};
@@ -75,11 +76,11 @@ async fn drive(
     let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
     let playing = link.guard(answer, Box::pin(session.play(play))).await?;
     link.enter(Phase::FirstFrame)?;
-    Receiver::new(settings, tracks, eyes).receive(link, Box::pin(playing)).await
+    Receiver::new(settings, tracks, eyes).receive(settings, link, Box::pin(playing)).await
 }
 
 /// The tracks that are taken of what the camera offers.
-struct Tracks {
+pub(super) struct Tracks {
     video: usize,
     codec: Codec,
     sets: super::depacketize::ParameterSets,
@@ -93,18 +94,24 @@ struct AudioTrack {
 }
 
 impl Tracks {
-    fn choose(session: &Session<retina::client::Described>, sound: bool, link: &mut Link) -> Result<Self, End> {
+    /// The track of pictures, and its codec.
+    pub(super) fn video(session: &Session<retina::client::Described>) -> Result<(usize, Codec), Fault> {
         let streams = session.streams();
         let find = |name: &str| streams.iter().position(|s| s.media() == "video" && s.encoding_name() == name);
-        let (video, codec) = match (find("h264"), find("h265")) {
-            (Some(video), _) => (video, Codec::H264),
-            (None, Some(video)) => (video, Codec::H265),
+        match (find("h264"), find("h265")) {
+            (Some(video), _) => Ok((video, Codec::H264)),
+            (None, Some(video)) => Ok((video, Codec::H265)),
             (None, None) => {
                 let offered: Vec<_> = streams.iter().map(|s| format!("{} {}", s.media(), s.encoding_name())).collect();
                 let offered = if offered.is_empty() { "nothing".to_owned() } else { frames::tame(&offered.join(", ")) };
-                return Err(Fault::NoVideo { offered }.into());
+                Err(Fault::NoVideo { offered })
             }
-        };
+        }
+    }
+
+    fn choose(session: &Session<retina::client::Described>, sound: bool, link: &mut Link) -> Result<Self, End> {
+        let streams = session.streams();
+        let (video, codec) = Self::video(session)?;
         let mut audio = None;
         if sound {
             for (stream, offered) in streams.iter().enumerate().filter(|(_, s)| s.media() == "audio") {
@@ -137,7 +144,7 @@ struct Receiver {
     anchors: Option<(TimelineAnchor, Option<TimelineAnchor>)>,
     format: Option<Format>,
     format_is_stale: bool,
-    eyes: Option<Eyes>,
+    gaze: Option<Gaze>,
     frame: u64,
     began: Instant,
     last_packet: Instant,
@@ -157,7 +164,7 @@ impl Receiver {
             anchors: None,
             format: None,
             format_is_stale: true,
-            eyes,
+            gaze: eyes.map(|eyes| Gaze::new(eyes, settings)),
             frame: 0,
             began: now,
             last_packet: now,
@@ -165,8 +172,12 @@ impl Receiver {
         }
     }
 
-    async fn receive(mut self, link: &mut Link, mut playing: Pin<Box<Session<Playing>>>) -> Result<Infallible, End> {
-        let mut sights = self.eyes.as_mut().and_then(Eyes::sights);
+    async fn receive(
+        mut self,
+        settings: &ToWorker,
+        link: &mut Link,
+        mut playing: Pin<Box<Session<Playing>>>,
+    ) -> Result<Infallible, End> {
         let intake = link.intake.clone();
         loop {
             // In this order: a camera that sends without end must not keep the others from their turn.
@@ -175,17 +186,17 @@ impl Receiver {
                 event = link.event() => match event {
                     Event::Tick => {
                         self.watch(link)?;
-                        link.health.undecoded = self.eyes.as_ref().map_or(0, Eyes::undecoded);
+                        link.health.undecoded = self.gaze.as_ref().map_or(0, Gaze::undecoded);
                         link.on_tick()?;
                     }
                     Event::Writable => link.flush()?,
+                    Event::Substream(connection) => {
+                        if let Some(gaze) = &mut self.gaze {
+                            gaze.connected(connection, settings);
+                        }
+                    }
                     Event::HubGone => return Err(End::HubGone),
                 },
-                Some(sight) = next(&mut sights) => {
-                    if let Some(frame) = frame_of(&sight) {
-                        link.offer(frame)?;
-                    }
-                }
                 item = intake.watch(playing.next()) => {
                     self.take(link, item.map_err(|endless| link.endless(endless))?)?;
                     for _ in 0..BATCH {
@@ -195,6 +206,17 @@ impl Receiver {
                         }
                     }
                 }
+                seen = next(&mut self.gaze) => match seen {
+                    Seen::Sight(sight) => {
+                        if let Some(frame) = frame_of(&sight) {
+                            link.offer(frame)?;
+                        }
+                    }
+                    Seen::News(news) => {
+                        link.message(frames::message(Kind::Substream, &news)).map_err(|_| End::HubGone)?;
+                    }
+                    Seen::Nothing => {}
+                },
             }
         }
     }
@@ -262,8 +284,8 @@ impl Receiver {
         for quirk in self.video.quirks() {
             link.quirk(*quirk);
         }
-        if let Some(eyes) = &mut self.eyes {
-            eyes.look(&picture.data[HEAD..], picture.key, picture.disposable, pts_us);
+        if let Some(gaze) = &mut self.gaze {
+            gaze.main_picture(&picture.data[HEAD..], &picture, pts_us, now_us);
         }
         let mut frame = picture.data;
         frames::fill_unit_head(&mut frame, Track::Video, picture.key, pts_us, now_us, self.frame, picture.loss);
@@ -284,8 +306,8 @@ impl Receiver {
                 link.enter(Phase::Streaming)?;
             }
             link.message(frames::message(Kind::Format, &format)).map_err(|_| End::HubGone)?;
-            if let Some(eyes) = &mut self.eyes {
-                eyes.set_format(&format);
+            if let Some(gaze) = &mut self.gaze {
+                gaze.main_format(&format);
             }
             self.format = Some(format);
         }
@@ -323,14 +345,14 @@ fn frame_of(sight: &Sight) -> Option<Vec<u8>> {
     }
 }
 
-async fn next<T>(sights: &mut Option<tokio::sync::mpsc::Receiver<T>>) -> Option<T> {
-    match sights {
-        Some(sights) => sights.recv().await,
+async fn next(gaze: &mut Option<Gaze>) -> Seen {
+    match gaze {
+        Some(gaze) => gaze.next().await,
         None => std::future::pending().await,
     }
 }
 
-fn fault_of_packets(error: DepacketizeError, phase: Phase) -> Fault {
+pub(super) fn fault_of_packets(error: DepacketizeError, phase: Phase) -> Fault {
     match error {
         DepacketizeError::TooBig { limit } => {
             Fault::TooBig { what: "an access unit".into(), limit: limit as u64, phase }

@@ -1,0 +1,153 @@
+//! Which of the camera's two streams the decoder looks at: the substream where it plays, else the main stream. Also keeps the
+//! substream's pictures on the main stream's time.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::alignment::{Alignment, MainClock};
+use super::depacketize::Picture;
+use super::orders::SubConnection;
+use super::substream::{FromSubstream, Substream};
+use crate::motion::{Eyes, Sight};
+use crate::source::Format;
+use crate::source::frames::{SubstreamNews, ToWorker};
+
+/// How long after the main stream's first picture the substream is waited for before the main stream is looked at.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// What came of looking.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// The detector's word.
+    Sight(Sight),
+    /// Something for the hub about the substream.
+    News(SubstreamNews),
+    /// Nothing that anybody has to know.
+    Nothing,
+}
+
+/// Whose pictures go to the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Nobody's, until then: the substream is expected.
+    Nobody(Option<Instant>),
+    Main,
+    Substream,
+}
+
+/// Decoder, detector and what they look at.
+pub(super) struct Gaze {
+    eyes: Eyes,
+    sights: Option<mpsc::Receiver<Sight>>,
+    view: View,
+    main_format: Option<Format>,
+    clock: MainClock,
+    substream: Option<Substream>,
+    alignment: Alignment,
+}
+
+impl Gaze {
+    pub(super) fn new(mut eyes: Eyes, settings: &ToWorker) -> Self {
+        let view = if settings.substream { View::Nobody(None) } else { View::Main };
+        let sights = eyes.sights();
+        Self {
+            eyes,
+            sights,
+            view,
+            main_format: None,
+            clock: MainClock::default(),
+            substream: None,
+            alignment: Alignment::default(),
+        }
+    }
+
+    /// The main stream's units that follow are in this format.
+    pub(super) fn main_format(&mut self, format: &Format) {
+        self.main_format = Some(format.clone());
+        if self.view == View::Main {
+            self.eyes.set_format(format);
+        }
+    }
+
+    /// A unit of the main stream; `unit` is its NAL units.
+    pub(super) fn main_picture(&mut self, unit: &[u8], picture: &Picture, pts_us: i64, mono_us: u64) {
+        self.clock.tick(pts_us, mono_us);
+        if let View::Nobody(until) = &mut self.view
+            && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE)
+        {
+            self.look_at_main();
+        }
+        if self.view == View::Main {
+            self.eyes.look(unit, picture.key, picture.disposable, pts_us);
+        }
+    }
+
+    /// The hub made a connection to the substream.
+    pub(super) fn connected(&mut self, connection: SubConnection, settings: &ToWorker) {
+        self.substream = Some(Substream::start(connection, settings));
+        self.alignment = Alignment::default();
+    }
+
+    /// What comes next; may be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Seen {
+        let Self { sights, substream, .. } = self;
+        let next = tokio::select! {
+            biased;
+            Some(sight) = recv(sights) => return Seen::Sight(sight),
+            next = from(substream) => next,
+        };
+        match next {
+            FromSubstream::Format(format) => {
+                self.eyes.look_elsewhere();
+                self.eyes.set_format(&format);
+                self.view = View::Substream;
+                return Seen::News(SubstreamNews::Watched);
+            }
+            FromSubstream::Picture(picture) => {
+                if self.view == View::Substream
+                    && let Some(main_us) = self.clock.at(picture.mono_us)
+                {
+                    let pts_us = self.alignment.place(picture.ticks, picture.mono_us, main_us);
+                    self.eyes.look(&picture.data, picture.key, picture.disposable, pts_us);
+                }
+            }
+            FromSubstream::Ended(fault) => {
+                self.substream = None;
+                if self.view != View::Main {
+                    self.look_at_main();
+                }
+                return Seen::News(SubstreamNews::Ended(fault));
+            }
+        }
+        Seen::Nothing
+    }
+
+    /// Pictures that should have been looked at and were not.
+    pub(super) fn undecoded(&self) -> u64 {
+        self.eyes.undecoded()
+    }
+
+    fn look_at_main(&mut self) {
+        self.view = View::Main;
+        self.eyes.look_elsewhere();
+        if let Some(format) = &self.main_format {
+            self.eyes.set_format(format);
+        }
+    }
+}
+
+async fn recv<T>(sights: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match sights {
+        Some(sights) => sights.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn from(substream: &mut Option<Substream>) -> FromSubstream {
+    match substream {
+        Some(substream) => substream.next().await,
+        None => std::future::pending().await,
+    }
+}
