@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{EndReason, Env, HomeError, HubHome, HubMessage, RelayAddress};
+use privet_protocol::id::CameraId;
 use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_relay_client::{Connection, RelayTarget, Trust};
@@ -19,7 +20,7 @@ use crate::keys::{KeyError, camera_identity, hub_key};
 use crate::outbox::Outbox;
 use crate::outbox::keeper::{Keeper, KeeperHandle};
 use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
-use crate::recorder::{Input, Recorder, Settings};
+use crate::recorder::{Input, Recorder, Settings, Sighting};
 use crate::reserve::{RESERVE, Reserve, ReservedStore};
 use crate::source::{CameraSettings, SourceHandle, WorkerOptions};
 use crate::status::{Board, Status};
@@ -76,6 +77,7 @@ pub struct Hub {
     home: HomeHandle,
     recorders: Recorders,
     keepers: [KeeperHandle; 2],
+    sightings: mpsc::UnboundedSender<(CameraId, Sighting)>,
     uplink: Uplink,
     connection: watch::Receiver<Option<Connection>>,
     sources: Vec<SourceHandle>,
@@ -112,6 +114,12 @@ impl Hub {
             handle
         };
         let keepers = [keep(Some(reserve)), keep(None)];
+        let (sightings, mut seen) = mpsc::unbounded_channel();
+        tasks.push(tokio::spawn(async move {
+            while let Some((camera, sighting)) = seen.recv().await {
+                tracing::debug!(%camera, ?sighting, "seen");
+            }
+        }));
         let pairings = Pairings::default();
         rendezvous.into_iter().for_each(|one| pairings.resume(one));
 
@@ -138,6 +146,7 @@ impl Hub {
             home,
             recorders,
             keepers,
+            sightings,
             connection,
             sources: Vec::new(),
             recording: Vec::new(),
@@ -172,17 +181,20 @@ impl Hub {
         self.board.add_camera(id, &camera.name, identity.evidence.public()?);
         let recording = &self.config.recording;
         let settings = Settings {
+            record: camera.record,
             pre_roll: Duration::from_secs(recording.pre_roll_s.into()),
             pre_roll_bytes: (recording.pre_roll_mib as usize) << 20,
             post_roll: Duration::from_secs(recording.post_roll_s.into()),
             max_clip: Duration::from_secs(recording.max_clip_s.into()),
+            zones: camera.zone_names(),
         };
         let recorder = Recorder::new(id, identity.evidence, chain, settings, random);
         let (events, source) = mpsc::channel(EVENTS);
         let (handle, inputs) = RecorderHandle::channel();
         self.recorders.add(id, handle);
         let [keeper, announcer] = self.keepers.clone();
-        let sinks = Sinks { keeper, announcer, live, board: self.board.clone(), recorders: self.recorders.clone() };
+        let (board, recorders) = (self.board.clone(), self.recorders.clone());
+        let sinks = Sinks { keeper, announcer, live, sightings: self.sightings.clone(), board, recorders };
         self.recording.push(tokio::spawn(crate::recorder::task::run(id, recorder, source, inputs, sinks)));
         self.sources.push(crate::source::spawn(settings_of(id, camera), workers.clone(), events));
         Ok(())
@@ -330,7 +342,7 @@ fn open(config: &Config) -> Result<Opened, HubError> {
     Ok(Opened { store, outbox, home, reserve })
 }
 
-fn settings_of(id: privet_protocol::id::CameraId, camera: &Camera) -> CameraSettings {
+fn settings_of(id: CameraId, camera: &Camera) -> CameraSettings {
     let mut settings = CameraSettings::new(id, camera.name.clone(), camera.url.clone());
     settings.username.clone_from(&camera.username);
     settings.password = camera.password();

@@ -9,6 +9,7 @@ use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::time::Timestamp;
 
 use super::chain::Chain;
+use super::sighting::Sighting;
 use crate::source::{Format, SourceEvent};
 
 /// The time, by both clocks.
@@ -71,6 +72,8 @@ pub enum Output {
     Ended(StreamKind, StreamEnded),
     /// The camera came, went, or changed what it sends.
     Camera(CameraNews),
+    /// Somebody may have to be told of something.
+    Sighted(Sighting),
     /// More numbers are needed: make this durable soon.
     Reserve(Chain),
     /// The answer to [`Input::NoRoom`]: all clips that came before this are given up, and none comes until there is room.

@@ -7,7 +7,8 @@
 //! 2. At a border every open stream's segment is finished and signed, and the next one begun with its own init segment.
 //! 3. Motion starts a clip with the whole pre-roll ([`clip`] says when it ends); a phone's lease ([`lease`]) starts a live
 //!    stream with the current group from its key frame.
-//! 4. Frame and statement numbers come from the [`chain`], outages become gap statements, a clock set back is noted.
+//! 4. What somebody may have to be told of comes out as a [`sighting`].
+//! 5. Frame and statement numbers come from the [`chain`], outages become gap statements, a clock set back is noted.
 
 pub mod chain;
 pub mod clip;
@@ -16,6 +17,7 @@ pub mod lease;
 mod outage;
 mod recording;
 pub mod ring;
+pub mod sighting;
 pub mod task;
 mod watching;
 pub mod writer;
@@ -30,12 +32,15 @@ use privet_protocol::time::Timestamp;
 use privet_segment::{EvidenceKey, GapReason, SegmentError, Session};
 
 use self::chain::Chain;
+pub use self::clip::Record;
 use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
 use self::lease::Leases;
 use self::outage::{Outages, WallClock};
 use self::recording::Clip;
 use self::ring::{Pushed, Ring, TimedUnit};
+use self::sighting::Lookout;
+pub use self::sighting::Sighting;
 use self::writer::StreamWriter;
 use crate::media::timing::DecodeClock;
 use crate::source::{AccessUnit, Format, SourceEvent, Track};
@@ -46,8 +51,10 @@ const SESSION: Duration = Duration::from_secs(24 * 3600);
 const SESSION_MARGIN_MS: i64 = 3_600_000;
 
 /// How a camera is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// What is kept.
+    pub record: Record,
     /// Video kept before a motion.
     pub pre_roll: Duration,
     /// The most memory it may take.
@@ -56,6 +63,8 @@ pub struct Settings {
     pub post_roll: Duration,
     /// The longest clip.
     pub max_clip: Duration,
+    /// Names of the camera's zones, sorted; bit `n` of a verdict is the `n`-th. Empty when it has none.
+    pub zones: Vec<String>,
 }
 
 /// The state of one camera's recording.
@@ -81,6 +90,7 @@ pub struct Recorder {
     ring: Ring,
     outages: Outages,
     plan: ClipPlan,
+    lookout: Lookout,
     leases: Leases,
     may_record: bool,
     stopped: bool,
@@ -120,7 +130,8 @@ impl Recorder {
             offset_us: None,
             last_us: 0,
             ring: Ring::new(keep, settings.pre_roll_bytes),
-            plan: ClipPlan::new(times),
+            plan: ClipPlan::new(times, settings.record),
+            lookout: Lookout::new(settings.zones, times.post_roll_us),
             leases: Leases::default(),
             may_record: true,
             stopped: false,
@@ -150,11 +161,13 @@ impl Recorder {
             Input::NoRoom { chain } => self.no_room(chain, now, out),
             Input::Tick => {}
             Input::Stop => {
+                self.lookout.stop(out);
                 self.end_live(EndReason::HubStopped, out);
                 self.end_clip(EndReason::HubStopped, out);
                 self.stopped = true;
             }
         }
+        self.lookout.pass(now, out);
         self.leases.expire(now.mono_us);
         self.end_unwatched(out);
         if self.plan.overdue(now.mono_us, self.format.is_none()) {
@@ -169,6 +182,11 @@ impl Recorder {
     pub fn open_streams(&self) -> Vec<StreamStarted> {
         let clip = self.clip.as_ref().map(|c| &c.writer);
         self.live.iter().chain(clip).map(|writer| started(self.camera, writer)).collect()
+    }
+
+    /// When it must be told at the latest that time passed, in microseconds of the monotonic clock; `None` when there is no hurry.
+    pub fn due_us(&self) -> Option<u64> {
+        self.lookout.due_us()
     }
 
     /// How many watch live.
@@ -194,17 +212,23 @@ impl Recorder {
                 self.offset_us = None;
                 self.clock.reconnect(format.nominal_fps());
                 self.set_format(format, out);
+                self.lookout.online(now, out);
             }
             SourceEvent::Format(format) => self.set_format(format, out),
             SourceEvent::Unit(unit) => self.unit(unit, now, out),
             SourceEvent::Motion(sample) => {
+                let had_clip = self.clip.is_some();
                 let started = self.plan.motion(sample.active, now.mono_us);
                 if started && !self.start_clip(out) {
                     self.plan.abort();
                 }
+                let clip = self.clip.as_ref().map(|clip| (clip.writer.stream(), !had_clip));
+                self.lookout.sample(&sample, clip, now, &*self.random, out);
             }
+            SourceEvent::Picture(picture) => self.lookout.picture(&picture, now, out),
+            SourceEvent::Tampered { how } => self.lookout.tampered(how, now, &*self.random, out),
             SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
-            SourceEvent::Health(_) | SourceEvent::Tampered { .. } | SourceEvent::Picture(_) => {}
+            SourceEvent::Health(_) => {}
         }
     }
 
@@ -222,8 +246,10 @@ impl Recorder {
             self.ring.clear();
             self.outages.begin(now.wall, GapReason::CameraLost);
         }
-        self.plan.camera_lost();
-        out.push(Output::Camera(CameraNews::Offline { reason: reason.to_string() }));
+        self.plan.camera_lost(now.mono_us);
+        let reason = reason.to_string();
+        self.lookout.offline(&reason, now, out);
+        out.push(Output::Camera(CameraNews::Offline { reason }));
     }
 
     fn unit(&mut self, unit: AccessUnit, now: Moment, out: &mut Vec<Output>) {
@@ -276,6 +302,7 @@ impl Recorder {
     fn border(&mut self, now: Moment, out: &mut Vec<Output>) {
         match self.plan.at_border(now.mono_us) {
             Verdict::Stay => {}
+            Verdict::Begin => self.open_clip(out),
             Verdict::End => self.end_clip(EndReason::Finished, out),
             Verdict::Renew => {
                 self.end_clip(EndReason::Finished, out);

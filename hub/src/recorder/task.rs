@@ -8,11 +8,11 @@ use privet_home::{StreamKind, StreamStarted};
 use privet_protocol::id::CameraId;
 use tokio::sync::mpsc;
 
-use super::{Input, Output, Recorder};
+use super::{Input, Output, Recorder, Sighting};
 use crate::outbox::keeper::{Keep, KeeperHandle};
 use crate::source::SourceEvent;
 use crate::status::Board;
-use crate::time::moment;
+use crate::time::{moment, mono_us};
 use crate::uplink::live::LiveSender;
 
 /// How often a recorder is told that time passed.
@@ -84,6 +84,8 @@ pub struct Sinks {
     pub announcer: KeeperHandle,
     /// Live records.
     pub live: LiveSender,
+    /// What somebody may have to be told of. Their rate is bounded by the recorder.
+    pub sightings: mpsc::UnboundedSender<(CameraId, Sighting)>,
     /// What the owner can see.
     pub board: Board,
     /// Where open streams are listed.
@@ -102,6 +104,7 @@ pub async fn run(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut out = Vec::new();
     loop {
+        let hurry = recorder.due_us().map(|due| Duration::from_micros(due.saturating_sub(mono_us())));
         let input = tokio::select! {
             biased;
             input = inputs.recv() => input.unwrap_or(Input::Stop),
@@ -113,6 +116,7 @@ pub async fn run(
                 None => Input::Stop,
             },
             _ = tick.tick() => Input::Tick,
+            () = tokio::time::sleep(hurry.unwrap_or_default()), if hurry.is_some() => Input::Tick,
         };
         let stop = matches!(input, Input::Stop);
         let ticked = matches!(input, Input::Tick);
@@ -151,6 +155,8 @@ fn deliver(camera: CameraId, output: Output, sinks: &Sinks) {
         }
         Output::Ended(StreamKind::Clip, ended) => sinks.keeper.keep(Keep::Ended(StreamKind::Clip, ended)),
         Output::Camera(news) => sinks.board.camera_news(camera, news),
+        // Whoever told people is gone only when the hub stops.
+        Output::Sighted(sighting) => drop(sinks.sightings.send((camera, sighting))),
         Output::Reserve(chain) => sinks.keeper.keep(Keep::Reserve(camera, chain)),
         Output::Stopped => sinks.keeper.keep(Keep::Stopped(camera)),
     }

@@ -11,8 +11,11 @@ use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SeededRandom;
 use privet_segment::{Header, KnownCameras, Statement, StoredSegment, StreamKey, StreamSecret, Verified};
 
+mod modes;
+mod sightings;
+
 use super::*;
-use crate::source::{Fault, MotionSample, OfflineReason, Phase};
+use crate::source::{Fault, MotionSample, OfflineReason, Phase, Picture, Tamper};
 
 const CAMERA: CameraId = CameraId::from_bytes([3; 16]);
 const PHONE: DeviceId = DeviceId::from_bytes([4; 16]);
@@ -45,10 +48,12 @@ fn format(width: u16) -> Format {
 
 fn settings() -> Settings {
     Settings {
+        record: Record::Events,
         pre_roll: Duration::from_secs(5),
         pre_roll_bytes: 8 << 20,
         post_roll: Duration::from_secs(10),
         max_clip: Duration::from_secs(60),
+        zones: vec!["gate".into(), "path".into()],
     }
 }
 
@@ -63,6 +68,7 @@ struct World {
     segments: Vec<(StreamId, u64, Vec<u8>)>,
     ended: Vec<StreamEnded>,
     news: usize,
+    sighted: Vec<Sighting>,
     stopped: usize,
     durable: Chain,
     trust: KnownCameras,
@@ -73,14 +79,22 @@ impl World {
         Self::after(Chain::default())
     }
 
+    fn with(settings: Settings) -> Self {
+        Self::made(Chain::default(), settings)
+    }
+
     fn after(chain: Chain) -> Self {
+        Self::made(chain, settings())
+    }
+
+    fn made(chain: Chain, settings: Settings) -> Self {
         let random = Arc::new(SeededRandom::new(b"recorder"));
         let evidence = EvidenceKey::generate(&*random).unwrap();
         let mut trust = KnownCameras::default();
         trust.set(CAMERA, vec![evidence.public().unwrap()]);
         let now = Moment { wall: Timestamp(1_800_000_000_000), mono_us: 50_000_000 };
         let durable = chain.reserve();
-        let recorder = Recorder::new(CAMERA, evidence, durable.clone(), settings(), random);
+        let recorder = Recorder::new(CAMERA, evidence, durable.clone(), settings, random);
         Self {
             recorder,
             now,
@@ -91,6 +105,7 @@ impl World {
             segments: Vec::new(),
             ended: Vec::new(),
             news: 0,
+            sighted: Vec::new(),
             stopped: 0,
             durable,
             trust,
@@ -124,6 +139,7 @@ impl World {
             }
             Output::Ended(_, ended) => self.ended.push(ended),
             Output::Camera(_) => self.news += 1,
+            Output::Sighted(sighting) => self.sighted.push(sighting),
             Output::Reserve(chain) => self.durable = chain,
             Output::Stopped => self.stopped += 1,
         }
@@ -172,6 +188,21 @@ impl World {
         self.tell(Input::Source(SourceEvent::Motion(sample)));
     }
 
+    fn moves_in(&mut self, zones: u32) {
+        let sample = MotionSample { score: 0.5, active: true, area: 0.2, zones, ..MotionSample::default() };
+        self.tell(Input::Source(SourceEvent::Motion(sample)));
+    }
+
+    fn onset(&mut self) {
+        let (jpeg, small_jpeg) = (Bytes::from_static(b"large"), Bytes::from_static(b"small"));
+        let picture = Picture { pts_us: 0, last: false, width: 320, height: 180, jpeg, small_jpeg };
+        self.tell(Input::Source(SourceEvent::Picture(picture)));
+    }
+
+    fn motions(&self) -> Vec<&Sighting> {
+        self.sighted.iter().filter(|s| matches!(s, Sighting::Motion { .. } | Sighting::MotionOver { .. })).collect()
+    }
+
     fn watch(&mut self) {
         self.tell(Input::Watch { viewer: PHONE, lease: Duration::from_secs(30) });
     }
@@ -189,6 +220,10 @@ impl World {
                 Some(opened.statement().clone())
             })
             .collect()
+    }
+
+    fn streams_begun(&self, kind: StreamKind) -> Vec<StreamId> {
+        self.kinds.iter().filter(|(_, k)| **k == kind).map(|(stream, _)| *stream).collect()
     }
 
     fn streams(&self, kind: StreamKind) -> Vec<StreamId> {
@@ -260,8 +295,10 @@ fn a_clip_that_goes_on_is_continued_in_a_new_one_without_losing_a_frame() {
     let mut world = World::new();
     world.online(640);
     world.film(1);
-    world.motion(true);
-    world.film(80);
+    for _ in 0..80 {
+        world.motion(true);
+        world.film(1);
+    }
     world.motion(false);
     world.film(10);
     assert_eq!(world.streams(StreamKind::Clip).len(), 3);

@@ -34,7 +34,7 @@ pub struct MotionSample {
 }
 
 /// What was done to a camera's view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tamper {
     /// Something lies over the lens.
     Covered,
