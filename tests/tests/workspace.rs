@@ -93,6 +93,15 @@ fn what_both_sides_agree_on_does_no_input_or_output() {
 }
 
 #[test]
+fn what_speaks_to_home_automation_knows_no_hub_and_no_keys_and_has_the_one_tls() {
+    let graph = Graph::load();
+    graph.must_not_reach("privet-mqtt", SEALING);
+    graph.must_not_reach("privet-mqtt", &["native-tls", "openssl*", "ring", "rustls-pemfile", "async-tungstenite"]);
+    let ours: Vec<_> = graph.reached["privet-mqtt"].iter().filter(|name| name.starts_with("privet-")).collect();
+    assert_eq!(ours, ["privet-protocol"]);
+}
+
+#[test]
 fn reading_a_configuration_knows_no_program_and_only_servers_do_it() {
     let graph = Graph::load();
     graph.must_not_reach("privet-config", &["privet-*"]);
