@@ -181,6 +181,7 @@ impl Hub {
         self.board.add_camera(id, &camera.name, identity.evidence.public()?);
         let recording = &self.config.recording;
         let settings = Settings {
+            record: camera.record,
             pre_roll: Duration::from_secs(recording.pre_roll_s.into()),
             pre_roll_bytes: (recording.pre_roll_mib as usize) << 20,
             post_roll: Duration::from_secs(recording.post_roll_s.into()),

@@ -15,6 +15,7 @@ mod motion;
 use motion::Outline;
 
 use crate::motion::{Expert, Sensitivity};
+use crate::recorder::Record;
 
 /// Where the file is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/privet/hub.toml";
@@ -49,6 +50,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("camera.audio", "true or false"),
     ("camera.motion", "true or false"),
+    ("camera.record", "\"events\", \"continuous\" or \"off\""),
 ];
 
 /// The numbers of the configuration outside `[[camera]]`, each with what it may be.
@@ -171,9 +173,12 @@ pub struct Camera {
     /// Pass the sound on (AAC).
     #[serde(default = "yes")]
     pub audio: bool,
-    /// Make clips of what moves.
+    /// Look for what moves.
     #[serde(default = "yes")]
     pub motion: bool,
+    /// What is kept of it.
+    #[serde(default)]
+    pub record: Record,
     /// How small a thing counts.
     #[serde(default)]
     pub sensitivity: Sensitivity,

@@ -15,7 +15,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "\"low\", \"medium\" or \"high\"; of the numbers of old, 1 to 3 are \"low\", 4 to 7 \"medium\", 8 to 10 \"high\"",
     ),
     ("camera.zones", "tables, `[camera.zones.NAME]`, 16 at most"),
-    ("camera.zones.NAME", "a table with points, its name 1 to 32 characters without a dot"),
+    ("camera.zones.NAME", "a table with points, its name 1 to 32 characters and at most 64 bytes without a dot"),
     ("camera.zones.NAME.points", POINTS),
     ("camera.masks", "tables, `[camera.masks.NAME]`, 16 at most"),
     ("camera.masks.NAME", "a table with points, its name 1 to 32 characters without a dot"),
@@ -77,8 +77,15 @@ impl Camera {
             for (name, outline) in outlines {
                 let key = format!("{key}.{name}");
                 let length = name.chars().count();
-                if !(1..=32).contains(&length) || name.contains('.') || name.contains(char::is_control) {
-                    return Some(Fault::new(&key, format!("a name of {length} characters, {name:?}")));
+                if !(1..=32).contains(&length)
+                    || name.len() > 64
+                    || name.contains('.')
+                    || name.contains(char::is_control)
+                {
+                    return Some(Fault::new(
+                        &key,
+                        format!("a name of {length} characters and {} bytes, {name:?}", name.len()),
+                    ));
                 }
                 if let Err(e) = outline.polygon() {
                     return Some(Fault::new(&format!("{key}.points"), e.to_string()));

@@ -73,6 +73,10 @@ fn too_many_zones_and_bad_names_are_refused() {
     let many: String = (0..17).map(|i| zone(&format!("z{i}"))).collect();
     assert_eq!(refused(&many).2, "there 17 times");
     assert!(refused(&zone(&"x".repeat(33))).2.contains("33 characters"));
+    assert!(
+        refused(&zone(&format!("\"{}\"", "門".repeat(22)))).2.contains("66 bytes"),
+        "more than a message to phones takes"
+    );
     assert!(refused(&zone("\"a.b\"")).2.contains("a.b"));
 }
 

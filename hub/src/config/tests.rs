@@ -40,6 +40,18 @@ fn a_short_file_is_enough_and_defaults_work() {
     assert!(!config.cameras[1].motion && config.cameras[1].audio);
 }
 
+#[test]
+fn what_is_kept_of_a_camera_is_one_of_three_words() {
+    assert_eq!(parse(GOOD).unwrap().cameras[1].record, Record::Events);
+    for (word, record) in [("events", Record::Events), ("continuous", Record::Continuous), ("off", Record::Off)] {
+        let text = GOOD.replace("motion = false", &format!("record = \"{word}\""));
+        assert_eq!(parse(&text).unwrap().cameras[1].record, record);
+    }
+    let said = mistake("motion = false", "record = \"always\"");
+    let allowed = "allowed: \"events\", \"continuous\" or \"off\"";
+    assert!(said.contains(":18: camera.record") && said.contains(allowed), "{said}");
+}
+
 /// What a file says that is [`GOOD`] with one text put in the place of another.
 fn mistake(good: &str, bad: &str) -> String {
     assert!(GOOD.contains(good), "{good}");
@@ -261,7 +273,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "password = \"secret-word\"",
             "passwort = 'hunter2'",
-            ":13: camera.passwort is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity, zones, masks, detector",
+            ":13: camera.passwort is not a key; allowed: name, url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
         ),
         (
             "name = \"Garden\"",
@@ -287,7 +299,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "motion = false",
             "fps = 15",
-            ":18: camera.fps is not a key; allowed: name, url, username, password, password_file, audio, motion, sensitivity, zones, masks, detector",
+            ":18: camera.fps is not a key; allowed: name, url, username, password, password_file, audio, motion, record, sensitivity, zones, masks, detector",
         ),
     ] {
         let error = mistake(good, bad);

@@ -2,15 +2,34 @@
 //!
 //! Motion starts a clip; motion within the post-roll extends it, so near events are one clip. A clip ends at the first group
 //! border after its post-roll, so that the next one's pre-roll repeats nothing; where borders are far apart, it ends anyway.
-//! A clip that goes on and on is continued in a new one.
+//! A clip that goes on and on is continued in a new one. Recording without a break is one clip after the other, each continued
+//! at a border; it ends when the camera stays away. A detector that fell silent while something moved keeps no clip going.
+
+use serde::{Deserialize, Serialize};
 
 /// How far a clip may outlast its post-roll while it waits for a group border, in microseconds.
 const BORDER_WAIT_US: u64 = 5_000_000;
+/// A detector that says nothing for so long sees nothing move, in microseconds. Twice the longest group, because with key frames
+/// only there is a verdict a group.
+pub(super) const SILENCE_US: u64 = 2 * super::ring::MAX_GROUP_US as u64;
+
+/// What is kept of a camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    /// Clips of what moves.
+    #[default]
+    Events,
+    /// Everything, as clips that follow each other without a hole.
+    Continuous,
+    /// Nothing. It can be watched live, and what moves is told.
+    Off,
+}
 
 /// How long clips are, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClipTimes {
-    /// After the last motion.
+    /// After the last motion; also how long a camera may be away within a clip.
     pub post_roll_us: u64,
     /// The longest one.
     pub max_us: u64,
@@ -21,6 +40,8 @@ pub struct ClipTimes {
 pub enum Verdict {
     /// Nothing.
     Stay,
+    /// Begin one here.
+    Begin,
     /// End it.
     End,
     /// End it and go on in a new one.
@@ -31,32 +52,36 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct ClipPlan {
     times: ClipTimes,
+    record: Record,
     running: Option<Running>,
     moving: bool,
+    looked_us: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Running {
     began_us: u64,
-    last_motion_us: u64,
+    /// The last motion; when everything is recorded, when the camera was lost.
+    last_us: u64,
 }
 
 impl ClipPlan {
     /// No clip.
-    pub fn new(times: ClipTimes) -> Self {
-        Self { times, running: None, moving: false }
+    pub fn new(times: ClipTimes, record: Record) -> Self {
+        Self { times, record, running: None, moving: false, looked_us: 0 }
     }
 
     /// The detector's verdict about one picture. True when a clip begins.
     pub fn motion(&mut self, active: bool, now_us: u64) -> bool {
         self.moving = active;
-        match &mut self.running {
-            Some(running) if active => {
-                running.last_motion_us = now_us;
+        self.looked_us = now_us;
+        match (self.record, &mut self.running) {
+            (Record::Events, Some(running)) if active => {
+                running.last_us = now_us;
                 false
             }
-            None if active => {
-                self.running = Some(Running { began_us: now_us, last_motion_us: now_us });
+            (Record::Events, None) if active => {
+                self.running = Some(Running { began_us: now_us, last_us: now_us });
                 true
             }
             _ => false,
@@ -75,8 +100,15 @@ impl ClipPlan {
 
     /// A group border: the right moment to end.
     pub fn at_border(&mut self, now_us: u64) -> Verdict {
-        let Some(running) = self.running else { return Verdict::Stay };
-        if !self.moving && now_us >= running.last_motion_us.saturating_add(self.times.post_roll_us) {
+        let Some(running) = self.running else {
+            if self.record != Record::Continuous {
+                return Verdict::Stay;
+            }
+            self.running = Some(Running { began_us: now_us, last_us: now_us });
+            return Verdict::Begin;
+        };
+        let quiet = self.record != Record::Continuous && !self.moving;
+        if quiet && now_us >= running.last_us.saturating_add(self.times.post_roll_us) {
             self.running = None;
             Verdict::End
         } else if now_us >= running.began_us.saturating_add(self.times.max_us) {
@@ -89,10 +121,14 @@ impl ClipPlan {
 
     /// Time passes: whether the clip must end without a border. A camera that stopped sending is not moving.
     pub fn overdue(&mut self, now_us: u64, camera_lost: bool) -> bool {
+        if now_us.saturating_sub(self.looked_us) >= SILENCE_US {
+            self.moving = false;
+        }
         let Some(running) = self.running else { return false };
         let wait = if camera_lost { 0 } else { BORDER_WAIT_US };
-        let end = running.last_motion_us.saturating_add(self.times.post_roll_us).saturating_add(wait);
-        let over = (camera_lost || !self.moving) && now_us >= end;
+        let end = running.last_us.saturating_add(self.times.post_roll_us).saturating_add(wait);
+        let quiet = self.record != Record::Continuous && !self.moving;
+        let over = (camera_lost || quiet) && now_us >= end;
         if over {
             self.running = None;
         }
@@ -100,8 +136,11 @@ impl ClipPlan {
     }
 
     /// The camera is gone: nothing moves until the detector says so again.
-    pub fn camera_lost(&mut self) {
+    pub fn camera_lost(&mut self, now_us: u64) {
         self.moving = false;
+        if let Some(running) = self.running.as_mut().filter(|_| self.record == Record::Continuous) {
+            running.last_us = now_us;
+        }
     }
 
     /// There is no clip any more, for another reason than motion.
@@ -116,8 +155,12 @@ mod tests {
 
     const S: u64 = 1_000_000;
 
+    fn plan_of(record: Record) -> ClipPlan {
+        ClipPlan::new(ClipTimes { post_roll_us: 10 * S, max_us: 60 * S }, record)
+    }
+
     fn plan() -> ClipPlan {
-        ClipPlan::new(ClipTimes { post_roll_us: 10 * S, max_us: 60 * S })
+        plan_of(Record::Events)
     }
 
     #[test]
@@ -156,8 +199,42 @@ mod tests {
     fn a_lost_camera_ends_it_at_the_post_roll_even_if_something_moved_last() {
         let mut plan = plan();
         plan.motion(true, 0);
-        plan.camera_lost();
+        plan.camera_lost(S);
         assert!(!plan.overdue(9 * S, true));
         assert!(plan.overdue(10 * S, true));
+    }
+
+    #[test]
+    fn a_detector_that_fell_silent_while_something_moved_keeps_no_clip_going() {
+        let mut plan = plan();
+        plan.motion(true, 0);
+        assert!(!plan.overdue(59 * S, false));
+        assert_eq!(plan.at_border(59 * S), Verdict::Stay);
+        assert!(plan.overdue(60 * S, false));
+    }
+
+    #[test]
+    fn without_a_break_one_clip_follows_the_other_and_only_a_camera_that_stays_away_ends_it() {
+        let mut plan = plan_of(Record::Continuous);
+        assert!(!plan.motion(true, 0) && !plan.running(), "it begins with a key frame");
+        assert_eq!(plan.at_border(S), Verdict::Begin);
+        plan.motion(false, 2 * S);
+        assert_eq!(plan.at_border(60 * S), Verdict::Stay);
+        assert!(!plan.overdue(60 * S, false));
+        assert_eq!(plan.at_border(61 * S), Verdict::Renew);
+        assert_eq!(plan.at_border(120 * S), Verdict::Stay);
+        assert_eq!(plan.at_border(121 * S), Verdict::Renew);
+        plan.camera_lost(130 * S);
+        assert!(!plan.overdue(139 * S, true));
+        assert!(plan.overdue(140 * S, true));
+        assert_eq!(plan.at_border(200 * S), Verdict::Begin);
+    }
+
+    #[test]
+    fn off_keeps_nothing() {
+        let mut plan = plan_of(Record::Off);
+        assert!(!plan.motion(true, 0));
+        assert_eq!(plan.at_border(S), Verdict::Stay);
+        assert!(plan.moving() && !plan.running() && !plan.overdue(100 * S, true));
     }
 }

@@ -32,6 +32,7 @@ use privet_protocol::time::Timestamp;
 use privet_segment::{EvidenceKey, GapReason, SegmentError, Session};
 
 use self::chain::Chain;
+pub use self::clip::Record;
 use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
 use self::lease::Leases;
@@ -52,6 +53,8 @@ const SESSION_MARGIN_MS: i64 = 3_600_000;
 /// How a camera is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// What is kept.
+    pub record: Record,
     /// Video kept before a motion.
     pub pre_roll: Duration,
     /// The most memory it may take.
@@ -127,7 +130,7 @@ impl Recorder {
             offset_us: None,
             last_us: 0,
             ring: Ring::new(keep, settings.pre_roll_bytes),
-            plan: ClipPlan::new(times),
+            plan: ClipPlan::new(times, settings.record),
             lookout: Lookout::new(settings.zones, times.post_roll_us),
             leases: Leases::default(),
             may_record: true,
@@ -243,7 +246,7 @@ impl Recorder {
             self.ring.clear();
             self.outages.begin(now.wall, GapReason::CameraLost);
         }
-        self.plan.camera_lost();
+        self.plan.camera_lost(now.mono_us);
         let reason = reason.to_string();
         self.lookout.offline(&reason, now, out);
         out.push(Output::Camera(CameraNews::Offline { reason }));
@@ -299,6 +302,7 @@ impl Recorder {
     fn border(&mut self, now: Moment, out: &mut Vec<Output>) {
         match self.plan.at_border(now.mono_us) {
             Verdict::Stay => {}
+            Verdict::Begin => self.open_clip(out),
             Verdict::End => self.end_clip(EndReason::Finished, out),
             Verdict::Renew => {
                 self.end_clip(EndReason::Finished, out);

@@ -56,6 +56,9 @@ impl Recorder {
 
     /// Starts a clip at the group border where the ring stands now.
     pub(super) fn open_clip(&mut self, out: &mut Vec<Output>) {
+        if !self.may_record {
+            return;
+        }
         let first = self.ring.groups().next_back().and_then(|g| g.units.first()).cloned();
         if let Some(first) = first {
             self.new_clip(&first, out);
@@ -119,6 +122,8 @@ impl Recorder {
                 (None, Some(until)) => earlier(unit.unit.received, until),
                 (None, None) => false,
             };
+            // A clip that goes on where the last one ended has no gap before it.
+            let goes_on = self.recorded_frame.is_some_and(|last| unit.frame <= last.saturating_add(1));
             let beginning = Beginning {
                 session: &session,
                 format,
@@ -127,7 +132,7 @@ impl Recorder {
                 gap: self.outages.take_recorded(
                     unit.unit.received,
                     self.chain.recorded_until,
-                    clip.writer.segments() == 0,
+                    clip.writer.segments() == 0 && !goes_on,
                     set_back,
                 ),
                 set_back,

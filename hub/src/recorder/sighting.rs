@@ -13,6 +13,7 @@ use privet_protocol::id::{EventId, StreamId};
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 
+use super::clip::SILENCE_US;
 use super::event::{Moment, Output};
 use crate::source::{MotionSample, Picture};
 
@@ -215,7 +216,10 @@ impl Lookout {
     /// Time passes.
     pub(super) fn pass(&mut self, now: Moment, out: &mut Vec<Output>) {
         self.tell(now, out);
-        let over = |e: &mut Event| !e.moving && now.mono_us >= e.last_us.saturating_add(self.hold_us);
+        let over = |e: &mut Event| {
+            let hold = if e.moving { self.hold_us.max(SILENCE_US) } else { self.hold_us };
+            now.mono_us >= e.last_us.saturating_add(hold)
+        };
         if let Some(event) = self.event.take_if(over) {
             out.push(Output::Sighted(Sighting::MotionOver { event: event.id, at: event.last }));
         }

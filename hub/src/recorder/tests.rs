@@ -11,6 +11,7 @@ use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SeededRandom;
 use privet_segment::{Header, KnownCameras, Statement, StoredSegment, StreamKey, StreamSecret, Verified};
 
+mod modes;
 mod sightings;
 
 use super::*;
@@ -47,6 +48,7 @@ fn format(width: u16) -> Format {
 
 fn settings() -> Settings {
     Settings {
+        record: Record::Events,
         pre_roll: Duration::from_secs(5),
         pre_roll_bytes: 8 << 20,
         post_roll: Duration::from_secs(10),
@@ -293,8 +295,10 @@ fn a_clip_that_goes_on_is_continued_in_a_new_one_without_losing_a_frame() {
     let mut world = World::new();
     world.online(640);
     world.film(1);
-    world.motion(true);
-    world.film(80);
+    for _ in 0..80 {
+        world.motion(true);
+        world.film(1);
+    }
     world.motion(false);
     world.film(10);
     assert_eq!(world.streams(StreamKind::Clip).len(), 3);
