@@ -1,14 +1,17 @@
-//! What outlives a crash: each phone's wishes and key, and the notices that wait to be handed on.
+//! What outlives a crash: each phone's wishes and key, the home's snoozes, and the notices that wait to be handed on.
 //!
-//! An event is taken in one commit: the notices of all phones, what the cooldowns need, and a mark that it was taken. Whoever
-//! does not know whether that commit happened takes the event again: the mark makes the second time do nothing. A notice is
-//! removed when its carrier has it; a carrier that is given one twice knows it by phone and event id.
+//! Every change is a [`Step`]: what is to be written, and what is true afterwards. The caller commits the step's batch, in one
+//! with what belongs to it (the log's entry of the event, the mark that a phone's message was taken), and [`Book::settle`]s.
+//!
+//! An event is one step: the notices of all phones, what the cooldowns need, and a mark that it was taken. Whoever does not
+//! know whether that commit happened takes the event again: the mark makes the second time do nothing. A notice is removed when
+//! its carrier has it; a carrier that is given one twice knows it by phone and event id.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, WishError, Wishes};
+use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, Thumbnail, WishError, Wishes};
 use privet_notice::{Notice, NotificationKey};
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId};
@@ -16,21 +19,27 @@ use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Before, decide};
+use crate::decide::{Before, Household, decide};
 use crate::grace::Subject;
+use crate::limit::Limit;
 use crate::quiet;
+use crate::record::{self, HOME, Home, OUT, PHONES, Phone, SEEN, Seen, out_key, phone_key, seen_key};
 
 /// Notices that may wait for one phone; then its oldest go.
 pub const MAX_WAITING: usize = 500;
-/// Changes of its wishes that one phone may make within [`CHANGES_WITHIN`].
+/// Changes of its wishes that one phone may make within [`CHANGES_WITHIN`]; of those that come after, the last one is looked at
+/// when that time is over.
 pub const CHANGES: u32 = 30;
 /// See [`CHANGES`].
 pub const CHANGES_WITHIN: Duration = Duration::from_secs(60);
 /// A notice that is sealed so long after its event says that it is late.
 pub const LATE: Duration = Duration::from_secs(60);
+/// The longest snooze that is taken: more is a mistake of units.
+pub const MAX_SNOOZE: Duration = Duration::from_secs(366 * 86_400);
+/// Bytes of the largest wishes that are kept: they have to fit into a message back.
+const MAX_WISHES: usize = 64 * 1024;
 /// How long it is remembered that an event was taken.
 const REMEMBERED: Duration = Duration::from_secs(3 * 86_400);
-const MAX_RECORD: usize = 256 * 1024;
 
 /// Why something was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,9 +57,15 @@ pub enum BookError {
     /// Nobody knows this time zone.
     #[error("there is no time zone '{0}'; use a name like Europe/Berlin")]
     TimeZone(String),
-    /// A phone changes its wishes too often.
-    #[error("a phone may change its wishes {CHANGES} times a minute; try again in a minute")]
-    TooOften,
+    /// The hub has no such camera.
+    #[error("there is no camera {0}; leave it out, or take its id from the list of cameras")]
+    Camera(CameraId),
+    /// A snooze that no person means.
+    #[error("a snooze ends within a year; to hear nothing of a camera, switch it off")]
+    Snooze,
+    /// More than fits into the answer.
+    #[error("the wishes have {0} bytes, {MAX_WISHES} are possible; name fewer zones")]
+    TooLarge(usize),
     /// A notification key that is none.
     #[error("the phone's notification key is none")]
     Key,
@@ -65,6 +80,9 @@ pub struct Waiting {
     pub counter: u64,
     /// What it says.
     pub event: HomeEvent,
+    /// A very small picture of it.
+    #[serde(default)]
+    pub picture: Option<Thumbnail>,
 }
 
 impl Waiting {
@@ -78,32 +96,89 @@ impl Waiting {
         }
         let late = now.since(event.at) > LATE;
         let [home, camera] = [home, camera].map(str::to_owned);
-        Notice { event, home, camera, counter: self.counter, sealed_at: now, late, picture: None }
+        Notice { event, home, camera, counter: self.counter, sealed_at: now, late, picture: self.picture.clone() }
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Phone {
-    wishes: Wishes,
-    push: Option<PushSetup>,
-    counter: u64,
-    motion: BTreeMap<CameraId, Timestamp>,
-    away: BTreeSet<Subject>,
+/// A change that is not durable yet.
+#[derive(Debug)]
+#[must_use = "nothing changed before its batch is committed and it is settled"]
+pub struct Step {
+    batch: Batch,
+    home: Home,
+    phones: BTreeMap<DeviceId, Option<Phone>>,
+    put: Vec<(u64, DeviceId)>,
+    gone: Vec<u64>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Home {
-    away_profile: bool,
-    next: u64,
-    away: BTreeSet<Subject>,
+impl Step {
+    fn of(book: &Book) -> Self {
+        let (batch, home) = (Batch::new(), book.home.clone());
+        Self { batch, home, phones: BTreeMap::new(), put: Vec::new(), gone: Vec::new() }
+    }
+
+    /// What has to become durable for it, whole.
+    pub fn batch(&self) -> Batch {
+        self.batch.clone()
+    }
+
+    /// How many phones are told.
+    pub fn told(&self) -> usize {
+        self.put.len()
+    }
+
+    fn keep_home(&mut self) {
+        self.batch.put(HOME, cbor::encode(&self.home));
+    }
+
+    fn keep(&mut self, device: DeviceId, phone: Phone) {
+        self.batch.put(phone_key(&device), cbor::encode(&phone));
+        self.phones.insert(device, Some(phone));
+    }
+
+    fn remove(&mut self, number: u64) {
+        self.batch.delete(out_key(number));
+        self.gone.push(number);
+    }
 }
 
-/// The book. One at a time over a store.
+/// What becomes of an event.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is new: it belongs into the log, in one commit with this.
+    New(Step),
+    /// It is known and has reached further zones.
+    Further(Step),
+    /// It is known.
+    Known,
+}
+
+/// What becomes of a phone's wishes.
+#[derive(Debug)]
+pub enum Wished {
+    /// They are kept; the phones are told.
+    Kept(Step, PhoneWishes),
+    /// Too many came before: they are looked at later, if none come after them.
+    Later(Step),
+}
+
+/// What waits, in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Notices that wait.
+    pub waiting: u64,
+    /// When the event of the oldest happened.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The book. One at a time over a store, with one owner, who settles a step before the next one begins.
 pub struct Book {
     store: Arc<dyn Store>,
     home: Home,
     phones: BTreeMap<DeviceId, Phone>,
-    changes: BTreeMap<DeviceId, (Timestamp, u32)>,
+    /// Whom the notices that wait are for, by number.
+    out: BTreeMap<u64, DeviceId>,
+    changes: Limit,
     /// A commit failed, so what is in memory may be older than what is stored.
     stale: bool,
 }
@@ -114,43 +189,138 @@ impl Book {
     /// # Errors
     /// [`BookError`].
     pub fn open(store: Arc<dyn Store>) -> Result<Self, BookError> {
-        let mut book =
-            Self { store, home: Home::default(), phones: BTreeMap::new(), changes: BTreeMap::new(), stale: true };
+        let (home, changes) = (Home::default(), Limit::new(CHANGES, CHANGES_WITHIN));
+        let mut book = Self { store, home, phones: BTreeMap::new(), out: BTreeMap::new(), changes, stale: true };
         book.refresh()?;
         Ok(book)
     }
 
-    /// Keeps a phone's wishes and gives what the phones are to be told.
+    // --- steps ---
+
+    /// The step is durable, or it is not known whether it is: then the book is read again before the next one.
+    pub fn settle(&mut self, step: Step, durable: bool) {
+        if !durable {
+            self.stale = true;
+            return;
+        }
+        self.home = step.home;
+        for (device, phone) in step.phones {
+            match phone {
+                Some(phone) => drop(self.phones.insert(device, phone)),
+                None => {
+                    self.phones.remove(&device);
+                    self.changes.forget(&device);
+                }
+            }
+        }
+        self.out.extend(step.put);
+        for number in &step.gone {
+            self.out.remove(number);
+        }
+    }
+
+    /// Commits a step that nothing else belongs to, and settles it.
     ///
     /// # Errors
-    /// [`BookError`]; the old ones stay.
-    pub fn set_wishes(&mut self, device: DeviceId, wishes: Wishes, now: Timestamp) -> Result<PhoneWishes, BookError> {
-        let (since, count) = self.changes.get(&device).copied().unwrap_or((now, 0));
-        // A clock that was set back begins anew.
-        let within = since <= now && now < since.after(CHANGES_WITHIN);
-        let (since, count) = if within { (since, count) } else { (now, 0) };
-        if count >= CHANGES {
-            return Err(BookError::TooOften);
+    /// [`BookError::Store`]; do the same again.
+    pub fn commit(&mut self, step: Step) -> Result<(), BookError> {
+        let committed = self.store.commit(step.batch());
+        self.settle(step, committed.is_ok());
+        Ok(committed?)
+    }
+
+    // --- wishes ---
+
+    /// Keeps a phone's wishes. `cameras` are the hub's; one that was there when the kept wishes came may stand in them still.
+    ///
+    /// # Errors
+    /// [`BookError`]; the old ones stay, and the phone is to be told them again.
+    pub fn wish(
+        &mut self,
+        device: DeviceId,
+        wishes: Wishes,
+        cameras: &BTreeSet<CameraId>,
+        now: Timestamp,
+    ) -> Result<Wished, BookError> {
+        self.refresh()?;
+        if self.changes.take(device, now) {
+            return self.keep_wishes(device, wishes, cameras, now);
         }
-        self.changes.insert(device, (since, count + 1));
+        let mut step = Step::of(self);
+        step.keep(device, Phone { later: Some(wishes), ..self.phone(&device) });
+        Ok(Wished::Later(step))
+    }
+
+    /// A phone whose wishes waited long enough to be looked at now: [`Self::look_again`].
+    pub fn overdue(&self, now: Timestamp) -> Option<DeviceId> {
+        let mut later = self.phones.iter().filter(|(_, phone)| phone.later.is_some());
+        later.find(|(device, _)| !self.changes.is_over(device, now)).map(|(device, _)| *device)
+    }
+
+    /// Looks at the wishes of an [`Self::overdue`] phone; gives what the phones are to be told, which are its old ones when the
+    /// new ones are impossible, and why they are.
+    ///
+    /// # Errors
+    /// [`BookError::Store`], [`BookError::Damaged`].
+    pub fn look_again(
+        &mut self,
+        device: DeviceId,
+        cameras: &BTreeSet<CameraId>,
+        now: Timestamp,
+    ) -> Result<(Step, PhoneWishes, Option<BookError>), BookError> {
+        self.refresh()?;
+        self.changes.take(device, now);
+        let wishes = self.phone(&device).later.unwrap_or_else(|| self.phone(&device).wishes);
+        match self.keep_wishes(device, wishes, cameras, now) {
+            Ok(Wished::Kept(step, told)) => Ok((step, told, None)),
+            Ok(Wished::Later(step)) => Ok((step, self.wishes(&device), None)),
+            Err(error @ (BookError::Store(_) | BookError::Damaged(_))) => Err(error),
+            Err(error) => {
+                let mut step = Step::of(self);
+                step.keep(device, Phone { later: None, ..self.phone(&device) });
+                Ok((step, self.wishes(&device), Some(error)))
+            }
+        }
+    }
+
+    fn keep_wishes(
+        &self,
+        device: DeviceId,
+        wishes: Wishes,
+        cameras: &BTreeSet<CameraId>,
+        now: Timestamp,
+    ) -> Result<Wished, BookError> {
+        let before = self.phone(&device);
         wishes.check()?;
         if quiet::zone(&wishes.time_zone).is_none() {
             return Err(BookError::TimeZone(wishes.time_zone));
         }
-        self.refresh()?;
-        let mut home = self.home.clone();
-        if let Some(profile) = wishes.profile {
-            home.away_profile = profile == Profile::Away;
+        for (camera, wish) in &wishes.cameras {
+            if !cameras.contains(camera) && !before.wishes.cameras.contains_key(camera) {
+                return Err(BookError::Camera(*camera));
+            }
+            if wish.snooze_until.is_some_and(|until| until > now.after(MAX_SNOOZE)) {
+                return Err(BookError::Snooze);
+            }
         }
-        let mut phone = self.phone(&device);
-        phone.wishes = Wishes { profile: None, ..wishes };
-        let mut batch = Batch::new();
-        batch.put(HOME, cbor::encode(&home));
-        batch.put(phone_key(&device), cbor::encode(&phone));
-        self.commit(batch)?;
-        self.home = home;
-        self.phones.insert(device, phone);
-        Ok(self.wishes(&device))
+        let length = cbor::encode(&wishes).len();
+        if length > MAX_WISHES {
+            return Err(BookError::TooLarge(length));
+        }
+        let mut step = Step::of(self);
+        if let Some(profile) = wishes.profile {
+            step.home.away_profile = profile == Profile::Away;
+        }
+        let wishes = Wishes { profile: None, ..wishes };
+        let told = PhoneWishes { device, wishes: Wishes { profile: Some(step.home.profile()), ..wishes.clone() } };
+        step.keep_home();
+        step.keep(device, Phone { wishes, later: None, ..before });
+        Ok(Wished::Kept(step, told))
+    }
+
+    /// Counts a change of another kind that is told to all phones; false: this phone made too many, and it is to be left.
+    pub fn may_change(&mut self, device: DeviceId, now: Timestamp) -> bool {
+        self.changes.take(device, now)
     }
 
     /// The wishes kept for a phone, with the home's profile.
@@ -161,28 +331,25 @@ impl Book {
 
     /// Whether somebody is at home.
     pub fn profile(&self) -> Profile {
-        if self.home.away_profile { Profile::Away } else { Profile::Home }
+        self.home.profile()
     }
 
-    /// Keeps how a phone is woken. An older setup than the kept one changes nothing.
+    /// Keeps how a phone is woken. Nothing is to be done for a setup older than the kept one.
     ///
     /// # Errors
     /// [`BookError`]; the old one stays.
-    pub fn set_push(&mut self, device: DeviceId, setup: PushSetup) -> Result<(), BookError> {
+    pub fn set_push(&mut self, device: DeviceId, setup: PushSetup) -> Result<Option<Step>, BookError> {
         if !setup.notification_key.is_empty() && NotificationKey::from_bytes(&setup.notification_key).is_err() {
             return Err(BookError::Key);
         }
         self.refresh()?;
-        let mut phone = self.phone(&device);
+        let phone = self.phone(&device);
         if phone.push.as_ref().is_some_and(|kept| kept.counter >= setup.counter) {
-            return Ok(());
+            return Ok(None);
         }
-        phone.push = Some(setup);
-        let mut batch = Batch::new();
-        batch.put(phone_key(&device), cbor::encode(&phone));
-        self.commit(batch)?;
-        self.phones.insert(device, phone);
-        Ok(())
+        let mut step = Step::of(self);
+        step.keep(device, Phone { push: Some(setup), ..phone });
+        Ok(Some(step))
     }
 
     /// The key that notices to this phone are sealed to; nothing when it wants none.
@@ -194,63 +361,116 @@ impl Book {
     /// A phone left: nothing of it stays.
     ///
     /// # Errors
-    /// [`BookError::Store`].
-    pub fn forget(&mut self, device: &DeviceId) -> Result<(), BookError> {
+    /// [`BookError`].
+    pub fn forget(&mut self, device: &DeviceId) -> Result<Step, BookError> {
         self.refresh()?;
-        let mut batch = Batch::new();
-        batch.delete(phone_key(device));
-        for (number, waiting) in self.waiting()? {
-            if waiting.device == *device {
-                batch.delete(out_key(number));
-            }
-        }
-        self.commit(batch)?;
-        self.phones.remove(device);
-        Ok(())
+        let mut step = Step::of(self);
+        step.batch.delete(phone_key(device));
+        step.phones.insert(*device, None);
+        self.numbers_of(device).for_each(|number| step.remove(number));
+        Ok(step)
     }
 
-    /// Takes an event: decides whom to tell and puts a notice for each; gives how many. The same event again puts none.
+    // --- the whole home ---
+
+    /// Until `until` nobody is told anything of this camera; `None` ends that.
     ///
     /// # Errors
-    /// [`BookError::Store`]; take the event again.
-    pub fn happened(&mut self, event: &HomeEvent, now: Timestamp) -> Result<usize, BookError> {
-        self.refresh()?;
-        if self.store.get(&seen_key(&event.id))?.is_some() {
-            return Ok(0);
+    /// [`BookError`].
+    pub fn snooze(&mut self, camera: CameraId, until: Option<Timestamp>, now: Timestamp) -> Result<Step, BookError> {
+        if until.is_some_and(|until| until > now.after(MAX_SNOOZE)) {
+            return Err(BookError::Snooze);
         }
-        let (mut home, mut phones, mut batch) = (self.home.clone(), self.phones.clone(), Batch::new());
-        let profile = self.profile();
+        self.refresh()?;
+        let mut step = Step::of(self);
+        step.home.snoozed.retain(|_, until| *until > now);
+        match until {
+            Some(until) => drop(step.home.snoozed.insert(camera, until)),
+            None => drop(step.home.snoozed.remove(&camera)),
+        }
+        step.keep_home();
+        Ok(step)
+    }
+
+    /// Until when nobody is told anything of which camera.
+    pub fn snoozed(&self) -> &BTreeMap<CameraId, Timestamp> {
+        &self.home.snoozed
+    }
+
+    /// Whether it was told that the disk is nearly full, and it was not [`Self::disk_recovered`] since.
+    pub fn disk_told(&self) -> bool {
+        self.home.disk_told
+    }
+
+    /// There is room again: the next time that there is none is told.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn disk_recovered(&mut self) -> Result<Step, BookError> {
+        self.refresh()?;
+        let mut step = Step::of(self);
+        step.home.disk_told = false;
+        step.keep_home();
+        Ok(step)
+    }
+
+    // --- events ---
+
+    /// Takes an event: decides whom to tell and puts a notice for each. The same event again puts none, but for phones that
+    /// were not told of it when it has reached further zones.
+    ///
+    /// # Errors
+    /// [`BookError`]; take the event again.
+    pub fn happened(
+        &mut self,
+        event: &HomeEvent,
+        picture: Option<&Thumbnail>,
+        now: Timestamp,
+    ) -> Result<Taken, BookError> {
+        self.refresh()?;
+        let before: Option<Seen> = record::load(&*self.store, &seen_key(&event.id), "event")?;
+        let known = before.is_some();
+        let mut seen = before.unwrap_or(Seen { at: now, told: BTreeSet::new(), zones: BTreeSet::new() });
+        let further = event.zones.iter().any(|zone| !seen.zones.contains(zone));
+        if known && !further {
+            return Ok(Taken::Known);
+        }
+        seen.zones.extend(event.zones.iter().cloned());
+
+        let mut step = Step::of(self);
         let away = matches!(event.what, Happening::CameraOffline { .. } | Happening::RelayUnreachable { .. });
         let back = matches!(event.what, Happening::CameraOnline | Happening::RelayBack);
-        change(&mut home.away, event.camera, away, back);
-        let mut told = 0;
-        for (device, phone) in &mut phones {
+        change(&mut step.home.away, event.camera, away, back);
+        step.home.disk_told |= matches!(event.what, Happening::DiskNearlyFull { .. });
+        let snoozed_until = event.camera.and_then(|camera| self.home.snoozed.get(&camera).copied());
+        let household = Household { profile: self.profile(), snoozed_until };
+        for (device, phone) in self.phones.iter().filter(|(device, _)| !seen.told.contains(device)) {
             let before = Before {
                 motion: event.camera.and_then(|camera| phone.motion.get(&camera).copied()),
                 away: phone.away.contains(&event.camera),
             };
             let reached = phone.push.as_ref().is_some_and(|push| !push.notification_key.is_empty());
-            let verdict = decide(event, &phone.wishes, profile, before, now);
-            if !reached || verdict.is_err() {
+            if !reached || decide(event, &phone.wishes, household, before, now).is_err() {
                 continue;
             }
+            let mut phone = phone.clone();
             phone.counter += 1;
             change(&mut phone.away, event.camera, away, back);
             if let (Happening::Motion, Some(camera)) = (&event.what, event.camera) {
                 phone.motion.insert(camera, now);
             }
-            let waiting = Waiting { device: *device, counter: phone.counter, event: event.clone() };
-            batch.put(out_key(home.next), cbor::encode(&waiting));
-            home.next += 1;
-            batch.put(phone_key(device), cbor::encode(phone));
-            told += 1;
+            let (device, counter, picture) = (*device, phone.counter, picture.cloned());
+            let waiting = Waiting { device, counter, event: event.clone(), picture };
+            step.batch.put(out_key(step.home.next), cbor::encode(&waiting));
+            step.put.push((step.home.next, device));
+            step.home.next += 1;
+            step.keep(device, phone);
         }
-        batch.put(HOME, cbor::encode(&home));
-        batch.put(seen_key(&event.id), cbor::encode(&now));
-        self.thin_out(&mut batch, &event.id, now)?;
-        self.commit(batch)?;
-        (self.home, self.phones) = (home, phones);
-        Ok(told)
+        seen.told.extend(step.put.iter().map(|(_, device)| *device));
+        step.keep_home();
+        step.batch.put(seen_key(&event.id), cbor::encode(&seen));
+        self.thin_out(&mut step, &event.id, now)?;
+        Ok(if known { Taken::Further(step) } else { Taken::New(step) })
     }
 
     /// What was told as away and is not back yet.
@@ -258,46 +478,68 @@ impl Book {
         self.home.away.clone()
     }
 
+    // --- notices ---
+
+    /// The phones that notices wait for.
+    pub fn expected(&self) -> BTreeSet<DeviceId> {
+        self.out.values().copied().collect()
+    }
+
+    /// The notices that wait for a phone, at most `limit`, oldest first, with their numbers.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn waiting_of(&self, device: &DeviceId, limit: usize) -> Result<Vec<(u64, Waiting)>, BookError> {
+        let numbered = |number| Ok((number, self.notice(number)?.ok_or(BookError::Damaged("notice"))?));
+        self.numbers_of(device).take(limit).map(numbered).collect()
+    }
+
     /// The notices that wait, oldest first, with their numbers.
     ///
     /// # Errors
     /// [`BookError`].
     pub fn waiting(&self) -> Result<Vec<(u64, Waiting)>, BookError> {
-        let mut waiting = Vec::new();
-        for (key, value) in self.store.scan(OUT, b"", usize::MAX)? {
-            let number = key.get(OUT.len()..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
-            let number = number.ok_or(BookError::Damaged("notice"))?;
-            waiting.push((number, cbor::decode(&value, MAX_RECORD).map_err(|_| BookError::Damaged("notice"))?));
-        }
-        Ok(waiting)
+        let numbered = |number| Ok((number, self.notice(number)?.ok_or(BookError::Damaged("notice"))?));
+        self.out.keys().copied().map(numbered).collect()
     }
 
-    /// The carrier has this notice.
+    /// What waits, in figures.
+    pub fn figures(&self) -> Figures {
+        let oldest = self.out.keys().next().and_then(|number| self.notice(*number).ok().flatten());
+        Figures { waiting: self.out.len() as u64, oldest: oldest.map(|waiting| waiting.event.at) }
+    }
+
+    /// The carrier has these notices, or they can't be carried.
     ///
     /// # Errors
-    /// [`BookError::Store`]; then it waits on, and the carrier is given it again.
-    pub fn done(&mut self, number: u64) -> Result<(), BookError> {
-        let mut batch = Batch::new();
-        batch.delete(out_key(number));
-        self.commit(batch)
+    /// [`BookError`].
+    pub fn done(&mut self, numbers: &[u64]) -> Result<Step, BookError> {
+        self.refresh()?;
+        let mut step = Step::of(self);
+        numbers.iter().for_each(|number| step.remove(*number));
+        Ok(step)
+    }
+
+    fn notice(&self, number: u64) -> Result<Option<Waiting>, BookError> {
+        record::load(&*self.store, &out_key(number), "notice")
+    }
+
+    fn numbers_of(&self, device: &DeviceId) -> impl Iterator<Item = u64> {
+        self.out.iter().filter(move |(_, whom)| *whom == device).map(|(number, _)| *number)
     }
 
     /// Forgets events that nobody takes again, and the oldest notices of a phone for which too many wait.
-    fn thin_out(&self, batch: &mut Batch, id: &EventId, now: Timestamp) -> Result<(), BookError> {
+    fn thin_out(&self, step: &mut Step, id: &EventId, now: Timestamp) -> Result<(), BookError> {
         // Ids are random: a stretch from the event's own on reaches every one in its turn.
         for (key, value) in self.store.scan(SEEN, &seen_key(id), 64)? {
-            let at: Timestamp = cbor::decode(&value, 64).map_err(|_| BookError::Damaged("event"))?;
-            if now.since(at) > REMEMBERED {
-                batch.delete(key);
+            let seen: Seen = record::read(&value, "event")?;
+            if now.since(seen.at) > REMEMBERED && key != seen_key(id) {
+                step.batch.delete(key);
             }
         }
-        let mut numbers: BTreeMap<DeviceId, Vec<u64>> = BTreeMap::new();
-        for (number, waiting) in self.waiting()? {
-            numbers.entry(waiting.device).or_default().push(number);
-        }
-        for numbers in numbers.values() {
-            let surplus = (numbers.len() + 1).saturating_sub(MAX_WAITING);
-            numbers.iter().take(surplus).for_each(|number| batch.delete(out_key(*number)));
+        for device in step.put.iter().map(|(_, device)| *device).collect::<Vec<_>>() {
+            let surplus = (self.numbers_of(&device).count() + 1).saturating_sub(MAX_WAITING);
+            self.numbers_of(&device).take(surplus).for_each(|number| step.remove(number));
         }
         Ok(())
     }
@@ -306,27 +548,30 @@ impl Book {
         self.phones.get(device).cloned().unwrap_or_default()
     }
 
-    fn commit(&mut self, batch: Batch) -> Result<(), BookError> {
-        self.store.commit(batch).inspect_err(|_| self.stale = true)?;
-        Ok(())
-    }
-
     fn refresh(&mut self) -> Result<(), BookError> {
         if !self.stale {
             return Ok(());
         }
-        let home = match self.store.get(HOME)? {
-            Some(bytes) => cbor::decode(&bytes, MAX_RECORD).map_err(|_| BookError::Damaged("profile"))?,
-            None => Home::default(),
-        };
-        let mut phones = BTreeMap::new();
-        for (key, value) in self.store.scan(PHONES, b"", usize::MAX)? {
-            let id: Option<[u8; 16]> = key.get(PHONES.len()..).and_then(|id| id.try_into().ok());
-            let phone = cbor::decode(&value, MAX_RECORD).map_err(|_| BookError::Damaged("wishes"))?;
-            phones.insert(DeviceId::from_bytes(id.ok_or(BookError::Damaged("wishes"))?), phone);
-        }
-        (self.home, self.phones, self.stale) = (home, phones, false);
+        let home = record::load(&*self.store, HOME, "profile")?.unwrap_or_default();
+        let (mut phones, mut out) = (BTreeMap::new(), BTreeMap::new());
+        record::scan(&*self.store, PHONES, |id, value| {
+            let id: [u8; 16] = id.try_into().map_err(|_| BookError::Damaged("wishes"))?;
+            phones.insert(DeviceId::from_bytes(id), record::read(value, "wishes")?);
+            Ok(())
+        })?;
+        record::scan(&*self.store, OUT, |number, value| {
+            let number = number.try_into().map(u64::from_be_bytes).map_err(|_| BookError::Damaged("notice"))?;
+            out.insert(number, record::read::<Waiting>(value, "notice")?.device);
+            Ok(())
+        })?;
+        (self.home, self.phones, self.out, self.stale) = (home, phones, out, false);
         Ok(())
+    }
+}
+
+impl Home {
+    fn profile(&self) -> Profile {
+        if self.away_profile { Profile::Away } else { Profile::Home }
     }
 }
 
@@ -337,20 +582,3 @@ fn change(away: &mut BTreeSet<Subject>, subject: Subject, gone: bool, back: bool
         away.remove(&subject);
     }
 }
-
-fn phone_key(device: &DeviceId) -> Vec<u8> {
-    [PHONES, device.as_bytes()].concat()
-}
-
-fn out_key(number: u64) -> Vec<u8> {
-    [OUT, &number.to_be_bytes()].concat()
-}
-
-fn seen_key(event: &EventId) -> Vec<u8> {
-    [SEEN, event.as_bytes()].concat()
-}
-
-const HOME: &[u8] = b"notify/home";
-const PHONES: &[u8] = b"notify/phone/";
-const OUT: &[u8] = b"notify/out/";
-const SEEN: &[u8] = b"notify/seen/";

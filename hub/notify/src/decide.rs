@@ -12,7 +12,7 @@ use crate::quiet;
 pub enum Silence {
     /// Its owner does not want to hear this of this camera.
     Off,
-    /// The camera is snoozed.
+    /// The camera is snoozed, for this phone or for all.
     Snoozed,
     /// Somebody is at home.
     AtHome,
@@ -24,6 +24,15 @@ pub enum Silence {
     Cooldown,
     /// It was not told that this was away, so it is not told that it is back.
     NotMissed,
+}
+
+/// What holds for the whole home.
+#[derive(Clone, Copy, Debug)]
+pub struct Household {
+    /// Whether somebody is at home.
+    pub profile: Profile,
+    /// Until when nobody is told anything of the event's camera.
+    pub snoozed_until: Option<Timestamp>,
 }
 
 /// What a phone was told before.
@@ -42,7 +51,7 @@ pub struct Before {
 pub fn decide(
     event: &HomeEvent,
     wishes: &Wishes,
-    profile: Profile,
+    household: Household,
     before: Before,
     now: Timestamp,
 ) -> Result<(), Silence> {
@@ -57,13 +66,14 @@ pub fn decide(
     if !wanted {
         return Err(Silence::Off);
     }
-    if wish.snooze_until.is_some_and(|until| now < until) {
+    let mut snoozes = wish.snooze_until.into_iter().chain(household.snoozed_until);
+    if snoozes.any(|until| now < until) {
         return Err(Silence::Snoozed);
     }
     if event.what.is_health() {
         return Ok(());
     }
-    if wishes.away_only && profile == Profile::Home {
+    if wishes.away_only && household.profile == Profile::Home {
         return Err(Silence::AtHome);
     }
     // The zone was known when the wishes were taken; one that is gone since silences nothing.

@@ -5,16 +5,18 @@
 //! * [`grace`]: a camera or relay that is away is told of after a grace period, and as back only when it was.
 //! * [`book`]: wishes, and the notices that wait, in the hub's store: an event's notices are put once, whatever fails between.
 //!
-//! Nothing here reads a clock or opens a connection: time goes in, notices come out, and whoever carries them says when one is
-//! [`Book::done`].
+//! Nothing here reads a clock, opens a connection or commits by itself: time goes in, a [`Step`] comes out, its caller makes it
+//! durable together with what else it has to write, and whoever carries the notices says when one is [`Book::done`].
 
 #![forbid(unsafe_code)]
 
 pub mod book;
 pub mod decide;
 pub mod grace;
+mod limit;
 pub mod quiet;
+mod record;
 
-pub use book::{Book, BookError, LATE, Waiting};
-pub use decide::{Before, Silence, decide};
+pub use book::{Book, BookError, Figures, LATE, Step, Taken, Waiting, Wished};
+pub use decide::{Before, Household, Silence, decide};
 pub use grace::{Grace, Subject};

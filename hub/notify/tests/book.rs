@@ -3,13 +3,14 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use common::{ANN, BEN, GATE, at, event, motion, setup, waits};
+use common::{ANN, BEN, GATE, YARD, at, event, happened, motion, set_push, set_wishes, setup, waits};
 use privet_home::{CameraWish, Happening, HomeEvent, Profile, PushSetup, QuietHours, Wishes};
 use privet_notify::book::{CHANGES, MAX_WAITING};
-use privet_notify::{Book, BookError};
+use privet_notify::{Book, BookError, Taken, Wished};
+use privet_protocol::id::CameraId;
 use privet_protocol::storage::{Fault, MemoryStore};
 use privet_protocol::time::Timestamp;
 use serde_bytes::ByteBuf;
@@ -22,19 +23,20 @@ fn open(store: &MemoryStore) -> Book {
 fn live(book: &mut Book, carried: &mut Vec<(u8, u8)>) -> Result<(), BookError> {
     let now = at("2026-11-20T12:00:00Z");
     let quiet = vec![QuietHours { days: 127, from_min: 0, to_min: 60 }];
-    book.set_wishes(ANN, Wishes { quiet, time_zone: "Europe/Berlin".into(), ..Wishes::default() }, now)?;
+    set_wishes(book, ANN, Wishes { quiet, time_zone: "Europe/Berlin".into(), ..Wishes::default() }, now)?;
     for device in [ANN, BEN] {
-        book.set_push(device, setup(1))?;
+        set_push(book, device, setup(1))?;
     }
     for event in events(now) {
-        book.happened(&event, now)?;
+        happened(book, &event, now)?;
         for (number, waiting) in book.waiting()? {
             // The carrier knows phone and event: the same again is no second one.
             let notice = (waiting.device.as_bytes()[0], waiting.event.id.as_bytes()[3]);
             if !carried.contains(&notice) {
                 carried.push(notice);
             }
-            book.done(number)?;
+            let step = book.done(&[number])?;
+            book.commit(step)?;
         }
     }
     Ok(())
@@ -79,13 +81,13 @@ fn a_crash_at_any_write_loses_nothing_and_doubles_nothing() {
 fn a_notice_of_an_event_is_put_once_and_numbered_for_its_phone() {
     let store = MemoryStore::new();
     let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
-    book.set_push(ANN, setup(1)).unwrap();
-    assert_eq!(book.happened(&motion(1, GATE, now), now), Ok(1));
-    assert_eq!(book.happened(&motion(1, GATE, now), now), Ok(0));
+    set_push(&mut book, ANN, setup(1)).unwrap();
+    assert_eq!(happened(&mut book, &motion(1, GATE, now), now), Ok(1));
+    assert_eq!(happened(&mut book, &motion(1, GATE, now), now), Ok(0));
     let mut book = open(&store);
-    assert_eq!(book.happened(&motion(1, GATE, now), now), Ok(0));
+    assert_eq!(happened(&mut book, &motion(1, GATE, now), now), Ok(0));
     let later = Timestamp(now.0 + 3_600_000);
-    assert_eq!(book.happened(&motion(2, GATE, later), later), Ok(1));
+    assert_eq!(happened(&mut book, &motion(2, GATE, later), later), Ok(1));
     let waiting = book.waiting().unwrap();
     assert_eq!(waiting.iter().map(|(_, waiting)| waiting.counter).collect::<Vec<_>>(), [1, 2]);
     // The first is sealed an hour after it happened, the second at once.
@@ -96,10 +98,10 @@ fn a_notice_of_an_event_is_put_once_and_numbered_for_its_phone() {
 #[test]
 fn the_longest_notice_that_can_wait_can_be_sealed() {
     let (mut book, now) = (open(&MemoryStore::new()), at("2026-11-20T12:00:00Z"));
-    book.set_push(ANN, setup(1)).unwrap();
+    set_push(&mut book, ANN, setup(1)).unwrap();
     let reason = Happening::CameraOffline { reason: "\u{20ac}".repeat(170) };
     let zones = vec!["z".repeat(64); 32];
-    book.happened(&HomeEvent { zones, ..event(1, Some(GATE), reason, now) }, now).unwrap();
+    happened(&mut book, &HomeEvent { zones, ..event(1, Some(GATE), reason, now) }, now).unwrap();
     let (_, waiting) = book.waiting().unwrap().remove(0);
     let notice = waiting.notice(&"h".repeat(64), &"c".repeat(64), now);
     assert!(privet_notice::seal(&notice, &book.key(&ANN).unwrap(), |_| [0; 64]).is_ok());
@@ -109,43 +111,144 @@ fn the_longest_notice_that_can_wait_can_be_sealed() {
 fn impossible_wishes_change_nothing() {
     let (mut book, now) = (open(&MemoryStore::new()), at("2026-11-20T12:00:00Z"));
     let good = Wishes { away_only: true, time_zone: "Asia/Tokyo".into(), ..Wishes::default() };
-    book.set_wishes(ANN, good, now).unwrap();
+    set_wishes(&mut book, ANN, good, now).unwrap();
     let kept = book.wishes(&ANN);
     assert_eq!(kept.wishes.profile, Some(Profile::Home));
     let nowhere = Wishes { time_zone: "Europe/Atlantis".into(), ..Wishes::default() };
-    assert_eq!(book.set_wishes(ANN, nowhere, now), Err(BookError::TimeZone("Europe/Atlantis".into())));
+    assert_eq!(set_wishes(&mut book, ANN, nowhere, now), Err(BookError::TimeZone("Europe/Atlantis".into())));
     let mut long = Wishes::default();
     long.cameras.insert(GATE, CameraWish { cooldown_s: u32::MAX, ..CameraWish::default() });
-    assert!(matches!(book.set_wishes(ANN, long, now), Err(BookError::Wishes(_))));
+    assert!(matches!(set_wishes(&mut book, ANN, long, now), Err(BookError::Wishes(_))));
+    // A camera that the hub does not have, a snooze in another unit of time, and more than an answer holds.
+    let of = |camera, wish| Wishes { cameras: BTreeMap::from([(camera, wish)]), ..Wishes::default() };
+    let nowhere = CameraId::from_bytes([9; 16]);
+    assert_eq!(set_wishes(&mut book, ANN, of(nowhere, CameraWish::default()), now), Err(BookError::Camera(nowhere)));
+    let micros = CameraWish { snooze_until: Some(Timestamp(now.0 * 1000)), ..CameraWish::default() };
+    assert_eq!(set_wishes(&mut book, ANN, of(GATE, micros), now), Err(BookError::Snooze));
+    let zones = CameraWish { zones: vec!["z".repeat(64); 32], ..CameraWish::default() };
+    let many: BTreeSet<CameraId> = (0..100).map(|n| CameraId::from_bytes([n; 16])).collect();
+    let large = Wishes { cameras: many.iter().map(|id| (*id, zones.clone())).collect(), ..Wishes::default() };
+    assert!(matches!(book.wish(ANN, large, &many, now), Err(BookError::TooLarge(_))));
     assert_eq!(book.wishes(&ANN), kept);
+    // One that was taken out of the configuration may stand in wishes that named it before.
+    set_wishes(&mut book, ANN, of(GATE, CameraWish::default()), now).unwrap();
+    assert!(matches!(book.wish(ANN, of(GATE, CameraWish::default()), &BTreeSet::new(), now), Ok(Wished::Kept(..))));
 }
 
 #[test]
-fn a_phone_that_floods_is_limited_and_the_others_are_not() {
-    let (mut book, now) = (open(&MemoryStore::new()), at("2026-11-20T12:00:00Z"));
-    for _ in 0..CHANGES {
-        book.set_wishes(ANN, Wishes::default(), now).unwrap();
+fn of_a_flood_of_wishes_the_last_are_kept_or_refused_and_the_others_cost_nothing() {
+    let store = MemoryStore::new();
+    let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
+    let cameras = BTreeSet::from([GATE]);
+    let cooldown = |cooldown_s| {
+        let wish = CameraWish { cooldown_s, ..CameraWish::default() };
+        Wishes { cameras: BTreeMap::from([(GATE, wish)]), ..Wishes::default() }
+    };
+    for n in 0..CHANGES {
+        assert!(matches!(book.wish(ANN, cooldown(n), &cameras, now), Ok(Wished::Kept(..))));
+        set_wishes(&mut book, BEN, cooldown(n), now).unwrap();
     }
-    assert_eq!(book.set_wishes(ANN, Wishes::default(), now), Err(BookError::TooOften));
-    book.set_wishes(BEN, Wishes::default(), now).unwrap();
-    book.set_wishes(ANN, Wishes::default(), Timestamp(now.0 + 60_000)).unwrap();
+    for n in 100..200 {
+        let Ok(Wished::Later(step)) = book.wish(ANN, cooldown(n), &cameras, now) else { panic!("{n} was kept") };
+        book.commit(step).unwrap();
+    }
+    assert_eq!(book.overdue(Timestamp(now.0 + 59_999)), None);
+    let minute = Timestamp(now.0 + 60_000);
+    assert_eq!(book.overdue(minute), Some(ANN));
+    // A hub that starts anew meanwhile knows of them, and not of the limit.
+    let mut book = open(&store);
+    assert_eq!(book.overdue(now), Some(ANN));
+    let (step, told, refused) = book.look_again(ANN, &cameras, minute).unwrap();
+    book.commit(step).unwrap();
+    assert_eq!((told.wishes.camera(&GATE).cooldown_s, refused), (199, None));
+    assert_eq!((book.overdue(minute), book.wishes(&ANN)), (None, told.clone()));
+
+    // The last ones are impossible: what is kept is told again.
+    for _ in 1..CHANGES {
+        set_wishes(&mut book, ANN, told.wishes.clone(), minute).unwrap();
+    }
+    let nowhere = Wishes { time_zone: "Europe/Atlantis".into(), ..Wishes::default() };
+    let Ok(Wished::Later(step)) = book.wish(ANN, nowhere, &cameras, minute) else { panic!("looked at too soon") };
+    book.commit(step).unwrap();
     // A clock that was set back locks nobody out.
-    book.set_wishes(ANN, Wishes::default(), Timestamp(now.0 - 3_600_000)).unwrap();
+    let back = Timestamp(now.0 - 3_600_000);
+    assert_eq!(book.overdue(back), Some(ANN));
+    let (step, again, refused) = book.look_again(ANN, &cameras, back).unwrap();
+    book.commit(step).unwrap();
+    assert_eq!((again, refused), (told, Some(BookError::TimeZone("Europe/Atlantis".into()))));
+    assert_eq!(book.overdue(back), None);
+}
+
+#[test]
+fn an_event_that_reaches_further_zones_is_told_to_who_did_not_hear_of_it() {
+    let store = MemoryStore::new();
+    let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
+    for device in [ANN, BEN] {
+        set_push(&mut book, device, setup(1)).unwrap();
+    }
+    let wish = CameraWish { zones: vec!["door".into()], ..CameraWish::default() };
+    let cameras = BTreeMap::from([(GATE, wish)]);
+    set_wishes(&mut book, BEN, Wishes { cameras, ..Wishes::default() }, now).unwrap();
+    let zones =
+        |names: &[&str]| HomeEvent { zones: names.iter().map(|&name| name.into()).collect(), ..motion(1, GATE, now) };
+    assert!(matches!(book.happened(&zones(&["path"]), None, now), Ok(Taken::New(step)) if step.told() == 1));
+    assert_eq!(happened(&mut book, &zones(&["path"]), now), Ok(1));
+    assert_eq!((waits(&book, ANN), waits(&book, BEN)), (vec![1], vec![]));
+    assert!(matches!(book.happened(&zones(&["path"]), None, now), Ok(Taken::Known)));
+    let mut book = open(&store);
+    assert!(matches!(book.happened(&zones(&["path", "door"]), None, now), Ok(Taken::Further(_))));
+    assert_eq!(happened(&mut book, &zones(&["path", "door"]), now), Ok(1));
+    assert_eq!((waits(&book, ANN), waits(&book, BEN)), (vec![1], vec![1]));
+    assert!(matches!(book.happened(&zones(&["door", "path"]), None, now), Ok(Taken::Known)));
+    assert_eq!(happened(&mut book, &zones(&["path", "door", "lawn"]), now), Ok(0), "both heard of it");
+}
+
+#[test]
+fn a_snooze_of_the_home_silences_its_camera_for_all_until_it_ends() {
+    let store = MemoryStore::new();
+    let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
+    for device in [ANN, BEN] {
+        set_push(&mut book, device, setup(1)).unwrap();
+    }
+    let until = Timestamp(now.0 + 600_000);
+    let step = book.snooze(GATE, Some(until), now).unwrap();
+    book.commit(step).unwrap();
+    let mut book = open(&store);
+    assert_eq!(book.snoozed().get(&GATE), Some(&until));
+    assert_eq!(happened(&mut book, &motion(1, GATE, now), now), Ok(0));
+    assert_eq!(happened(&mut book, &motion(2, YARD, now), now), Ok(2), "another camera");
+    assert_eq!(happened(&mut book, &motion(3, GATE, until), until), Ok(2), "it is over");
+    let step = book.snooze(GATE, None, now).unwrap();
+    book.commit(step).unwrap();
+    assert!(open(&store).snoozed().is_empty());
+    assert_eq!(book.snooze(GATE, Some(Timestamp(i64::MAX)), now).err(), Some(BookError::Snooze));
+}
+
+#[test]
+fn a_full_disk_is_known_to_be_told_until_it_has_room() {
+    let store = MemoryStore::new();
+    let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
+    happened(&mut book, &event(1, None, Happening::DiskNearlyFull { free_mib: 5 }, now), now).unwrap();
+    let mut book = open(&store);
+    assert!(book.disk_told());
+    let step = book.disk_recovered().unwrap();
+    book.commit(step).unwrap();
+    assert!(!open(&store).disk_told());
 }
 
 #[test]
 fn a_phone_without_a_key_is_not_woken_and_an_old_key_replaces_none() {
     let (mut book, now) = (open(&MemoryStore::new()), at("2026-11-20T12:00:00Z"));
-    assert_eq!(book.happened(&motion(1, GATE, now), now), Ok(0));
-    book.set_push(ANN, setup(2)).unwrap();
+    assert_eq!(happened(&mut book, &motion(1, GATE, now), now), Ok(0));
+    set_push(&mut book, ANN, setup(2)).unwrap();
     let none = |counter| PushSetup { notification_key: ByteBuf::new(), counter };
-    book.set_push(ANN, none(1)).unwrap();
+    set_push(&mut book, ANN, none(1)).unwrap();
     assert!(book.key(&ANN).is_some(), "an old setup came late");
-    book.set_push(ANN, none(3)).unwrap();
+    set_push(&mut book, ANN, none(3)).unwrap();
     assert!(book.key(&ANN).is_none());
-    assert_eq!(book.happened(&motion(2, GATE, now), now), Ok(0));
+    assert_eq!(happened(&mut book, &motion(2, GATE, now), now), Ok(0));
     let short = PushSetup { notification_key: ByteBuf::from([1; 32]), counter: 4 };
-    assert_eq!(book.set_push(ANN, short), Err(BookError::Key));
+    assert_eq!(set_push(&mut book, ANN, short), Err(BookError::Key));
 }
 
 #[test]
@@ -153,15 +256,16 @@ fn what_waits_is_bounded_and_goes_with_its_phone() {
     let store = MemoryStore::new();
     let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
     for device in [ANN, BEN] {
-        book.set_push(device, setup(1)).unwrap();
+        set_push(&mut book, device, setup(1)).unwrap();
     }
     let count = u32::try_from(MAX_WAITING).unwrap() + 5;
     for n in 0..count {
         let disk = event(n, None, Happening::DiskNearlyFull { free_mib: 1 }, now);
-        book.happened(&disk, now).unwrap();
+        happened(&mut book, &disk, now).unwrap();
     }
     assert_eq!(waits(&book, ANN), (5..count).collect::<Vec<_>>(), "the oldest went");
-    book.forget(&ANN).unwrap();
+    let step = book.forget(&ANN).unwrap();
+    book.commit(step).unwrap();
     assert!(waits(&open(&store), ANN).is_empty());
     assert_eq!(waits(&book, BEN).len(), MAX_WAITING);
     assert!(open(&store).key(&ANN).is_none());

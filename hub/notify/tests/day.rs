@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{ANN, BEN, GATE, YARD, at, event, motion, setup, waits};
+use common::{ANN, BEN, GATE, YARD, at, event, happened, motion, set_push, set_wishes, setup, waits};
 use privet_home::{CameraWish, Happening, Profile, QuietHours, Tamper, Wishes};
-use privet_notify::{Before, Book, Grace, Silence, decide, quiet};
+use privet_notify::{Before, Book, Grace, Household, Silence, decide, quiet};
 use privet_protocol::storage::MemoryStore;
 use privet_protocol::time::Timestamp;
 
@@ -20,8 +20,12 @@ fn wish(wish: CameraWish) -> Wishes {
     Wishes { cameras: BTreeMap::from([(GATE, wish)]), time_zone: "Europe/Berlin".into(), ..Wishes::default() }
 }
 
+fn all(profile: Profile) -> Household {
+    Household { profile, snoozed_until: None }
+}
+
 fn verdict(wishes: &Wishes, profile: Profile, before: Before, now: Timestamp) -> Result<(), Silence> {
-    decide(&motion(1, GATE, now), wishes, profile, before, now)
+    decide(&motion(1, GATE, now), wishes, all(profile), before, now)
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn each_wish_silences_for_its_own_reason() {
     assert_eq!(verdict(&zones, home, before, now), Err(Silence::OtherZone));
     let mut at_the_door = motion(1, GATE, now);
     at_the_door.zones = vec!["path".into(), "door".into()];
-    assert_eq!(decide(&at_the_door, &zones, home, before, now), Ok(()));
+    assert_eq!(decide(&at_the_door, &zones, all(home), before, now), Ok(()));
 }
 
 #[test]
@@ -81,11 +85,11 @@ fn tampering_and_outages_wait_for_nobodys_sleep() {
     let asleep = Wishes { quiet: vec![NIGHT], away_only: true, ..wish(CameraWish::default()) };
     let tampered = event(1, Some(GATE), Happening::Tampered { how: Tamper::Covered }, now);
     assert_eq!(verdict(&asleep, Profile::Away, Before::default(), now), Err(Silence::Quiet));
-    assert_eq!(decide(&tampered, &asleep, Profile::Home, Before::default(), now), Ok(()));
+    assert_eq!(decide(&tampered, &asleep, all(Profile::Home), Before::default(), now), Ok(()));
     let no_health = wish(CameraWish { health: false, ..CameraWish::default() });
-    assert_eq!(decide(&tampered, &no_health, Profile::Home, Before::default(), now), Err(Silence::Off));
+    assert_eq!(decide(&tampered, &no_health, all(Profile::Home), Before::default(), now), Err(Silence::Off));
     let disk = event(2, None, Happening::DiskNearlyFull { free_mib: 5 }, now);
-    assert_eq!(decide(&disk, &asleep, Profile::Home, Before::default(), now), Ok(()));
+    assert_eq!(decide(&disk, &asleep, all(Profile::Home), Before::default(), now), Ok(()));
 }
 
 #[test]
@@ -128,31 +132,32 @@ fn a_day_of_a_family() {
     let noon = at("2026-10-24T10:00:00Z");
     let hours = |h: i64| Timestamp(noon.0 + h * 60 * MINUTE);
     for device in [ANN, BEN] {
-        book.set_push(device, setup(1)).unwrap();
+        set_push(&mut book, device, setup(1)).unwrap();
     }
     let hourly = CameraWish { cooldown_s: 3600, ..CameraWish::default() };
-    book.set_wishes(ANN, Wishes { quiet: vec![NIGHT], ..wish(hourly) }, noon).unwrap();
+    set_wishes(&mut book, ANN, Wishes { quiet: vec![NIGHT], ..wish(hourly) }, noon).unwrap();
     let every = CameraWish { cooldown_s: 0, ..CameraWish::default() };
     let bens = Wishes { away_only: true, ..wish(every.clone()) };
-    book.set_wishes(BEN, bens.clone(), noon).unwrap();
+    set_wishes(&mut book, BEN, bens.clone(), noon).unwrap();
     for n in 0..24 * 12 {
         let now = Timestamp(noon.0 + i64::from(n) * 5 * MINUTE);
         if now == hours(2) {
             // Ann says for all that nobody is at home, and keeps her own wishes.
             let mut wishes = book.wishes(&ANN).wishes;
             wishes.profile = Some(Profile::Away);
-            let told = book.set_wishes(ANN, wishes, now).unwrap();
+            let told = set_wishes(&mut book, ANN, wishes, now).unwrap();
             assert_eq!(told.wishes.profile, Some(Profile::Away));
         }
         if now == hours(3) {
             let snooze = CameraWish { snooze_until: Some(hours(24)), ..every.clone() };
-            book.set_wishes(BEN, Wishes { cameras: BTreeMap::from([(GATE, snooze)]), ..bens.clone() }, now).unwrap();
+            set_wishes(&mut book, BEN, Wishes { cameras: BTreeMap::from([(GATE, snooze)]), ..bens.clone() }, now)
+                .unwrap();
         }
         if now == hours(4) {
             let home = Wishes { profile: Some(Profile::Home), ..book.wishes(&ANN).wishes };
-            book.set_wishes(ANN, home, now).unwrap();
+            set_wishes(&mut book, ANN, home, now).unwrap();
         }
-        book.happened(&motion(n, GATE, now), now).unwrap();
+        happened(&mut book, &motion(n, GATE, now), now).unwrap();
     }
     // Noon is 12:00 in summer; quiet from 22:00 (ten hours on) for nine hours, because the clocks go back.
     let awake: Vec<u32> = (0..10).chain(19..24).map(|hour| hour * 12).collect();
@@ -165,16 +170,16 @@ fn only_who_heard_that_it_was_away_hears_that_it_is_back() {
     let mut book = Book::open(Arc::new(MemoryStore::new())).unwrap();
     let now = at("2026-11-20T12:00:00Z");
     for device in [ANN, BEN] {
-        book.set_push(device, setup(1)).unwrap();
+        set_push(&mut book, device, setup(1)).unwrap();
     }
-    book.set_wishes(BEN, wish(CameraWish { health: false, ..CameraWish::default() }), now).unwrap();
+    set_wishes(&mut book, BEN, wish(CameraWish { health: false, ..CameraWish::default() }), now).unwrap();
     let offline = Happening::CameraOffline { reason: "no route".into() };
-    assert_eq!(book.happened(&event(1, Some(GATE), offline, now), now), Ok(1));
+    assert_eq!(happened(&mut book, &event(1, Some(GATE), offline, now), now), Ok(1));
     assert_eq!(book.away(), BTreeSet::from([Some(GATE)]));
     // Ben wants to hear of it now, and Ann no more; but she was worried, and he was not.
-    book.set_wishes(BEN, Wishes::default(), now).unwrap();
-    book.set_wishes(ANN, wish(CameraWish { health: false, ..CameraWish::default() }), now).unwrap();
-    assert_eq!(book.happened(&event(2, Some(GATE), Happening::CameraOnline, now), now), Ok(1));
+    set_wishes(&mut book, BEN, Wishes::default(), now).unwrap();
+    set_wishes(&mut book, ANN, wish(CameraWish { health: false, ..CameraWish::default() }), now).unwrap();
+    assert_eq!(happened(&mut book, &event(2, Some(GATE), Happening::CameraOnline, now), now), Ok(1));
     assert_eq!((waits(&book, ANN), waits(&book, BEN)), (vec![1, 2], vec![]));
     assert_eq!(book.away(), BTreeSet::new());
 }

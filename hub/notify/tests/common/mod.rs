@@ -1,9 +1,11 @@
 //! Phones, cameras and times.
 #![allow(clippy::unwrap_used, dead_code)]
 
-use privet_home::{Happening, HomeEvent, PushSetup};
+use std::collections::BTreeSet;
+
+use privet_home::{Happening, HomeEvent, PhoneWishes, PushSetup, Wishes};
 use privet_notice::NotificationSecret;
-use privet_notify::Book;
+use privet_notify::{Book, BookError, Taken, Wished};
 use privet_protocol::id::{CameraId, DeviceId, EventId};
 use privet_protocol::time::Timestamp;
 use serde_bytes::ByteBuf;
@@ -30,6 +32,25 @@ pub fn motion(number: u32, camera: CameraId, at: Timestamp) -> HomeEvent {
 pub fn setup(counter: u64) -> PushSetup {
     let key = NotificationSecret::from_bytes([7; 32]).public().unwrap();
     PushSetup { notification_key: ByteBuf::from(key.as_bytes().to_vec()), counter }
+}
+
+/// Each step in a commit of its own.
+pub fn set_wishes(book: &mut Book, device: DeviceId, wishes: Wishes, now: Timestamp) -> Result<PhoneWishes, BookError> {
+    match book.wish(device, wishes, &BTreeSet::from([GATE, YARD]), now)? {
+        Wished::Kept(step, told) => book.commit(step).map(|()| told),
+        Wished::Later(step) => book.commit(step).map(|()| book.wishes(&device)),
+    }
+}
+
+pub fn set_push(book: &mut Book, device: DeviceId, setup: PushSetup) -> Result<(), BookError> {
+    book.set_push(device, setup)?.map_or(Ok(()), |step| book.commit(step))
+}
+
+/// How many are told.
+pub fn happened(book: &mut Book, event: &HomeEvent, now: Timestamp) -> Result<usize, BookError> {
+    let (Taken::New(step) | Taken::Further(step)) = book.happened(event, None, now)? else { return Ok(0) };
+    let told = step.told();
+    book.commit(step).map(|()| told)
 }
 
 /// What waits for a phone, in the order of the events' numbers.
