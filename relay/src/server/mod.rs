@@ -344,6 +344,7 @@ impl Relay {
         if let Err(error) = sweep::mailboxes(&*self.storage, now).await {
             tracing::error!(%error, "mailboxes can't be rid of what has expired");
         }
+        self.carriers.counts.tell();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of wakes, in numbers. No number tells homes or phones apart.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What became of wakes since the relay started, of all homes together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct Counts {
     rejected: AtomicU64,
     misconfigured: AtomicU64,
     targets_gone: AtomicU64,
+    told: Mutex<WakeCounts>,
 }
 
 fn add(counter: &AtomicU64, by: u64) {
@@ -65,6 +67,23 @@ impl Counts {
             misconfigured: read(&self.misconfigured),
             targets_gone: read(&self.targets_gone),
         }
+    }
+
+    /// Writes the numbers to the log, unless they are those of the last time.
+    pub(crate) fn tell(&self) {
+        let now = self.now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told == now {
+            return;
+        }
+        *told = now;
+        let WakeCounts { waiting, accepted, repeated, fetched, delivered, called, .. } = now;
+        let WakeCounts { expired, delayed, rejected, misconfigured, targets_gone, .. } = now;
+        tracing::info!(
+            target: "privet_relay::wakes",
+            waiting, accepted, repeated, fetched, delivered, called, expired, delayed, rejected, misconfigured, targets_gone,
+            "wakes since the start"
+        );
     }
 
     pub(crate) fn waiting(&self, by: i64) {
