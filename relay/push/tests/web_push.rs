@@ -5,9 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use common::subscriber::Subscriber;
 use common::{Reply, Server, p256, status, verified_es256};
 use data_encoding::BASE64URL_NOPAD;
 use privet_protocol::relay::Urgency;
@@ -15,56 +13,9 @@ use privet_protocol::time::Timestamp;
 use privet_push::{Gateway as _, HttpSettings, Message, Outcome, PushTarget, WebPush, WebPushSettings};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-const AUTH: [u8; 16] = [6; 16];
-
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn derive(salt: &[u8], secret: &[u8], info: &[u8], length: usize) -> Vec<u8> {
-    let mut out = vec![0; length];
-    Salt::new(HKDF_SHA256, salt).extract(secret).expand(&[info], Length(length)).unwrap().fill(&mut out).unwrap();
-    out
-}
-
-/// What a subscriber makes of a message (RFC 8291, section 3.4).
-fn decrypt(key: &PrivateKey, body: &[u8]) -> Vec<u8> {
-    let (salt, rest) = body.split_at(16);
-    assert_eq!((&rest[..4], rest[4]), (&4096_u32.to_be_bytes()[..], 65));
-    let (theirs, record) = rest[5..].split_at(65);
-    let shared = agree(key, UnparsedPublicKey::new(&ECDH_P256, theirs), (), |s| Ok(s.to_vec())).unwrap();
-    let mine = key.compute_public_key().unwrap();
-    let secret = derive(&AUTH, &shared, &[b"WebPush: info\0", mine.as_ref(), theirs].concat(), 32);
-    let content = derive(salt, &secret, b"Content-Encoding: aes128gcm\0", 16);
-    let nonce = derive(salt, &secret, b"Content-Encoding: nonce\0", 12);
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &content).unwrap());
-    let mut record = record.to_vec();
-    let nonce = Nonce::try_assume_unique_for_key(&nonce).unwrap();
-    let plain = key.open_in_place(nonce, Aad::empty(), &mut record).unwrap();
-    let end = plain.iter().rposition(|byte| *byte != 0).unwrap();
-    assert_eq!(plain[end], 2, "the last record");
-    plain[..end].to_vec()
-}
 
 fn message(payload: &[u8]) -> Message<'_> {
     Message { payload, urgency: Urgency::High, until: NOW.after(Duration::from_secs(90)), name: "bmFtZQ" }
-}
-
-struct Phone {
-    key: PrivateKey,
-    target: PushTarget,
-}
-
-impl Phone {
-    fn new(endpoint: String) -> Self {
-        let key = PrivateKey::generate(&ECDH_P256).unwrap();
-        let p256dh = key.compute_public_key().unwrap().as_ref().to_vec();
-        Self { key, target: PushTarget::WebPush { endpoint, p256dh, auth: AUTH.to_vec() } }
-    }
 }
 
 fn gateway(server: &Server, private_addresses: bool) -> (WebPush, Vec<u8>) {
@@ -82,7 +33,7 @@ fn gateway(server: &Server, private_addresses: bool) -> (WebPush, Vec<u8>) {
 async fn outcome(reply: Reply) -> Outcome {
     let server = Server::start(&["h2", "http/1.1"], move |_| reply.clone()).await;
     let (push, _) = gateway(&server, true);
-    push.push(&Phone::new(server.url("/up/hunter2")).target, &message(b"x"), NOW).await
+    push.push(&Subscriber::new(server.url("/up/hunter2")).target, &message(b"x"), NOW).await
 }
 
 #[tokio::test]
@@ -91,12 +42,12 @@ async fn the_subscriber_decrypts_what_was_sent_and_the_server_sees_who_sent_it()
         let server = Server::start(&[alpn], |_| status(201, "")).await;
         let (push, public) = gateway(&server, true);
         assert_eq!(push.public_key(), public);
-        let phone = Phone::new(server.url("/up/hunter2?x=1"));
+        let phone = Subscriber::new(server.url("/up/hunter2?x=1"));
         for payload in [vec![], b"opaque".to_vec(), vec![0; 50], vec![7; push.room()]] {
             assert_eq!(push.push(&phone.target, &message(&payload), NOW).await, Outcome::Delivered);
             let seen = server.seen().pop().unwrap();
             assert_eq!((seen.path.as_str(), seen.body.len()), ("/up/hunter2?x=1", 4096), "all have one size");
-            assert_eq!(decrypt(&phone.key, &seen.body), payload);
+            assert_eq!(phone.decrypt(&seen.body), payload);
             let headers = ["content-encoding", "ttl", "urgency", "topic"].map(|name| seen.header(name));
             assert_eq!(headers, ["aes128gcm", "90", "high", "bmFtZQ"]);
             let vapid = seen.header("authorization").strip_prefix("vapid t=").unwrap();
@@ -141,7 +92,7 @@ async fn redirects_are_not_followed_and_what_is_not_http_is_tried_again() {
         Server::start(&["http/1.1"], |_| Reply::Status(308, vec![("location", "/elsewhere".into())], String::new()))
             .await;
     let (push, _) = gateway(&server, true);
-    let phone = Phone::new(server.url("/up/hunter2"));
+    let phone = Subscriber::new(server.url("/up/hunter2"));
     assert!(matches!(push.push(&phone.target, &message(b"x"), NOW).await, Outcome::RetryAfter(..)));
     assert_eq!(server.count(), 1);
     let (push, _) = gateway(&server, true);
@@ -154,10 +105,10 @@ async fn redirects_are_not_followed_and_what_is_not_http_is_tried_again() {
 async fn phones_cannot_send_the_relay_into_its_own_network() {
     let server = Server::start(&["h2"], |_| status(201, "")).await;
     let (push, _) = gateway(&server, false);
-    let literal = Phone::new(format!("https://127.0.0.1:{}/up/hunter2", server.address.port()));
+    let literal = Subscriber::new(format!("https://127.0.0.1:{}/up/hunter2", server.address.port()));
     let Outcome::Rejected(why) = push.push(&literal.target, &message(b"x"), NOW).await else { panic!() };
     assert!(why.contains("not a public one"), "{why}");
-    let name = Phone::new(server.url("/up/hunter2"));
+    let name = Subscriber::new(server.url("/up/hunter2"));
     let Outcome::RetryAfter(_, why) = push.push(&name.target, &message(b"x"), NOW).await else { panic!() };
     assert!(why.contains("no public address") && !why.contains("hunter2"), "{why}");
     assert_eq!(server.count(), 0);
@@ -168,7 +119,7 @@ async fn a_server_of_another_authority_is_not_told_anything() {
     let (server, other) =
         (Server::start(&["h2"], |_| status(201, "")).await, Server::start(&["h2"], |_| status(201, "")).await);
     let (push, _) = gateway(&other, true);
-    let phone = Phone::new(server.url("/up/hunter2"));
+    let phone = Subscriber::new(server.url("/up/hunter2"));
     let Outcome::RetryAfter(_, why) = push.push(&phone.target, &message(b"x"), NOW).await else { panic!() };
     assert!(why.contains("certificate") && !why.contains("hunter2"), "{why}");
     assert_eq!(server.count(), 0);

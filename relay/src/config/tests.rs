@@ -111,6 +111,22 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         ("[log]\nformat = 'xml'", r#":2: log.format is 'xml'; allowed: "text" or "json""#),
         ("[log]\naddresses = 'yes'", ":2: log.addresses is 'yes'; allowed: true or false"),
         ("[log]\nreceived = ''", ":2: log.received is empty; allowed: a directory, in quotes"),
+        ("push = true", ":1: push is true; allowed: a table, `[push]`"),
+        ("[push]\ngcm = 1", ":2: push.gcm is not a key; allowed: authorities, fcm, web_push, apns, patience_ms"),
+        ("[push]\npatience_ms = 1", ":2: push.patience_ms is 1; allowed: a whole number from 100 to 60000"),
+        (
+            "[push.fcm]\nendpoint = 'https://x'",
+            ":1: push.fcm.service_account is missing; allowed: a JSON file in quotes: the key of a service account",
+        ),
+        (
+            "[push.fcm]\nservice_account = 'x'\nurl = 'x'",
+            ":3: push.fcm.url is not a key; allowed: service_account, endpoint",
+        ),
+        ("[push.web_push]\nsubject = 5", ":2: push.web_push.subject is 5; allowed: \"mailto:\" and an address"),
+        (
+            "[push.apns]\nkey = 'x'\nkey_id = 'x'",
+            ":1: push.apns.team_id is missing; allowed: the team's id in quotes: ten letters and digits",
+        ),
         (
             "data = /tmp",
             ":1:8: not TOML at `data`: string values must be quoted, expected literal string; allowed: lines `key = value` and `[table]`, each once",
@@ -157,7 +173,7 @@ fn every_key_is_known_to_the_errors() {
         let listed = error.message().split_once("expected one of ").unwrap().1.replace('`', "");
         listed.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
-    for table in ["", "homes", "limits", "log"] {
+    for table in ["", "homes", "limits", "log", "push", "push.web_push", "push.apns"] {
         let (text, dot) = if table.is_empty() { ("x = 1".into(), "") } else { (format!("{table}.x = 1"), ".") };
         for key in keys(&text) {
             let key = format!("{table}{dot}{key}");
@@ -213,4 +229,66 @@ fn a_certificate_that_cannot_be_used_is_named() {
     check(3, "certificate.key", &key, "not the key of the first certificate");
     std::fs::write(&key, mine.signing_key.serialize_pem()).unwrap();
     assert!(Config::read(&file).is_ok());
+}
+
+#[test]
+fn push_that_cannot_be_set_up_is_named_by_line_key_and_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, key) = (dir.path().join("relay.toml"), dir.path().join("key"));
+    let said = |text: &str, held: &str| {
+        std::fs::write(&key, held).unwrap();
+        std::fs::write(&file, text.replace("KEY", key.to_str().unwrap())).unwrap();
+        let error = Config::read(&file).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        error.replace(file.to_str().unwrap(), "relay.toml").replace(key.to_str().unwrap(), "KEY")
+    };
+    let p256 = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let apns = |key_id: &str, more: &str| {
+        format!("[push.apns]\nkey = 'KEY'\nkey_id = '{key_id}'\nteam_id = 'ABCDEFGHIJ'\n{more}")
+    };
+    for (text, held, start) in [
+        (
+            "[push.fcm]\nservice_account = '/does/not/exist'".to_owned(),
+            "",
+            "relay.toml:2: push.fcm.service_account is /does/not/exist, which can't be read: No such file",
+        ),
+        (
+            "[push.fcm]\nservice_account = 'KEY'".to_owned(),
+            "{\"private_key\": \"hunter2\"}",
+            "relay.toml:2: push.fcm.service_account is KEY, which is no service account key: JSON with project_id",
+        ),
+        (
+            "[push.web_push]\nvapid_key = 'KEY'\nsubject = 'mailto:a@b'".to_owned(),
+            "hunter2",
+            "relay.toml:2: push.web_push.vapid_key is KEY, which holds no private key (PEM",
+        ),
+        (
+            "[push.web_push]\nsubject = 'me'".to_owned(),
+            "",
+            "relay.toml:2: push.web_push.subject is \"me\", which is neither mailto: with an address nor https:; allowed: \"mailto:\"",
+        ),
+        (
+            apns("ABC", ""),
+            &p256,
+            "relay.toml:3: push.apns.key_id is \"ABC\", which is not ten letters and digits; allowed: the key's id",
+        ),
+        (
+            apns("ABCDEFGHIJ", "endpoint = 'http://apple.example'"),
+            &p256,
+            "relay.toml:5: push.apns.endpoint is \"http://apple.example\", which is not an https address",
+        ),
+        (apns("ABCDEFGHIJ", ""), "hunter2", "relay.toml:2: push.apns.key is KEY, which holds no private key"),
+        (
+            "[push]\nauthorities = 'KEY'".to_owned(),
+            "hunter2",
+            "relay.toml:2: push.authorities is KEY, which holds no certificates; allowed: a PEM file",
+        ),
+    ] {
+        let error = said(&text, held);
+        assert!(error.starts_with(start), "{error}");
+    }
+    std::fs::write(&key, &p256).unwrap();
+    std::fs::write(&file, "[push.web_push]\nsubject = 'mailto:a@b'\n").unwrap();
+    assert!(Config::read(&file).is_ok());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "looking makes nothing");
 }

@@ -1,6 +1,8 @@
 //! A push gateway in this process: HTTPS under an authority of its own, answering as it is told and keeping what it saw.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod subscriber;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -129,6 +131,11 @@ impl Server {
         std::mem::take(&mut self.state.seen.lock().unwrap())
     }
 
+    /// What came since the last time, which stays.
+    pub fn look<T>(&self, at: impl FnOnce(&[Seen]) -> T) -> T {
+        at(&self.state.seen.lock().unwrap())
+    }
+
     pub fn count(&self) -> usize {
         self.state.seen.lock().unwrap().len()
     }
@@ -159,7 +166,10 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, state: Arc<State>) {
 
 async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|collected| collected.to_bytes()).unwrap_or_default();
+    // A request that broke off half-way never came.
+    let Ok(body) = body.collect().await.map(|collected| collected.to_bytes()) else {
+        return Ok(Response::builder().status(400).body(Answer::Whole(None)).unwrap());
+    };
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
     let seen = Seen { path, headers: parts.headers, body, version: parts.version };
     let handler = Arc::clone(&state.handler.lock().unwrap());
