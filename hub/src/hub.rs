@@ -14,7 +14,7 @@ use privet_store::{Blobs, DiskStore, SealedStore, free_bytes};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Camera, Config};
+use crate::config::{Camera, Config, days};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
 use crate::outbox::Outbox;
@@ -105,11 +105,12 @@ impl Hub {
         let home = HomeHandle::spawn(home).map_err(|e| StoreError::Io(e.to_string()))?;
         let (connections, connection) = watch::channel(None);
         let live = LiveSender::new(connection.clone(), board.clone());
-        let keeps = Duration::from_secs(u64::from(config.recording.relay_keeps_days) * 86_400);
+        let policy = config.recording.policy();
+        let keeps = policy.keep.min(days(config.recording.relay_keeps_days));
         let mut tasks = Vec::new();
         let mut keep = |reserve| {
             let parts = (outbox.clone(), home.clone(), recorders.clone(), board.clone());
-            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps, reserve);
+            let (keeper, handle, queue) = Keeper::new(parts.0, parts.1, parts.2, parts.3, keeps, policy, reserve);
             tasks.push(tokio::spawn(keeper.run(queue)));
             handle
         };
@@ -337,6 +338,13 @@ fn open(config: &Config) -> Result<Opened, HubError> {
             tracing::info!(%stream, segments = ended.segments, "a stream that was cut off is brought to its end");
             home.append(&[HubMessage::StreamEnded(ended)], extra, env)?;
             outbox.ended(stream, true);
+        }
+    }
+    for notes in outbox.unnoted() {
+        let stream = notes.stream;
+        if let Some((message, extra)) = outbox.note(notes) {
+            home.append(&[message], extra, env)?;
+            outbox.noted(stream);
         }
     }
     Ok(Opened { store, outbox, home, reserve })

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::latency::{Histogram, Summary};
 use crate::outbox::Waiting;
+use crate::outbox::retention::Forecast;
 use crate::recorder::CameraNews;
 use crate::source::SourceEvent;
 use crate::time::{mono_us, wall};
@@ -36,6 +37,7 @@ struct State {
     evidence: BTreeMap<CameraId, EvidencePublicKey>,
     alarms: BTreeMap<&'static str, AlarmStatus>,
     room: u64,
+    clips: Forecast,
     live: LiveStatus,
     fresh: Vec<CameraId>,
     renewed_us: Option<u64>,
@@ -60,6 +62,8 @@ pub struct Status {
     pub log_waiting: u64,
     /// Bytes that clips may still take on the disk.
     pub room_bytes: u64,
+    /// Whole clips, and how long the room for more lasts.
+    pub clips: Forecast,
     /// The cameras.
     pub cameras: Vec<CameraStatus>,
     /// Live records.
@@ -340,6 +344,11 @@ impl Board {
         self.lock().room = bytes;
     }
 
+    /// The clips, and how long the room lasts.
+    pub fn set_clips(&self, clips: Forecast) {
+        self.lock().clips = clips;
+    }
+
     // --- reading ---
 
     /// Waits until cameras came, went or changed since the last call.
@@ -385,6 +394,7 @@ impl Board {
             outbox,
             log_waiting,
             room_bytes: state.room,
+            clips: state.clips,
             cameras: state.cameras.values().cloned().collect(),
             live: state.live,
             delay,

@@ -1,6 +1,7 @@
 //! What the hub answered, for people or for programs.
 
 use privet_hub::control::Answer;
+use privet_hub::outbox::retention::Forecast;
 use privet_hub::status::{CameraStatus, Status};
 use privet_hub::time::wall;
 
@@ -89,6 +90,7 @@ fn page(status: &Status, now_ms: i64) -> String {
     }
     lines.push(line);
     lines.push(format!("disk     {} left for clips", bytes(status.room_bytes)));
+    lines.push(format!("clips    {}", clips_line(&status.clips, now_ms)));
     lines.push(format!("phones   {}", status.phones));
     for camera in &status.cameras {
         lines.push(format!("camera   {}", camera_line(camera)));
@@ -105,6 +107,34 @@ fn page(status: &Status, now_ms: i64) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+fn clips_line(clips: &Forecast, now_ms: i64) -> String {
+    let mut line = format!("{} ({})", clips.clips, bytes(clips.bytes));
+    if clips.pinned > 0 {
+        line += &format!(", {} of them pinned ({})", clips.pinned, bytes(clips.pinned_bytes));
+    }
+    if let Some(oldest) = clips.oldest_ms {
+        line += &format!(", the oldest {} ago", ago(now_ms - oldest));
+    }
+    if let (Some(rate), Some(lasts), Some(keeps)) = (clips.bytes_per_day, clips.lasts_days, clips.keeps_days) {
+        let rate = bytes(rate);
+        line += &if lasts < keeps {
+            format!("; at {rate} a day the room lasts {}, then the oldest of {} go", days(lasts), days(keeps))
+        } else {
+            format!("; at {rate} a day there is room for {}, more than the {} that are kept", days(lasts), days(keeps))
+        };
+    }
+    line
+}
+
+/// Days in words that are not more exact than a forecast is.
+fn days(count: f64) -> String {
+    match count {
+        ..2.0 => format!("{:.0} h", count * 24.0),
+        ..1000.0 => format!("{count:.0} days"),
+        _ => "more than 1000 days".into(),
+    }
 }
 
 fn camera_line(camera: &CameraStatus) -> String {
@@ -169,5 +199,28 @@ mod tests {
         assert!(page.starts_with("Cottage (privet-hub"), "{page}");
         assert!(page.contains("relay.example:4433: waiting; no relay answers there; tries again in 8 s"), "{page}");
         assert!(page.contains("0 segments (0 KiB), 3 log entries"), "{page}");
+    }
+
+    #[test]
+    fn the_clips_line_says_how_long_the_room_lasts() {
+        let now = 20 * 86_400_000;
+        let mut clips =
+            Forecast { clips: 12, bytes: 3 << 30, oldest_ms: Some(now - 5 * 86_400_000), ..Forecast::default() };
+        assert_eq!(clips_line(&clips, now), "12 (3.0 GiB), the oldest 5 days ago", "no rate, no forecast");
+        clips.bytes_per_day = Some(1 << 30);
+        (clips.lasts_days, clips.keeps_days) = (Some(9.6), Some(12.6));
+        (clips.pinned, clips.pinned_bytes) = (2, 1 << 30);
+        assert_eq!(
+            clips_line(&clips, now),
+            "12 (3.0 GiB), 2 of them pinned (1.0 GiB), the oldest 5 days ago; at 1.0 GiB a day the room lasts 10 days, then the oldest of 13 days go"
+        );
+        (clips.lasts_days, clips.keeps_days) = (Some(50_000.0), Some(30.0));
+        assert!(
+            clips_line(&clips, now).ends_with(
+                "at 1.0 GiB a day there is room for more than 1000 days, more than the 30 days that are kept"
+            )
+        );
+        clips.lasts_days = Some(0.5);
+        assert!(clips_line(&clips, now).contains("the room lasts 12 h"));
     }
 }

@@ -15,6 +15,7 @@ mod motion;
 use motion::Outline;
 
 use crate::motion::{Expert, Sensitivity};
+use crate::outbox::retention::Policy;
 use crate::recorder::Record;
 
 /// Where the file is looked for when none is named.
@@ -66,6 +67,8 @@ const RANGES: &[Number<Config>] = &[
     ("recording.max_clip_s", |c| c.recording.max_clip_s.into(), 10..=3600),
     ("recording.free_space_floor_mib", |c| c.recording.free_space_floor_mib, 16..=1 << 30),
     ("recording.pre_roll_mib", |c| c.recording.pre_roll_mib.into(), 8..=1024),
+    ("recording.keep_days", |c| c.recording.keep_days.into(), 1..=3650),
+    ("recording.keep_gib", |c| c.recording.keep_gib, 0..=1 << 20),
     ("recording.relay_keeps_days", |c| c.recording.relay_keeps_days.into(), 1..=3650),
 ];
 
@@ -142,6 +145,10 @@ pub struct Recording {
     pub free_space_floor_mib: u64,
     /// Mebibytes of memory a camera's pre-roll may take.
     pub pre_roll_mib: u32,
+    /// Days after which a clip is forgotten, unless it is pinned.
+    pub keep_days: u32,
+    /// Gibibytes that clips which are not pinned take at most; 0: as much as the disk has room for.
+    pub keep_gib: u64,
     /// Days the relay keeps a clip that a phone has not fetched.
     pub relay_keeps_days: u32,
 }
@@ -154,9 +161,27 @@ impl Default for Recording {
             max_clip_s: 300,
             free_space_floor_mib: 512,
             pre_roll_mib: 32,
+            keep_days: 30,
+            keep_gib: 0,
             relay_keeps_days: 30,
         }
     }
+}
+
+/// Room above the floor that clips which the relay has make for new ones, in bytes: some seconds of many cameras.
+const ROOM_WANTED: u64 = 256 << 20;
+
+impl Recording {
+    /// Which clips go, and when.
+    pub fn policy(&self) -> Policy {
+        let keep_bytes = (self.keep_gib > 0).then_some(self.keep_gib << 30);
+        Policy { keep: days(self.keep_days), keep_bytes, room: ROOM_WANTED }
+    }
+}
+
+/// So many days.
+pub fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 86_400)
 }
 
 /// A camera.

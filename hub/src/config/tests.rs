@@ -123,7 +123,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "name = \"Cottage\"",
             "recording.pre_roll = 5",
-            ":2: recording.pre_roll is not a key; allowed: pre_roll_s, post_roll_s, max_clip_s, free_space_floor_mib, pre_roll_mib, relay_keeps_days",
+            ":2: recording.pre_roll is not a key; allowed: pre_roll_s, post_roll_s, max_clip_s, free_space_floor_mib, pre_roll_mib, keep_days, keep_gib, relay_keeps_days",
         ),
         ("data_dir = \"/tmp/privet\"", "data_dir = ''", ":3: data_dir is empty; allowed: a directory, in quotes"),
         ("data_dir = \"/tmp/privet\"", "data_dir = true", ":3: data_dir is true; allowed: a directory, in quotes"),

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use privet_home::{EndReason, HubMessage, StreamEnded, StreamKind, StreamStarted};
+use privet_home::{ClipNotes, EndReason, HomeError, HubMessage, StreamEnded, StreamKind, StreamStarted};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::storage::StoreError;
 use tokio::sync::mpsc;
 
 use super::Outbox;
+use super::retention::{Policy, Removal};
 use crate::recorder::chain::Chain;
 use crate::recorder::task::Recorders;
 use crate::recorder::{ClipSegment, Input};
@@ -28,6 +29,8 @@ use crate::uplink::home::{HomeHandle, Stopping};
 const MAX_QUEUED: u64 = 96 << 20;
 /// Recording resumes when there is so much room above the floor.
 const RESUME_ROOM: u64 = 32 << 20;
+/// Clips that go, or are put at the relay again, between two looks at the most: new ones must not wait for old ones.
+const AT_ONCE: usize = 32;
 /// How often the room is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -40,6 +43,8 @@ pub enum Keep {
     Segment(ClipSegment),
     /// A segment of this stream was dropped before it came here.
     Overrun(StreamId),
+    /// What a clip shows; after its end.
+    Notes(Box<ClipNotes>),
     /// A stream is over.
     Ended(StreamKind, StreamEnded),
     /// A camera needs more numbers.
@@ -91,6 +96,7 @@ pub struct Keeper {
     recorders: Recorders,
     board: Board,
     relay_keeps: Duration,
+    policy: Policy,
     queued: Arc<AtomicU64>,
     /// The one that keeps clips looks after the room; the other one only announces live streams.
     reserve: Option<Reserve>,
@@ -101,6 +107,8 @@ pub struct Keeper {
     untold: BTreeSet<CameraId>,
     /// Ends that could not be announced yet.
     late: Vec<(StreamId, EndReason)>,
+    /// Notes that could not be told yet.
+    late_notes: Vec<ClipNotes>,
 }
 
 impl Keeper {
@@ -111,6 +119,7 @@ impl Keeper {
         recorders: Recorders,
         board: Board,
         relay_keeps: Duration,
+        policy: Policy,
         reserve: Option<Reserve>,
     ) -> (Self, KeeperHandle, mpsc::UnboundedReceiver<Keep>) {
         let (queue, receiver) = mpsc::unbounded_channel();
@@ -122,12 +131,14 @@ impl Keeper {
             recorders,
             board,
             relay_keeps,
+            policy,
             queued,
             reserve,
             full: false,
             stopping: BTreeMap::new(),
             untold: BTreeSet::new(),
             late: Vec::new(),
+            late_notes: Vec::new(),
         };
         (keeper, handle, receiver)
     }
@@ -177,6 +188,7 @@ impl Keeper {
                 let told = (kind == StreamKind::Live).then_some(ended.clone());
                 self.end(ended.stream, ended.reason, told).await
             }
+            Keep::Notes(notes) => self.note(*notes).await,
             Keep::Reserve(camera, chain) => {
                 let outbox = self.outbox.clone();
                 if let Err(error) = blocking(move || outbox.reserve(camera, Some(&chain))).await {
@@ -246,6 +258,64 @@ impl Keeper {
         Ok(())
     }
 
+    async fn note(&mut self, notes: ClipNotes) -> Result<(), Stopping> {
+        let stream = notes.stream;
+        if self.is_open(stream) {
+            // Its end could not be said yet.
+            self.late_notes.push(notes);
+            return Ok(());
+        }
+        let (outbox, told) = (self.outbox.clone(), notes.clone());
+        let said = self.home.call(move |home, env| {
+            let Some((message, extra)) = outbox.note(told) else { return Ok(()) };
+            home.append(&[message], extra, env)?;
+            outbox.noted(stream);
+            Ok::<_, HomeError>(())
+        });
+        if let Err(error) = said.await? {
+            tracing::error!(%stream, %error, "a clip's notes could not be told; trying again");
+            self.late_notes.push(notes);
+        }
+        Ok(())
+    }
+
+    /// Lets clips go that are too old, too many, or in the way; puts those again that the relay does not keep for longer.
+    async fn retain(&mut self, room: u64) -> Result<(), Stopping> {
+        let clips = self.outbox.clips();
+        self.board.set_clips(self.policy.forecast(&clips, room, wall()));
+        let removals = self.policy.removals(&clips, room, wall());
+        let (mut forgotten, mut thinned) = (Vec::new(), Vec::new());
+        for removal in removals.into_iter().take(AT_ONCE) {
+            match removal {
+                Removal::Forget(stream) => forgotten.push(stream),
+                Removal::Thin(stream) => thinned.push(stream),
+            }
+        }
+        if !forgotten.is_empty() {
+            let outbox = self.outbox.clone();
+            match self.home.call(move |home, env| outbox.forget(home, env, &forgotten)).await? {
+                Ok(clips) => tracing::info!(clips, "the oldest clips are forgotten"),
+                Err(error) => tracing::error!(%error, "old clips could not be forgotten; trying again"),
+            }
+        }
+        let (outbox, keeps) = (self.outbox.clone(), self.relay_keeps);
+        let looked = blocking(move || {
+            for stream in thinned {
+                tracing::info!(%stream, "a clip that the relay has makes room on the disk");
+                outbox.thin(stream)?;
+            }
+            for stream in outbox.expiring(wall()).into_iter().take(AT_ONCE) {
+                tracing::info!(%stream, "a pinned clip is put at the relay again");
+                outbox.put_again(stream, wall().after(keeps), wall())?;
+            }
+            Ok(())
+        });
+        if let Err(error) = looked.await {
+            tracing::error!(%error, "old clips could not be looked after; trying again");
+        }
+        Ok(())
+    }
+
     /// A segment could not be kept: every clip ends with what is durable, and nothing is recorded until there is room.
     async fn no_room(&mut self, error: &StoreError) -> Result<(), Stopping> {
         tracing::error!(%error, "clips can't be kept: recording stops until there is room");
@@ -270,6 +340,9 @@ impl Keeper {
         for (stream, reason) in std::mem::take(&mut self.late) {
             self.end(stream, reason, None).await?;
         }
+        for notes in std::mem::take(&mut self.late_notes) {
+            self.note(notes).await?;
+        }
         let Some(reserve) = self.reserve.clone() else { return Ok(()) };
         for camera in std::mem::take(&mut self.untold) {
             self.tell_one(camera).await;
@@ -279,6 +352,7 @@ impl Keeper {
         let all_know = self.stopping.is_empty() && self.untold.is_empty();
         let outbox = self.outbox.clone();
         let room = blocking(move || outbox.room()).await.unwrap_or(0);
+        self.retain(room).await?;
         if self.full && room >= RESUME_ROOM && all_know {
             tracing::info!("there is room again: recording goes on");
             self.full = false;

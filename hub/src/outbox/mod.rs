@@ -6,13 +6,18 @@
 //! 2. A segment's file is written, synced and renamed; then one commit indexes it, counts it in the stream's record and moves the
 //!    camera's statement chain. A file without index is nobody's and swept at the next start.
 //! 3. `StreamEnded`, which counts only what is durable, is appended in one commit that takes the stream's record away.
-//! 4. After the relay's answer one commit forgets the segment, then the file is removed. A number and a stream id are never
-//!    used twice, and the bytes under them never change.
+//! 4. After the relay's answer one commit takes the segment off the list. A number and a stream id are never used twice, and the
+//!    bytes under them never change.
+//! 5. `ClipNotes` go into the log once a clip, after `StreamEnded`. What a crash takes of them is said to be unknown at the next start.
+//! 6. The file stays until its clip is forgotten, or makes way while the relay has it: first one commit says so, then it is removed.
 //!
-//! [`Outbox`] is the state on disk; [`keeper`] the task that writes into it and watches the room on the disk.
+//! [`Outbox`] is the state on disk, [`archive`] what becomes of whole clips, [`retention`] which of them go; [`keeper`] is the task
+//! that writes into it and watches the room on the disk.
 
+pub mod archive;
 pub mod keeper;
 mod record;
+pub mod retention;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +29,7 @@ use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
 use privet_store::{BlobName, Blobs};
 
-pub use self::record::{OpenStream, Pending};
+pub use self::record::{AtRelay, Clip, OpenStream, Pending};
 use crate::recorder::ClipSegment;
 use crate::recorder::chain::Chain;
 
@@ -43,9 +48,15 @@ pub struct Outbox {
 struct State {
     next: u64,
     waiting: BTreeMap<u64, Pending>,
-    claimed: BTreeSet<u64>,
+    claimed: BTreeMap<u64, StreamId>,
     open: BTreeMap<StreamId, OpenStream>,
     finish: BTreeMap<StreamId, Option<u64>>,
+    clips: BTreeMap<StreamId, Clip>,
+    noted: BTreeSet<StreamId>,
+    pinned: BTreeSet<StreamId>,
+    at_relay: BTreeMap<StreamId, AtRelay>,
+    thinned: BTreeSet<StreamId>,
+    drops: BTreeSet<StreamId>,
     lost: u64,
 }
 
@@ -77,7 +88,7 @@ impl Outbox {
         scan(&*store, record::SEGMENTS, |key, value| {
             let number = record::number_of(key)?;
             let pending = Pending::from_bytes(value)?;
-            let name = pending.blob();
+            let name = record::file(pending.stream, pending.index);
             if there.contains(&name) {
                 names.insert(name);
                 state.waiting.insert(number, pending);
@@ -98,6 +109,27 @@ impl Outbox {
             state.finish.insert(record::stream_of(record::FINISH, key)?, record::finish_from(value)?);
             Ok(())
         })?;
+        scan(&*store, record::CLIPS, |key, value| {
+            state.clips.insert(record::stream_of(record::CLIPS, key)?, record::value("a clip's record", value)?);
+            Ok(())
+        })?;
+        scan(&*store, record::AT_RELAY, |key, value| {
+            let kept = record::value("a clip's time at the relay", value)?;
+            state.at_relay.insert(record::stream_of(record::AT_RELAY, key)?, kept);
+            Ok(())
+        })?;
+        for (prefix, set) in [
+            (record::NOTES, &mut state.noted),
+            (record::PINS, &mut state.pinned),
+            (record::THINNED, &mut state.thinned),
+            (record::DROPS, &mut state.drops),
+        ] {
+            scan(&*store, prefix, |key, _| {
+                set.insert(record::stream_of(prefix, key)?);
+                Ok(())
+            })?;
+        }
+        state.settle(&there, &mut names, &mut dangling);
         if !dangling.is_empty() {
             store.commit(dangling)?;
         }
@@ -140,6 +172,7 @@ impl Outbox {
         match open.kind {
             StreamKind::Clip if open.segments > 0 => {
                 batch.put(record::finish_key(stream), record::finish_bytes(Some(open.segments)));
+                batch.put(record::key(record::CLIPS, stream), privet_protocol::cbor::encode(&open.clip()));
             }
             // A crash cut it off: nobody knows how far it got, the relay does.
             StreamKind::Live if told.is_none() => {
@@ -155,7 +188,10 @@ impl Outbox {
         let mut state = self.lock();
         let Some(open) = state.open.remove(&stream) else { return };
         match open.kind {
-            StreamKind::Clip if open.segments > 0 => drop(state.finish.insert(stream, Some(open.segments))),
+            StreamKind::Clip if open.segments > 0 => {
+                state.finish.insert(stream, Some(open.segments));
+                state.clips.insert(stream, open.clip());
+            }
             StreamKind::Live if after_crash => drop(state.finish.insert(stream, None)),
             _ => {}
         }
@@ -185,7 +221,7 @@ impl Outbox {
             until,
             kept: now,
         };
-        let name = blob_name(&pending)?;
+        let name = file_name(pending.stream, pending.index)?;
         let written = self.blobs.write(&name).and_then(|mut writer| {
             writer.truncate(0)?;
             writer.append(&segment.bytes)?;
@@ -245,9 +281,10 @@ impl Outbox {
     /// The oldest segment that nobody is sending, for the caller to send.
     pub fn claim(&self) -> Option<(u64, Pending)> {
         let mut state = self.lock();
-        let (number, pending) =
-            state.waiting.iter().find(|(n, _)| !state.claimed.contains(n)).map(|(n, p)| (*n, p.clone()))?;
-        state.claimed.insert(number);
+        // What the relay is to forget first is put again only afterwards.
+        let may = |n: &u64, p: &Pending| !state.claimed.contains_key(n) && !state.drops.contains(&p.stream);
+        let (number, pending) = state.waiting.iter().find(|(n, p)| may(n, p)).map(|(n, p)| (*n, p.clone()))?;
+        state.claimed.insert(number, pending.stream);
         Some((number, pending))
     }
 
@@ -261,32 +298,51 @@ impl Outbox {
     /// # Errors
     /// [`StoreError`] when they can't be read.
     pub fn read(&self, pending: &Pending) -> Result<Bytes, StoreError> {
-        let name = blob_name(pending)?;
+        let name = file_name(pending.stream, pending.index)?;
         let bytes = self.blobs.read(&name)?;
         bytes.map(Bytes::from).ok_or_else(|| StoreError::Damaged(format!("the file of {name} is gone")))
     }
 
-    /// The relay has the segment, durably; or (`given_up`) will never take it.
+    /// The relay has the segment, durably, and keeps it for this time; or (`None`) will never take it.
     ///
     /// # Errors
     /// [`StoreError`]; then it will be sent again, which is harmless.
-    pub fn stored(&self, number: u64, given_up: bool) -> Result<(), StoreError> {
-        let Some(pending) = self.lock().waiting.get(&number).cloned() else { return Ok(()) };
+    pub fn stored(&self, number: u64, kept: Option<AtRelay>) -> Result<(), StoreError> {
+        let Some((pending, known)) = ({
+            let state = self.lock();
+            state.waiting.get(&number).map(|p| (p.clone(), state.at_relay.get(&p.stream).copied()))
+        }) else {
+            // Forgotten while it was sent; the relay is told next.
+            self.release(number);
+            return Ok(());
+        };
+        // The first segment that goes says when the clip goes.
+        let kept = kept.map(|kept| known.filter(|known| known.until <= kept.until).unwrap_or(kept));
         let mut batch = Batch::new();
         batch.delete(record::segment_key(number));
+        if let Some(kept) = kept {
+            batch.put(record::key(record::AT_RELAY, pending.stream), privet_protocol::cbor::encode(&kept));
+        }
         self.store.commit(batch)?;
         let mut state = self.lock();
-        state.waiting.remove(&number);
         state.claimed.remove(&number);
-        state.lost += u64::from(given_up);
+        state.lost += u64::from(kept.is_none());
+        if state.waiting.remove(&number).is_none() {
+            return Ok(());
+        }
+        if let Some(kept) = kept {
+            state.at_relay.insert(pending.stream, kept);
+        }
+        // A clip of this hub stays on its disk; nobody else's does.
+        let stays = state.open.contains_key(&pending.stream) || state.clips.contains_key(&pending.stream);
         drop(state);
-        self.blobs.remove(&blob_name(&pending)?)
+        if stays { Ok(()) } else { self.blobs.remove(&file_name(pending.stream, pending.index)?) }
     }
 
     /// Streams whose end the relay can be told, because it has all their segments.
     pub fn finishes(&self) -> Vec<(StreamId, Option<u64>)> {
         let state = self.lock();
-        let busy: HashSet<StreamId> = state.waiting.values().map(|p| p.stream).collect();
+        let busy = state.busy();
         state.finish.iter().filter(|(stream, _)| !busy.contains(stream)).map(|(s, n)| (*s, *n)).collect()
     }
 
@@ -327,6 +383,42 @@ impl Outbox {
 }
 
 impl State {
+    /// Streams of which the relay does not have everything.
+    fn busy(&self) -> HashSet<StreamId> {
+        self.waiting.values().map(|p| p.stream).collect()
+    }
+
+    /// Brings the records of a start together with the files that are `there`: a clip that lacks one is thinned, and what is said
+    /// of clips that are no more goes. Adds the files that are somebody's to `names`.
+    fn settle(&mut self, there: &HashSet<String>, names: &mut HashSet<String>, batch: &mut Batch) {
+        for (stream, open) in self.open.iter().filter(|(_, open)| open.kind == StreamKind::Clip) {
+            names.extend((0..open.segments).map(|index| record::file(*stream, index)));
+        }
+        for (stream, clip) in &self.clips {
+            let files = || (0..clip.segments).map(|index| record::file(*stream, index));
+            if !self.thinned.contains(stream) && !files().all(|name| there.contains(&name)) {
+                tracing::error!(%stream, "a clip is gone from the disk; the relay keeps what it has of it");
+                batch.put(record::key(record::THINNED, *stream), Vec::new());
+                self.thinned.insert(*stream);
+            }
+            if !self.thinned.contains(stream) {
+                names.extend(files());
+            }
+        }
+        let (clips, open) = (&self.clips, &self.open);
+        let is_one = |stream: &StreamId| clips.contains_key(stream) || open.contains_key(stream);
+        for (prefix, set) in
+            [(record::NOTES, &mut self.noted), (record::PINS, &mut self.pinned), (record::THINNED, &mut self.thinned)]
+        {
+            for stream in set.extract_if(.., |stream| !is_one(stream)) {
+                batch.delete(record::key(prefix, stream));
+            }
+        }
+        for (stream, _) in self.at_relay.extract_if(.., |stream, _| !is_one(stream)) {
+            batch.delete(record::key(record::AT_RELAY, stream));
+        }
+    }
+
     fn take_number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -334,8 +426,8 @@ impl State {
     }
 }
 
-fn blob_name(pending: &Pending) -> Result<BlobName, StoreError> {
-    pending.blob().parse().map_err(|e| StoreError::Damaged(format!("{e}")))
+fn file_name(stream: StreamId, index: u64) -> Result<BlobName, StoreError> {
+    record::file(stream, index).parse().map_err(|e| StoreError::Damaged(format!("{e}")))
 }
 
 fn scan(

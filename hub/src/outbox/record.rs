@@ -15,6 +15,18 @@ pub(super) const SEGMENTS: &[u8] = b"hub/segment/";
 pub(super) const OPEN: &[u8] = b"hub/open/";
 /// Streams whose end the relay is to be told, by id.
 pub(super) const FINISH: &[u8] = b"hub/finish/";
+/// Whole clips by id: the facts, written once.
+pub(super) const CLIPS: &[u8] = b"hub/clip/";
+/// What their phones were told of them, by id.
+pub(super) const NOTES: &[u8] = b"hub/notes/";
+/// Clips that somebody wants kept, by id.
+pub(super) const PINS: &[u8] = b"hub/pin/";
+/// How long the relay keeps clips that it has, by id.
+pub(super) const AT_RELAY: &[u8] = b"hub/at-relay/";
+/// Clips whose files made way, by id.
+pub(super) const THINNED: &[u8] = b"hub/thinned/";
+/// Streams that the relay is to forget, by id.
+pub(super) const DROPS: &[u8] = b"hub/drop/";
 /// Statement chains by camera.
 const CHAIN: &[u8] = b"hub/chain/";
 const MAX_RECORD: usize = 1024;
@@ -35,11 +47,6 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The name of its file.
-    pub(super) fn blob(&self) -> String {
-        format!("{}-{}", self.stream, self.index)
-    }
-
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         cbor::encode(self)
     }
@@ -110,16 +117,67 @@ impl OpenStream {
     }
 }
 
+/// A whole clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clip {
+    /// Its camera.
+    pub camera: CameraId,
+    /// When its first picture came.
+    pub started: Timestamp,
+    /// When its last segment ended.
+    pub ended: Timestamp,
+    /// Its segments.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The relay has a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRelay {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when it keeps it.
+    pub until: Timestamp,
+}
+
+impl OpenStream {
+    pub(super) fn clip(&self) -> Clip {
+        Clip {
+            camera: self.camera,
+            started: self.started,
+            ended: self.ended,
+            segments: self.segments,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// A value of one of the small records.
+pub(super) fn value<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    cbor::decode(bytes, MAX_RECORD).map_err(|e| StoreError::Damaged(format!("{what}: {e}")))
+}
+
+/// The name of a segment's file.
+pub(super) fn file(stream: StreamId, index: u64) -> String {
+    format!("{stream}-{index}")
+}
+
+/// The key of a stream's record of one kind.
+pub(super) fn key(prefix: &[u8], stream: StreamId) -> Vec<u8> {
+    [prefix, stream.as_bytes()].concat()
+}
+
 pub(super) fn segment_key(number: u64) -> Vec<u8> {
     [SEGMENTS, &number.to_be_bytes()].concat()
 }
 
 pub(super) fn open_key(stream: StreamId) -> Vec<u8> {
-    [OPEN, stream.as_bytes()].concat()
+    key(OPEN, stream)
 }
 
 pub(super) fn finish_key(stream: StreamId) -> Vec<u8> {
-    [FINISH, stream.as_bytes()].concat()
+    key(FINISH, stream)
 }
 
 pub(super) fn chain_key(camera: CameraId) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! A crash between any two writes, a full disk, a relay that answers twice.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod archive;
+
 use privet_home::SecretBytes;
 use privet_protocol::storage::{Fault, MemoryStore};
 
@@ -10,6 +12,7 @@ const CAMERA: CameraId = CameraId::from_bytes([1; 16]);
 const STREAM: StreamId = StreamId::from_bytes([2; 16]);
 const NOW: Timestamp = Timestamp(1_000);
 const UNTIL: Timestamp = Timestamp(9_000);
+const KEPT: Option<AtRelay> = Some(AtRelay { since: NOW, until: UNTIL });
 
 fn started(kind: StreamKind) -> StreamStarted {
     StreamStarted { stream: STREAM, camera: CAMERA, kind, secret: SecretBytes::new([0; 40]), started: Timestamp(7) }
@@ -128,12 +131,12 @@ fn a_crash_while_the_relay_answers_sends_again_or_forgets_but_never_loses() {
         assert_eq!(live_once(&outbox), (3, true));
         let (number, pending) = outbox.claim().unwrap();
         disk.store.fail_after(0, fault);
-        outbox.stored(number, false).unwrap_err();
+        outbox.stored(number, KEPT).unwrap_err();
         drop(outbox);
         let outbox = disk.outbox();
         let left = outbox.waiting().segments;
         assert_eq!(left, if fault == Fault::Refuse { 3 } else { 2 });
-        assert_eq!(disk.files() as u64, left);
+        assert_eq!(disk.files(), 3, "the clip stays here");
         if fault == Fault::Refuse {
             assert_eq!(outbox.claim().unwrap().1, pending);
         }
@@ -147,13 +150,20 @@ fn the_end_is_told_to_the_relay_only_after_all_segments_and_then_nothing_is_left
     live_once(&outbox);
     while let Some((number, _)) = outbox.claim() {
         assert!(outbox.finishes().is_empty());
-        outbox.stored(number, false).unwrap();
+        outbox.stored(number, KEPT).unwrap();
     }
     assert_eq!(outbox.finishes(), [(STREAM, Some(3))]);
     outbox.finished(STREAM).unwrap();
-    assert_eq!(disk.files(), 0);
     let outbox = disk.outbox();
     assert!(outbox.finishes().is_empty() && outbox.claim().is_none());
+    assert_eq!(disk.files(), 3, "the clip stays here until it is forgotten");
+    let (_, batch) = outbox.forgetting(&[STREAM]);
+    outbox.store.commit(batch).unwrap();
+    outbox.forgotten(&[STREAM]).unwrap();
+    outbox.dropped(STREAM).unwrap();
+    assert_eq!(disk.files(), 0);
+    let outbox = disk.outbox();
+    assert!(outbox.clips().is_empty() && outbox.drops().is_empty());
     assert_eq!(outbox.chain(CAMERA).unwrap().recorded, 3, "the chain outlives the clip");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use privet_home::{StreamEnded, StreamKind, StreamStarted};
+use privet_home::{ClipNotes, StreamEnded, StreamKind, StreamStarted};
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::time::Timestamp;
 
@@ -70,6 +70,8 @@ pub enum Output {
     Segment(ClipSegment),
     /// Tell the members that a stream is whole.
     Ended(StreamKind, StreamEnded),
+    /// What a clip shows; after its end.
+    Notes(Box<ClipNotes>),
     /// The camera came, went, or changed what it sends.
     Camera(CameraNews),
     /// Somebody may have to be told of something.

@@ -14,6 +14,7 @@ pub mod chain;
 pub mod clip;
 pub mod event;
 pub mod lease;
+mod notes;
 mod outage;
 mod recording;
 pub mod ring;
@@ -36,6 +37,7 @@ pub use self::clip::Record;
 use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
 use self::lease::Leases;
+use self::notes::{Instant, NoteTaker};
 use self::outage::{Outages, WallClock};
 use self::recording::Clip;
 use self::ring::{Pushed, Ring, TimedUnit};
@@ -87,10 +89,15 @@ pub struct Recorder {
     /// What turns the connection's presentation times into the camera's; known from its first unit on.
     offset_us: Option<i64>,
     last_us: i64,
+    /// CLOCK_MONOTONIC at the last input.
+    now_us: u64,
     ring: Ring,
     outages: Outages,
     plan: ClipPlan,
     lookout: Lookout,
+    notes: NoteTaker,
+    /// The connection's presentation time of the last picture, and when it came.
+    shown: Option<(i64, Timestamp)>,
     leases: Leases,
     may_record: bool,
     stopped: bool,
@@ -129,8 +136,11 @@ impl Recorder {
             recorded_set_backs: None,
             offset_us: None,
             last_us: 0,
+            now_us: 0,
             ring: Ring::new(keep, settings.pre_roll_bytes),
             plan: ClipPlan::new(times, settings.record),
+            notes: NoteTaker::new(settings.zones.clone()),
+            shown: None,
             lookout: Lookout::new(settings.zones, times.post_roll_us),
             leases: Leases::default(),
             may_record: true,
@@ -146,6 +156,7 @@ impl Recorder {
         if self.stopped {
             return;
         }
+        self.now_us = now.mono_us;
         match input {
             Input::Source(event) => self.source(event, now, out),
             Input::Watch { viewer, lease } => {
@@ -164,10 +175,12 @@ impl Recorder {
                 self.lookout.stop(out);
                 self.end_live(EndReason::HubStopped, out);
                 self.end_clip(EndReason::HubStopped, out);
+                self.notes.lost(out);
                 self.stopped = true;
             }
         }
         self.lookout.pass(now, out);
+        self.notes.pass(now.mono_us, out);
         self.leases.expire(now.mono_us);
         self.end_unwatched(out);
         if self.plan.overdue(now.mono_us, self.format.is_none()) {
@@ -209,7 +222,7 @@ impl Recorder {
     fn source(&mut self, event: SourceEvent, now: Moment, out: &mut Vec<Output>) {
         match event {
             SourceEvent::Online { format } => {
-                self.offset_us = None;
+                (self.offset_us, self.shown) = (None, None);
                 self.clock.reconnect(format.nominal_fps());
                 self.set_format(format, out);
                 self.lookout.online(now, out);
@@ -224,8 +237,14 @@ impl Recorder {
                 }
                 let clip = self.clip.as_ref().map(|clip| (clip.writer.stream(), !had_clip));
                 self.lookout.sample(&sample, clip, now, &*self.random, out);
+                let at = self.instant(sample.pts_us, now);
+                self.notes.sample(&sample, at);
             }
-            SourceEvent::Picture(picture) => self.lookout.picture(&picture, now, out),
+            SourceEvent::Picture(picture) => {
+                self.lookout.picture(&picture, now, out);
+                let at = self.instant(picture.pts_us, now);
+                self.notes.picture(picture, at, out);
+            }
             SourceEvent::Tampered { how } => self.lookout.tampered(how, now, &*self.random, out),
             SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
             SourceEvent::Health(_) => {}
@@ -247,6 +266,7 @@ impl Recorder {
             self.outages.begin(now.wall, GapReason::CameraLost);
         }
         self.plan.camera_lost(now.mono_us);
+        self.notes.lost(out);
         let reason = reason.to_string();
         self.lookout.offline(&reason, now, out);
         out.push(Output::Camera(CameraNews::Offline { reason }));
@@ -269,6 +289,7 @@ impl Recorder {
         };
         let frame = if video { self.number_frame(unit.frame) } else { self.next_frame.saturating_sub(1) };
         if video {
+            self.shown = Some((unit.pts_us, unit.received));
             self.last_us = timing.dts_us.max(self.last_us);
         }
         let set_backs = self.wall.set_backs(Moment { wall: unit.received, mono_us: unit.received_mono_us });
@@ -285,6 +306,15 @@ impl Recorder {
             }
             Pushed::Joined => self.feed(&timed, false, out),
         }
+    }
+
+    /// Where a picture stands that the worker names by its time in the connection.
+    fn instant(&self, pts_us: i64, now: Moment) -> Instant {
+        let line_us = pts_us.saturating_add(self.offset_us.unwrap_or(0));
+        let wall = self.shown.map_or(now.wall, |(shown_us, came)| {
+            Timestamp(came.0.saturating_sub(shown_us.saturating_sub(pts_us) / 1000))
+        });
+        Instant { line_us, wall }
     }
 
     /// The frame's number: holes in the source's count stay visible.
@@ -353,7 +383,9 @@ impl Recorder {
     fn no_room(&mut self, durable: Chain, now: Moment, out: &mut Vec<Output>) {
         out.push(Output::Stopped);
         self.may_record = false;
-        self.clip = None;
+        if self.clip.take().is_some() {
+            self.notes.end(Instant { line_us: self.last_us, wall: now.wall }, now.mono_us, out);
+        }
         self.outages.begin_recorded(now.wall, GapReason::StorageFull);
         self.adopt(durable);
     }

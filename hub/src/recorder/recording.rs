@@ -7,6 +7,7 @@ use bytes::Bytes;
 use privet_home::{EndReason, StreamKind};
 
 use super::event::{ClipSegment, Output};
+use super::notes::Instant;
 use super::outage::earlier;
 use super::ring::{Group, TimedUnit};
 use super::writer::{Beginning, SealError, StreamWriter};
@@ -68,6 +69,7 @@ impl Recorder {
     pub(super) fn new_clip(&mut self, first: &TimedUnit, out: &mut Vec<Output>) {
         let writer = StreamWriter::new(self.camera, StreamKind::Clip, first, &*self.random);
         out.push(Output::Started(started(self.camera, &writer)));
+        self.notes.begin(writer.stream(), Instant { line_us: first.timing.dts_us, wall: first.unit.received });
         self.clip = Some(Clip { writer, blob: Vec::new(), backlog: VecDeque::new() });
     }
 
@@ -172,6 +174,7 @@ impl Recorder {
         self.plan.abort();
         if let Some(clip) = self.clip.take() {
             out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, EndReason::Finished)));
+            self.notes.end(Instant { line_us: self.last_us, wall: clip.writer.ended() }, self.now_us, out);
         }
     }
 
@@ -180,6 +183,9 @@ impl Recorder {
         self.finish_clip_segment(out);
         if let Some(clip) = self.clip.take() {
             out.push(Output::Ended(StreamKind::Clip, ended(&clip.writer, reason)));
+            // At a border the first picture of what follows stands there already.
+            let until = Instant { line_us: self.last_us, wall: clip.writer.ended() };
+            self.notes.end(until, self.now_us, out);
         }
     }
 }

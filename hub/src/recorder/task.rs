@@ -154,6 +154,7 @@ fn deliver(camera: CameraId, output: Output, sinks: &Sinks) {
             sinks.announcer.keep(Keep::Ended(StreamKind::Live, ended));
         }
         Output::Ended(StreamKind::Clip, ended) => sinks.keeper.keep(Keep::Ended(StreamKind::Clip, ended)),
+        Output::Notes(notes) => sinks.keeper.keep(Keep::Notes(notes)),
         Output::Camera(news) => sinks.board.camera_news(camera, news),
         // Whoever told people is gone only when the hub stops.
         Output::Sighted(sighting) => drop(sinks.sightings.send((camera, sighting))),

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mp4_atom::{Avc1, Avcc, Encode, Visual};
-use privet_home::StreamKind;
+use privet_home::{ClipNotes, StreamKind};
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SeededRandom;
 use privet_segment::{Header, KnownCameras, Statement, StoredSegment, StreamKey, StreamSecret, Verified};
 
 mod modes;
+mod notes;
 mod sightings;
 
 use super::*;
@@ -69,6 +70,7 @@ struct World {
     ended: Vec<StreamEnded>,
     news: usize,
     sighted: Vec<Sighting>,
+    notes: Vec<ClipNotes>,
     stopped: usize,
     durable: Chain,
     trust: KnownCameras,
@@ -106,6 +108,7 @@ impl World {
             ended: Vec::new(),
             news: 0,
             sighted: Vec::new(),
+            notes: Vec::new(),
             stopped: 0,
             durable,
             trust,
@@ -139,6 +142,7 @@ impl World {
             }
             Output::Ended(_, ended) => self.ended.push(ended),
             Output::Camera(_) => self.news += 1,
+            Output::Notes(notes) => self.notes.push(*notes),
             Output::Sighted(sighting) => self.sighted.push(sighting),
             Output::Reserve(chain) => self.durable = chain,
             Output::Stopped => self.stopped += 1,

@@ -6,7 +6,7 @@ use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Code, Connection, Retention};
 
 use super::{Uplink, UplinkError};
-use crate::outbox::Pending;
+use crate::outbox::{AtRelay, Pending};
 use crate::status::Alarm;
 
 /// Segments sent at the same time.
@@ -30,8 +30,8 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
         let mut claim = Claim { uplink: &uplink, number, held: true };
         let outcome = send_one(&uplink, &connection, &pending).await;
         match outcome {
-            Ok(()) => {
-                claim.done(false).await?;
+            Ok(kept) => {
+                claim.done(Some(kept)).await?;
                 uplink.board.clear_relay();
             }
             Err(UplinkError::Relay(ClientError::Refused(refusal))) => {
@@ -40,7 +40,7 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
                     // It will never take this one: its place is taken, its stream is closed, or it is too long.
                     Code::Conflict | Code::Gone | Code::TooLarge => {
                         tracing::error!(stream = %pending.stream, index = pending.index, %refusal, "a segment is given up");
-                        claim.done(true).await?;
+                        claim.done(None).await?;
                     }
                     _ => {
                         drop(claim);
@@ -50,15 +50,16 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
             }
             Err(UplinkError::Store(error)) => {
                 tracing::error!(stream = %pending.stream, index = pending.index, %error, "a segment can't be read");
-                claim.done(true).await?;
+                claim.done(None).await?;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -> Result<(), UplinkError> {
-    let longest = connection.server_time().after(Duration::from_secs(connection.limits().retention_s));
+async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -> Result<AtRelay, UplinkError> {
+    let since = connection.server_time();
+    let longest = since.after(Duration::from_secs(connection.limits().retention_s));
     let until = Timestamp(pending.until.0.min(longest.0));
     let mut writer = connection.put(pending.stream, pending.index, Retention::Keep { until }, true).await?;
     if writer.stored().is_none() {
@@ -77,7 +78,7 @@ async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -
     }
     let stored = writer.finish().await?;
     if stored == pending.length {
-        Ok(())
+        Ok(AtRelay { since, until })
     } else {
         let cause = format!("the relay stored {stored} of {} bytes", pending.length);
         Err(ClientError::Protocol(cause).into())
@@ -92,10 +93,10 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    async fn done(&mut self, given_up: bool) -> Result<(), UplinkError> {
+    async fn done(&mut self, kept: Option<AtRelay>) -> Result<(), UplinkError> {
         let outbox = self.uplink.outbox.clone();
         let number = self.number;
-        let stored = tokio::task::spawn_blocking(move || outbox.stored(number, given_up)).await;
+        let stored = tokio::task::spawn_blocking(move || outbox.stored(number, kept)).await;
         stored.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
         self.held = false;
         Ok(())
@@ -110,9 +111,23 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Tells the relay which streams are whole, once it has all their segments.
+/// Tells the relay which streams are no more, and which are whole, once it has all their segments.
 pub(super) async fn finish(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
     loop {
+        for stream in uplink.outbox.drops() {
+            match connection.drop_stream(stream).await {
+                Ok(()) => {}
+                Err(ClientError::Refused(refusal)) => {
+                    tracing::warn!(%stream, %refusal, "the relay did not forget a stream; it is asked again");
+                    tokio::time::sleep(NO_ROOM).await;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let outbox = uplink.outbox.clone();
+            let done = tokio::task::spawn_blocking(move || outbox.dropped(stream)).await;
+            done.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+        }
         for (stream, segments) in uplink.outbox.finishes() {
             let told = match segments {
                 Some(segments) => connection.finish_stream(stream, segments).await,

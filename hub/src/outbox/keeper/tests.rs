@@ -14,6 +14,10 @@ use crate::recorder::task::RecorderHandle;
 const SLOW: CameraId = CameraId::from_bytes([1; 16]);
 const OTHER: CameraId = CameraId::from_bytes([2; 16]);
 
+fn policy() -> Policy {
+    Policy { keep: Duration::from_secs(86_400), keep_bytes: None, room: 0 }
+}
+
 /// A keeper with two cameras whose recorders are the test.
 struct House {
     keeper: Keeper,
@@ -36,12 +40,17 @@ impl House {
         });
         let reserve = Reserve::at(folder.path());
         let home = HomeHandle::spawn(home).unwrap();
-        let (keeper, ..) = Keeper::new(outbox, home, recorders, Board::new(), Duration::from_secs(60), Some(reserve));
+        let (keeper, ..) =
+            Keeper::new(outbox, home, recorders, Board::new(), Duration::from_secs(60), policy(), Some(reserve));
         Self { keeper, slow, other, _folder: folder }
     }
 
     async fn take(&mut self, what: Keep) {
         self.keeper.take(what).await.unwrap();
+    }
+
+    async fn head(&self) -> u64 {
+        self.keeper.home.call(|home, _| home.head().seq).await.unwrap()
     }
 
     fn is_open(&self, stream: u8) -> bool {
@@ -60,7 +69,7 @@ fn clip(camera: CameraId, stream: u8) -> Keep {
 }
 
 fn segment(stream: u8) -> Keep {
-    let chain = Chain { recorded: 1, previous: [stream; 32], ..Chain::default() };
+    let chain = Chain { recorded: 1, previous: [stream; 32], recorded_until: Some(wall()), ..Chain::default() };
     let stream = StreamId::from_bytes([stream; 16]);
     Keep::Segment(ClipSegment { stream, index: 0, bytes: Bytes::from_static(b"sealed"), chain })
 }
@@ -99,4 +108,61 @@ async fn a_recorder_that_is_gone_does_not_keep_the_others_from_recording() {
     house.keeper.look().await.unwrap();
     assert!(matches!(house.other.try_recv(), Ok(Input::NoRoom { .. })));
     assert!(matches!(house.other.try_recv(), Ok(Input::Room { .. })));
+}
+
+/// A clip of camera `SLOW` with one segment, over and told.
+async fn whole_clip(house: &mut House, stream: u8, recorded: u64) {
+    house.take(clip(SLOW, stream)).await;
+    let Keep::Segment(segment) = segment(stream) else { unreachable!() };
+    let chain = Chain { recorded, ..segment.chain };
+    house.take(Keep::Segment(ClipSegment { chain, ..segment })).await;
+    house.keeper.end(id(stream), EndReason::Finished, None).await.unwrap();
+}
+
+fn id(stream: u8) -> StreamId {
+    StreamId::from_bytes([stream; 16])
+}
+
+fn notes(stream: u8) -> ClipNotes {
+    let peak = Timestamp(8);
+    ClipNotes { stream: id(stream), heat: [1; 256], thumbnail: None, peak, zones: Vec::new(), pinned: false }
+}
+
+#[tokio::test]
+async fn notes_are_told_once_and_not_before_the_end_of_their_clip() {
+    let mut house = House::new();
+    house.take(clip(SLOW, 1)).await;
+    house.take(segment(1)).await;
+    let head = house.head().await;
+    house.take(Keep::Notes(Box::new(notes(1)))).await;
+    assert_eq!(house.head().await, head, "its end could not be said yet");
+    house.keeper.end(id(1), EndReason::Finished, None).await.unwrap();
+    house.keeper.look().await.unwrap();
+    assert_eq!(house.head().await, head + 2);
+    house.take(Keep::Notes(Box::new(notes(1)))).await;
+    house.take(Keep::Notes(Box::new(notes(9)))).await;
+    assert_eq!(house.head().await, head + 2, "once, and of clips that there are");
+}
+
+#[tokio::test]
+async fn the_oldest_clips_are_forgotten_in_one_message_but_no_pinned_one() {
+    let mut house = House::new();
+    for stream in 1..=4 {
+        whole_clip(&mut house, stream, stream.into()).await;
+    }
+    let outbox = house.keeper.outbox.clone();
+    let pinned = house.keeper.home.call(move |home, env| outbox.pin(home, env, id(1), true)).await.unwrap();
+    assert!(pinned.unwrap());
+    // Six bytes each: room for one that is not pinned.
+    house.keeper.policy.keep_bytes = Some(6);
+    let head = house.head().await;
+    house.keeper.look().await.unwrap();
+    assert_eq!(house.head().await, head + 1);
+    let left = house.keeper.outbox.clips();
+    assert_eq!(left.iter().map(|clip| clip.stream).collect::<Vec<_>>(), [id(1), id(4)]);
+    assert_eq!(house.keeper.outbox.waiting().segments, 2);
+    let status = house.keeper.board.page("", Duration::ZERO, Default::default(), 0, 0);
+    assert_eq!((status.clips.clips, status.clips.pinned, status.clips.bytes), (4, 1, 24), "as it was looked at");
+    house.keeper.look().await.unwrap();
+    assert_eq!(house.head().await, head + 1);
 }
