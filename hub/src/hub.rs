@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 use crate::config::{Camera, Config, days};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
+use crate::metrics::{Metrics, Numbers};
+use crate::mqtt::{Link, MqttStatus, NoSnoozes};
 use crate::outbox::Outbox;
 use crate::outbox::keeper::{Keeper, KeeperHandle};
 use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
@@ -63,6 +65,9 @@ pub enum HubError {
     /// The socket for the command line can't be made.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The MQTT broker can't be spoken to as the configuration says.
+    #[error(transparent)]
+    Broker(#[from] privet_mqtt::BrokerError),
     /// It is being stopped.
     #[error(transparent)]
     Stopping(#[from] Stopping),
@@ -84,6 +89,8 @@ pub struct Hub {
     recording: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
     control: Option<Control>,
+    mqtt: Option<Link>,
+    metrics: Option<Metrics>,
 }
 
 impl Hub {
@@ -153,6 +160,8 @@ impl Hub {
             recording: Vec::new(),
             tasks,
             control: None,
+            mqtt: None,
+            metrics: None,
         };
         for camera in hub.config.cameras.clone() {
             hub.add_camera(&camera, &workers, live.clone(), Arc::clone(&random)).await?;
@@ -160,6 +169,9 @@ impl Hub {
         let cameras = HubMessage::Cameras(hub.board.cameras());
         hub.home.call(move |home, env| home.append(&[cameras], Batch::new(), env)).await??;
         hub.tasks.push(tokio::spawn(hub.uplink.clone().run(connections)));
+        let id = hub.home.call(|home, _| home.home_id()).await?;
+        hub.mqtt = Link::start(&hub.config, id, &hub.board, Arc::new(NoSnoozes))?;
+        hub.metrics = hub.config.metrics.as_ref().map(|metrics| Metrics::listen(metrics.listen, hub.view()));
         hub.control = Some(Control::listen(&hub.config.data_dir, hub.view())?);
         Ok(hub)
     }
@@ -208,12 +220,14 @@ impl Hub {
             started_us: self.started_us,
             uplink: self.uplink.clone(),
             connection: self.connection.clone(),
+            mqtt: self.mqtt.as_ref().map(Link::handle),
         }
     }
 
     /// Ends everything: clips are finished and durable, streams are told to be over, workers are gone.
     pub async fn stop(mut self) {
-        drop(self.control.take());
+        drop((self.control.take(), self.metrics.take()));
+        let goodbye = self.mqtt.take().map(|mqtt| tokio::spawn(mqtt.stop()));
         for (_, recorder) in self.recorders.all() {
             recorder.send(Input::Stop);
         }
@@ -228,6 +242,9 @@ impl Hub {
         }
         if self.connection.borrow().is_some() {
             let _ = tokio::time::timeout(LAST_WORDS, self.said()).await;
+        }
+        if let Some(goodbye) = goodbye {
+            let _ = goodbye.await;
         }
         for task in self.tasks.drain(..) {
             task.abort();
@@ -253,6 +270,7 @@ pub struct View {
     started_us: u64,
     uplink: Uplink,
     connection: watch::Receiver<Option<Connection>>,
+    mqtt: Option<privet_mqtt::Handle>,
 }
 
 impl View {
@@ -267,7 +285,21 @@ impl View {
             .call(|home, _| (home.members().len(), home.outbox(1, 10_000).map_or(0, |entries| entries.len())))
             .await?;
         let up = Duration::from_micros(mono_us().saturating_sub(self.started_us));
-        Ok(uplink.board.page(&self.config.name, up, uplink.outbox.waiting(), phones as u64, waiting as u64))
+        let mut page = uplink.board.page(&self.config.name, up, uplink.outbox.waiting(), phones as u64, waiting as u64);
+        page.mqtt = self.mqtt.as_ref().map(MqttStatus::of);
+        Ok(page)
+    }
+
+    /// The page, and what is counted beside it.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn numbers(&self) -> Result<Numbers, Stopping> {
+        let status = self.status().await?;
+        let counted = self.uplink.board.vitals();
+        let of = |id: &str| id.parse().ok().and_then(|id: CameraId| counted.get(&id).copied()).unwrap_or_default();
+        let vitals = status.cameras.iter().map(|camera| of(&camera.id)).collect();
+        Ok(Numbers { status, vitals, now_us: mono_us(), now_ms: wall().0 })
     }
 
     /// The home.

@@ -4,7 +4,7 @@
 //! camera), [`media`] (it becomes a CMAF chunk), [`recorder`] (it joins the pre-roll, a clip, a live stream; it is sealed),
 //! [`outbox`] (a clip's segment waits on disk), [`uplink`] (it goes to the relay). Beside that way: [`motion`] finds what is
 //! worth a clip, [`keys`] keeps secrets at rest, [`reserve`] room on the disk for the
-//! state, [`status`] is what the owner can see, [`control`] is how the command line
+//! state, [`status`] is what the owner can see, [`metrics`] and [`mqtt`] what other programs can, [`control`] is how the command line
 //! talks to the running hub, [`hub`] puts it all together.
 
 pub mod config;
@@ -13,7 +13,9 @@ pub mod hub;
 pub mod keys;
 pub mod latency;
 pub mod media;
+pub mod metrics;
 pub mod motion;
+pub mod mqtt;
 pub mod outbox;
 pub mod recorder;
 pub mod reserve;

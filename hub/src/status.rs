@@ -11,11 +11,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::latency::{Histogram, Summary};
+use crate::mqtt::MqttStatus;
 use crate::outbox::Waiting;
 use crate::outbox::retention::Forecast;
 use crate::recorder::CameraNews;
 use crate::source::SourceEvent;
 use crate::time::{mono_us, wall};
+
+mod news;
+
+use news::Listeners;
+pub use news::{News, Vital};
 
 /// Where every part of the hub writes what it is doing. Clones share it.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ struct Inner {
     delay: Histogram,
     /// Cameras came, went or changed: the members are to be told.
     news: Notify,
+    listeners: Listeners,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +48,14 @@ struct State {
     live: LiveStatus,
     fresh: Vec<CameraId>,
     renewed_us: Option<u64>,
+    vitals: BTreeMap<CameraId, Vital>,
+    notices_waiting: Option<u64>,
+}
+
+impl State {
+    fn connected(&self) -> bool {
+        self.relay.state == "connected"
+    }
 }
 
 /// The whole page.
@@ -72,6 +87,12 @@ pub struct Status {
     pub delay: Summary,
     /// What needs somebody's attention.
     pub alarms: Vec<AlarmStatus>,
+    /// Notifications that the relay does not have yet, where they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices_waiting: Option<u64>,
+    /// The MQTT broker, where the configuration names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<MqttStatus>,
 }
 
 /// The connection to the relay.
@@ -178,6 +199,9 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// Every kind there is.
+    pub const KINDS: [&'static str; 4] = ["no-room", "state", "renewed", "relay"];
+
     fn kind(&self) -> &'static str {
         match self {
             Self::NoRoom { .. } => "no-room",
@@ -208,7 +232,12 @@ impl Alarm {
 impl Board {
     /// An empty board.
     pub fn new() -> Self {
-        Self(Arc::new(Inner { state: Mutex::default(), delay: Histogram::default(), news: Notify::new() }))
+        Self(Arc::new(Inner {
+            state: Mutex::default(),
+            delay: Histogram::default(),
+            news: Notify::new(),
+            listeners: Listeners::default(),
+        }))
     }
 
     // --- writing ---
@@ -230,6 +259,11 @@ impl Board {
     /// What came from a camera's worker.
     pub fn source(&self, camera: CameraId, event: &SourceEvent) {
         let mut state = self.lock();
+        match event {
+            SourceEvent::Unit(unit) if unit.track == crate::source::Track::Video => Self::picture(&mut state, camera),
+            SourceEvent::Offline { .. } => state.vitals.entry(camera).or_default().restarts += 1,
+            _ => {}
+        }
         let Some(camera) = state.cameras.get_mut(&camera) else { return };
         match event {
             SourceEvent::Unit(unit) if unit.track == crate::source::Track::Video => camera.frames += 1,
@@ -300,9 +334,16 @@ impl Board {
 
     /// The relay connection is in this state.
     pub fn relay(&self, address: &str, state: &str, why: Option<String>, next: Option<String>) {
-        let relay = &mut self.lock().relay;
+        let mut board = self.lock();
+        let before = board.connected();
+        let relay = &mut board.relay;
         let since_ms = if relay.state == state { relay.since_ms } else { wall().0 };
         *relay = RelayStatus { address: address.into(), state: state.into(), why, next, since_ms, round_trip_ms: None };
+        let connected = board.connected();
+        drop(board);
+        if connected != before {
+            self.0.listeners.tell(News::Relay(connected));
+        }
     }
 
     /// The round trip to the relay.
@@ -315,17 +356,31 @@ impl Board {
         let kind = alarm.kind();
         let mut state = self.lock();
         let since_ms = state.alarms.get(kind).map_or_else(|| wall().0, |a| a.since_ms);
+        let first = state.alarms.is_empty();
         state.alarms.insert(kind, AlarmStatus { kind: kind.into(), text: alarm.text(), since_ms });
+        drop(state);
+        if first {
+            self.0.listeners.tell(News::Problem(true));
+        }
+    }
+
+    fn clear(&self, kind: &str) {
+        let mut state = self.lock();
+        let last = state.alarms.remove(kind).is_some() && state.alarms.is_empty();
+        drop(state);
+        if last {
+            self.0.listeners.tell(News::Problem(false));
+        }
     }
 
     /// Clips can be kept again.
     pub fn clear_room(&self) {
-        self.lock().alarms.remove("no-room");
+        self.clear("no-room");
     }
 
     /// The relay takes clips again.
     pub fn clear_relay(&self) {
-        self.lock().alarms.remove("relay");
+        self.clear("relay");
     }
 
     /// Whether the group may be made anew now; if so, that it was is noted.
@@ -347,6 +402,11 @@ impl Board {
     /// The clips, and how long the room lasts.
     pub fn set_clips(&self, clips: Forecast) {
         self.lock().clips = clips;
+    }
+
+    /// Notifications that the relay does not have yet.
+    pub fn set_notices_waiting(&self, count: u64) {
+        self.lock().notices_waiting = Some(count);
     }
 
     // --- reading ---
@@ -399,6 +459,8 @@ impl Board {
             live: state.live,
             delay,
             alarms: state.alarms.values().cloned().collect(),
+            notices_waiting: state.notices_waiting,
+            mqtt: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! away and whatever happens meanwhile, what waits for it is one value a thing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use privet_protocol::id::CameraId;
 use privet_protocol::time::Timestamp;
@@ -10,6 +11,9 @@ use crate::discovery;
 use crate::snooze;
 use crate::topics::{CameraKey, Topics};
 
+/// How long a tampering is shown: it is told once, and nobody tells when the view was set right.
+const TAMPER_HOLD: Duration = Duration::from_secs(600);
+
 /// News of a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
@@ -17,8 +21,8 @@ pub enum News {
     Motion(bool),
     /// Whether pictures come.
     Online(bool),
-    /// Whether somebody took its view away.
-    Tampered(bool),
+    /// Somebody or something took its view away.
+    Tampered,
 }
 
 /// News of the hub.
@@ -52,7 +56,7 @@ pub(crate) struct Camera {
     pub(crate) key: CameraKey,
     motion: bool,
     online: bool,
-    tampered: bool,
+    tampered: Option<Timestamp>,
 }
 
 /// The home as the broker is to see it.
@@ -84,7 +88,7 @@ impl House {
         };
         for (id, name) in cameras {
             let key = CameraKey::new(id, &name, |key| house.cameras.values().any(|c| c.key.as_str() == key));
-            house.cameras.insert(id, Camera { name, key, motion: false, online: false, tampered: false });
+            house.cameras.insert(id, Camera { name, key, motion: false, online: false, tampered: None });
         }
         house
     }
@@ -95,11 +99,11 @@ impl House {
     }
 
     /// What is known changed; a camera that the house does not have is nobody.
-    pub fn camera(&mut self, id: CameraId, news: News) {
+    pub fn camera(&mut self, id: CameraId, news: News, now: Timestamp) {
         let Some(camera) = self.cameras.get_mut(&id) else { return };
         match news {
             News::Motion(motion) => camera.motion = motion,
-            News::Tampered(tampered) => camera.tampered = tampered,
+            News::Tampered => camera.tampered = Some(now),
             News::Online(online) => {
                 camera.online = online;
                 // Nothing is seen to move without pictures.
@@ -134,7 +138,10 @@ impl House {
             let until = until(*id);
             said.push(Message::new(at("online"), switch(camera.online)));
             said.push(Message::new(at("motion"), switch(camera.motion)));
-            said.push(Message::new(at("tamper"), switch(camera.tampered)));
+            said.push(Message::new(
+                at("tamper"),
+                switch(camera.tampered.is_some_and(|at| now.since(at) < TAMPER_HOLD)),
+            ));
             said.push(Message::new(at("snooze"), snooze::minutes_left(until, now).to_string()));
             said.push(Message::new(at("snooze/until"), snooze::end(until, now)));
         }
@@ -214,13 +221,13 @@ mod tests {
         let announced = first.iter().filter(|m| m.topic.ends_with("/config")).count();
         assert_eq!((announced, first.len()), (7, 7 + 3 + 5));
         assert!(said.due(&house, none, NOW).is_empty());
-        house.camera(door, News::Online(true));
-        house.camera(door, News::Motion(true));
-        house.camera(CameraId::from_bytes([9; 16]), News::Motion(true));
+        house.camera(door, News::Online(true), NOW);
+        house.camera(door, News::Motion(true), NOW);
+        house.camera(CameraId::from_bytes([9; 16]), News::Motion(true), NOW);
         let changed = text(&said.due(&house, none, NOW));
         let at = |state: &str| format!("privet/door_01010101/{state}");
         assert_eq!(changed, [(at("online"), "ON".into()), (at("motion"), "ON".into())]);
-        house.camera(door, News::Online(false));
+        house.camera(door, News::Online(false), NOW);
         let changed = text(&said.due(&house, none, NOW));
         assert_eq!(
             changed,
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn a_snooze_counts_down_and_ends_by_itself() {
         let (house, door) = house();
-        let until = |_| Some(NOW.after(std::time::Duration::from_secs(90)));
+        let until = |_| Some(NOW.after(Duration::from_secs(90)));
         let mut said = Said::default();
         said.due(&house, |_| None, NOW);
         let at = |state: &str| format!("privet/door_01010101/{state}");
@@ -245,6 +252,21 @@ mod tests {
         assert_eq!(over, [(at("snooze"), "0".into()), (at("snooze/until"), "None".into())]);
         said.forget_snooze(&house, door);
         assert_eq!(text(&said.due(&house, |_| None, NOW)), [(at("snooze"), "0".into())]);
+    }
+
+    #[test]
+    fn a_tampering_is_shown_for_ten_minutes() {
+        let (mut house, door) = house();
+        let mut said = Said::default();
+        house.camera(door, News::Tampered, NOW);
+        let at = |ms: i64| Timestamp(NOW.0 + ms);
+        let tamper =
+            |due: Vec<Message>| text(&due).into_iter().find(|(t, _)| t.ends_with("/tamper")).map(|(_, state)| state);
+        assert_eq!(tamper(said.due(&house, |_| None, NOW)).as_deref(), Some("ON"));
+        assert_eq!(tamper(said.due(&house, |_| None, at(599_999))), None);
+        house.camera(door, News::Tampered, at(599_999));
+        assert_eq!(tamper(said.due(&house, |_| None, at(600_000))), None, "again");
+        assert_eq!(tamper(said.due(&house, |_| None, at(1_199_999))).as_deref(), Some("OFF"));
     }
 
     #[test]

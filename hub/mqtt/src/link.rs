@@ -154,7 +154,8 @@ impl Drop for Mqtt {
 impl Handle {
     /// News of a camera.
     pub fn camera(&self, camera: CameraId, news: News) {
-        self.shared.house().camera(camera, news);
+        let now = self.shared.clock.now();
+        self.shared.house().camera(camera, news, now);
         self.shared.changed.notify_one();
     }
 

@@ -32,7 +32,7 @@ async fn home_assistant_finds_the_cameras_and_sees_what_happens() {
 
     handle.camera(DOOR, News::Online(true));
     handle.camera(DOOR, News::Motion(true));
-    handle.camera(GARDEN, News::Tampered(true));
+    handle.camera(GARDEN, News::Tampered);
     handle.hub(HubNews::Relay(true));
     handle.hub(HubNews::Problem(true));
     listener.hears(&format!("{DOOR_TOPIC}/online"), "ON").await;

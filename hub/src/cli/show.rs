@@ -92,6 +92,10 @@ fn page(status: &Status, now_ms: i64) -> String {
     lines.push(format!("disk     {} left for clips", bytes(status.room_bytes)));
     lines.push(format!("clips    {}", clips_line(&status.clips, now_ms)));
     lines.push(format!("phones   {}", status.phones));
+    if let Some(mqtt) = &status.mqtt {
+        let why = mqtt.why.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+        lines.push(format!("mqtt     {}: {}{why}", mqtt.broker, mqtt.state));
+    }
     for camera in &status.cameras {
         lines.push(format!("camera   {}", camera_line(camera)));
         lines.extend(camera.notes.iter().map(|note| format!("         {note}")));

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 mod motion;
+mod outside;
 
 use motion::Outline;
+pub use outside::{Metrics, Mqtt};
 
 use crate::motion::{Expert, Sensitivity};
 use crate::outbox::retention::Policy;
@@ -62,6 +64,7 @@ const KEYS: &[(&str, &str)] = &[
 const RANGES: &[Number<Config>] = &[
     ("heartbeat_s", |c| c.heartbeat_s, 1..=86_400),
     ("relay.port", |c| c.relay.port.into(), 1..=65_535),
+    ("mqtt.port", |c| c.mqtt.as_ref().map_or(1883, Mqtt::port).into(), 1..=65_535),
     ("recording.pre_roll_s", |c| c.recording.pre_roll_s.into(), 0..=60),
     ("recording.post_roll_s", |c| c.recording.post_roll_s.into(), 1..=300),
     ("recording.max_clip_s", |c| c.recording.max_clip_s.into(), 10..=3600),
@@ -73,11 +76,12 @@ const RANGES: &[Number<Config>] = &[
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
-const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "camera.sub_url", "camera.password"];
+const SECRETS: &[&str] =
+    &["mqtt", "relay", "relay.invite", "camera", "camera.url", "camera.sub_url", "camera.password"];
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
-    keys: &[KEYS, motion::KEYS],
+    keys: &[KEYS, motion::KEYS, outside::KEYS],
     numbers: RANGES,
     lists: &["camera"],
     named: &["camera.zones", "camera.masks"],
@@ -106,6 +110,10 @@ pub struct Config {
     /// What is logged: a level, or `tracing` directives.
     #[serde(default = "default_log")]
     pub log: String,
+    /// The broker that home automation listens to, if any.
+    pub mqtt: Option<Mqtt>,
+    /// Numbers for Prometheus, if anybody wants them.
+    pub metrics: Option<Metrics>,
     /// The cameras.
     #[serde(default, rename = "camera")]
     pub cameras: Vec<Camera>,
@@ -248,6 +256,10 @@ impl Config {
         for (place, camera) in config.cameras.iter_mut().enumerate() {
             camera.read_password(path).map_err(|fault| FORM.refused(path, &text, fault.of_item(place)))?;
         }
+        if let Some(mqtt) = &mut config.mqtt {
+            let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+            mqtt.read_files(path, credentials.as_deref()).map_err(|fault| FORM.refused(path, &text, fault))?;
+        }
         Ok(config)
     }
 
@@ -279,14 +291,7 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             return fault("data_dir", "empty");
         }
-        let host = relay.host.trim_start_matches('[').trim_end_matches(']');
-        let address = !host.contains(':') || host.parse::<std::net::Ipv6Addr>().is_ok();
-        if host.is_empty()
-            || host.len() > 253
-            || host.contains(char::is_whitespace)
-            || host.contains(['/', '@'])
-            || !address
-        {
+        if !is_host(&relay.host) {
             return fault("relay.host", &format!("{:?}", relay.host));
         }
         match (&relay.pin, relay.webpki) {
@@ -299,6 +304,9 @@ impl Config {
             return fault("relay.invite", "empty");
         }
         if let Some(fault) = FORM.number_out_of_bounds(self) {
+            return Some(fault);
+        }
+        if let Some(fault) = self.mqtt.as_ref().and_then(Mqtt::fault) {
             return Some(fault);
         }
         if self.log.is_empty() || self.log.parse::<tracing_subscriber::filter::Targets>().is_err() {
@@ -357,13 +365,7 @@ impl Camera {
     fn read_password(&mut self, config: &Path) -> Result<(), Fault> {
         let Some(file) = &self.password_file else { return Ok(()) };
         let file = config.parent().unwrap_or(Path::new("")).join(file);
-        let fault = |cause: &str| fault_at("camera.password_file", &format!("{} ({cause})", file.display()));
-        let text = std::fs::read_to_string(&file).map(Zeroizing::new).map_err(|e| fault(&e.to_string()))?;
-        let password = text.lines().next().unwrap_or_default();
-        if password.is_empty() {
-            return Err(fault("its first line is empty"));
-        }
-        self.password = Some(Zeroizing::new(password.to_owned()));
+        self.password = Some(first_line("camera.password_file", &file)?);
         Ok(())
     }
 }
@@ -388,6 +390,21 @@ fn url_fault(key: &str, text: &str) -> Option<Fault> {
 /// A fault that stays one short line, whatever the file holds.
 fn fault_at(key: &str, found: &str) -> Fault {
     Fault::new(key, found.chars().filter(|c| !c.is_control()).take(200).collect::<String>())
+}
+
+/// The first line of a file that a key names: a password.
+fn first_line(key: &str, file: &Path) -> Result<Zeroizing<String>, Fault> {
+    let fault = |cause: &str| fault_at(key, &format!("{} ({cause})", file.display()));
+    let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| fault(&e.to_string()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() { Err(fault("its first line is empty")) } else { Ok(Zeroizing::new(line.to_owned())) }
+}
+
+/// A name or an address, without a port.
+fn is_host(text: &str) -> bool {
+    let host = text.trim_start_matches('[').trim_end_matches(']');
+    let address = !host.contains(':') || host.parse::<std::net::Ipv6Addr>().is_ok();
+    (1..=253).contains(&host.len()) && !host.contains(char::is_whitespace) && !host.contains(['/', '@']) && address
 }
 
 fn is_name(text: &str) -> bool {

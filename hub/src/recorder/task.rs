@@ -156,8 +156,11 @@ fn deliver(camera: CameraId, output: Output, sinks: &Sinks) {
         Output::Ended(StreamKind::Clip, ended) => sinks.keeper.keep(Keep::Ended(StreamKind::Clip, ended)),
         Output::Notes(notes) => sinks.keeper.keep(Keep::Notes(notes)),
         Output::Camera(news) => sinks.board.camera_news(camera, news),
-        // Whoever told people is gone only when the hub stops.
-        Output::Sighted(sighting) => drop(sinks.sightings.send((camera, sighting))),
+        Output::Sighted(sighting) => {
+            sinks.board.sighted(camera, &sighting);
+            // Whoever told people is gone only when the hub stops.
+            drop(sinks.sightings.send((camera, sighting)));
+        }
         Output::Reserve(chain) => sinks.keeper.keep(Keep::Reserve(camera, chain)),
         Output::Stopped => sinks.keeper.keep(Keep::Stopped(camera)),
     }
