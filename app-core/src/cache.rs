@@ -131,6 +131,16 @@ impl Cache {
         self.lock().remove(&(*stream, segment));
     }
 
+    /// Forgets a whole stream.
+    pub(crate) fn forget(&self, stream: &StreamId) {
+        let mut index = self.lock();
+        let held: Vec<_> = index.segments.keys().filter(|(of, _)| of == stream).copied().collect();
+        for key in held {
+            index.remove(&key);
+        }
+        let _ = fs::remove_dir_all(self.stream_dir(stream));
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.lock().bytes

@@ -4,29 +4,37 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::PhoneMessage;
+use privet_home::{PhoneMessage, Profile, StreamKind};
 use privet_protocol::id::{CameraId, DeviceId, StreamId};
+use privet_protocol::time::Timestamp;
+use privet_push::PushTarget;
 use privet_segment::{EvidenceKeys, EvidencePublicKey};
 
 use crate::cache::Cache;
 use crate::clip::{Clip, clip_info};
+use crate::clip_notes;
 use crate::error::{CoreError, Result};
 use crate::events::{Event, EventListener};
+use crate::happening::EventPage;
 use crate::keys::KeyWrapper;
 use crate::library::Place;
 use crate::live::{self, Live, LiveFormat};
-use crate::notification::{self, NotificationKeys};
+use crate::notification::{self, Notification, NotificationKeys};
 use crate::pairing::{self, PairingOffer};
+use crate::push::{self, PushInfo};
 use crate::runtime;
+use crate::settings::{self, Settings, SettingsState};
 use crate::state::Core;
 use crate::sync;
-use crate::types::{Camera, Config, Device, Page, Status};
+use crate::types::{Camera, Config, Device, Page, Status, Thumbnail};
 use crate::vault;
 
 /// Clips on one page at most.
 const MAX_PAGE: u32 = 500;
 /// How long `shut_down` waits for what is under way.
 const SHUT_DOWN: Duration = Duration::from_secs(10);
+/// How long a call waits for the relay.
+const CONNECT: Duration = Duration::from_secs(10);
 /// How long the hub may take to remove a device.
 const REMOVE: Duration = Duration::from_secs(30);
 
@@ -127,13 +135,167 @@ impl Client {
         Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&self.core, *id, record)).collect(), next })
     }
 
+    /// Events at or after `from_ms` and before `to_ms` by the hub's clock, the one told last first (its clock can be set back); of one
+    /// camera, or all and those of the hub itself. The newest 10 000 are remembered.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for a page token that is none, [`CoreError::NotFound`] for an id that is none.
+    pub async fn events(
+        &self,
+        camera_id: Option<&str>,
+        from_ms: i64,
+        to_ms: i64,
+        page: Option<&str>,
+        limit: u32,
+    ) -> Result<EventPage> {
+        self.need_home()?;
+        let wanted = camera_id.map(camera).transpose()?;
+        let below = page.map(|token| token.parse::<u64>().map_err(|_| no_page(token))).transpose()?;
+        let limit = limit.clamp(1, MAX_PAGE) as usize;
+        let library = self.core.library();
+        let mut events = library.diary.page(below, limit + 1, |event| {
+            (from_ms..to_ms).contains(&event.at.0) && wanted.is_none_or(|wanted| event.camera == Some(wanted))
+        });
+        let more = events.len() > limit;
+        events.truncate(limit);
+        let next = events.last().filter(|_| more).map(|(seq, _)| seq.to_string());
+        Ok(EventPage { events: events.iter().map(|(_, event)| library.event_info(event)).collect(), next })
+    }
+
+    /// The picture of a clip's moment of most motion; nothing while there is none here.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`] when there is no such clip, [`CoreError::Storage`].
+    pub async fn thumbnail(&self, clip_id: &str) -> Result<Option<Thumbnail>> {
+        self.need_home()?;
+        let stream = self.clip_id(clip_id)?;
+        let core = self.core.clone();
+        runtime::run(runtime::blocking(move || clip_notes::thumbnail(&*core.store()?, &stream))).await
+    }
+
+    /// Asks the hub to keep a clip whatever its age, or not any more, and waits for its word (10 s).
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`]; [`CoreError::Timeout`] when the hub has not answered yet, and where the request waits for it.
+    pub async fn pin(&self, clip_id: &str, pinned: bool) -> Result<()> {
+        self.need_home()?;
+        let stream = self.clip_id(clip_id)?;
+        let core = self.core.clone();
+        runtime::run(async move { settings::pin(&core, stream, pinned).await }).await
+    }
+
+    /// What this phone's owner wants to be disturbed for, as the hub keeps it, and a change that it has not confirmed.
+    ///
+    /// # Errors
+    /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
+    pub async fn settings(&self) -> Result<SettingsState> {
+        self.need_home()?;
+        Ok(settings::state(&self.core))
+    }
+
+    /// Replaces the settings, and waits for the hub's word (10 s). The profile is said to the hub only when it is another one
+    /// than is known.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] names the field that is impossible, [`CoreError::NotFound`] a camera that is not there; nothing was
+    /// sent then. [`CoreError::Timeout`] when the hub has not answered yet: the change stands, is pending, and the text says where
+    /// it waits.
+    pub async fn set_settings(&self, settings: Settings) -> Result<()> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move { settings::set(&core, settings).await }).await
+    }
+
+    /// Nothing of this camera (`None`: of any) is told until then; `None` ends a snooze. Waits for the hub's word (10 s).
+    ///
+    /// # Errors
+    /// Those of [`Client::set_settings`].
+    pub async fn snooze(&self, camera_id: Option<&str>, until_ms: Option<i64>) -> Result<()> {
+        self.need_home()?;
+        let chosen = camera_id.map(camera).transpose()?;
+        let core = self.core.clone();
+        runtime::run(async move { settings::snooze(&core, chosen, until_ms.map(Timestamp)).await }).await
+    }
+
+    /// Says for the whole home whether somebody is there, and waits for the hub's word (10 s).
+    ///
+    /// # Errors
+    /// Those of [`Client::set_settings`].
+    pub async fn set_profile(&self, profile: Profile) -> Result<()> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move { settings::set_profile(&core, profile).await }).await
+    }
+
+    /// From now on the relay wakes this phone there. Kept, sealed to the relay, and given to it again on every connection: also
+    /// after the relay lost it or got another key. Makes the notification key if there is none. Call it at every start of the
+    /// app: tokens change.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for a target that is none. [`CoreError::Network`] when the relay is out of reach, or brings no
+    /// notifications: it gets the target when it can.
+    pub async fn register_push(&self, target: PushTarget) -> Result<()> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move { push::register(&core, Some(target)).await }).await
+    }
+
+    /// From now on the relay wakes this phone nowhere; notifications come over its connection while it has one.
+    ///
+    /// # Errors
+    /// [`CoreError::Network`] when the relay is out of reach: it is told when it is not.
+    pub async fn unregister_push(&self) -> Result<()> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move { push::register(&core, None).await }).await
+    }
+
+    /// What the relay offers for waking this phone, and whether it has the target.
+    ///
+    /// # Errors
+    /// [`CoreError::Network`] when the relay is out of reach, or brings no notifications.
+    pub async fn push_info(&self) -> Result<PushInfo> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move {
+            let connection = core.connection(CONNECT).await?;
+            push::info(&core, &connection).await
+        })
+        .await
+    }
+
+    /// Takes what a push service delivered to the app itself: opens it and gives it, and tells [`Event::Notification`]. Nothing when
+    /// this one was told before, over the connection or through the service.
+    ///
+    /// # Errors
+    /// Those of [`crate::open_notification`], and [`CoreError::Storage`].
+    pub async fn take_notification(&self, payload: Vec<u8>) -> Result<Option<Notification>> {
+        self.need_home()?;
+        let core = self.core.clone();
+        runtime::run(async move {
+            let keys = notification::keys(&core).await?;
+            push::take(&core, keys, payload).await
+        })
+        .await
+    }
+
+    /// The notification about this event was shown by an extension; it is not told again here.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for an id that is none, [`CoreError::Storage`].
+    pub async fn notification_shown(&self, event_id: &str) -> Result<()> {
+        self.need_home()?;
+        let (core, event_id) = (self.core.clone(), event_id.to_owned());
+        runtime::run(async move { push::shown(&core, event_id).await }).await
+    }
+
     /// Opens a finished clip; returns once its first segment is here and verified.
     ///
     /// # Errors
     /// [`CoreError::NotFound`], [`CoreError::Network`], [`CoreError::Tampered`].
     pub async fn open_clip(&self, clip_id: &str) -> Result<Clip> {
         self.need_home()?;
-        let stream: StreamId = clip_id.parse().map_err(|_| CoreError::NotFound { what: format!("clip {clip_id}") })?;
+        let stream: StreamId = clip_id.parse().map_err(|_| no_clip(clip_id))?;
         let core = self.core.clone();
         runtime::run(Clip::open(core, stream)).await
     }
@@ -269,6 +431,7 @@ impl Client {
                 outbox,
                 alerts: notes.alerts,
                 cache_bytes: core.cache.bytes(),
+                notifications: core.notifications_note(),
             })
         })
         .await
@@ -296,7 +459,8 @@ impl Client {
         .await
     }
 
-    /// The next event, or nothing within `wait_ms`.
+    /// The next event, or nothing within `wait_ms`. Notifications are taken from the relay from the first call on, or once there is a
+    /// listener.
     ///
     /// # Errors
     /// [`CoreError::Stopped`] after [`Client::shut_down`].
@@ -321,6 +485,11 @@ impl Client {
     pub async fn shut_down(&self) -> Result<()> {
         let core = self.core.clone();
         runtime::run(async move { shut_down(&core).await }).await
+    }
+
+    fn clip_id(&self, text: &str) -> Result<StreamId> {
+        let known = |id: &StreamId| self.core.library().stream(id).is_some_and(|s| s.kind == StreamKind::Clip);
+        text.parse().ok().filter(known).ok_or_else(|| no_clip(text))
     }
 
     fn need_home(&self) -> Result<()> {
@@ -363,9 +532,15 @@ fn camera(id: &str) -> Result<CameraId> {
 }
 
 fn parse_page(token: &str) -> Result<Place> {
-    token.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(|| {
-        CoreError::Invalid { reason: format!("'{token}' is not a page: pass what the page before named") }
-    })
+    token.split_once(':').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?))).ok_or_else(|| no_page(token))
+}
+
+fn no_page(token: &str) -> CoreError {
+    CoreError::Invalid { reason: format!("'{token}' is not a page: pass what the page before named") }
+}
+
+fn no_clip(id: &str) -> CoreError {
+    CoreError::NotFound { what: format!("clip {id}") }
 }
 
 /// The first 20 bytes of an identity key's hash, in groups of four digits.

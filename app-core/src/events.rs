@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::error::{CoreError, Result};
+use crate::happening::EventInfo;
+use crate::notification::Notification;
 use crate::runtime::InHost;
 use crate::types::{LinkState, Trust};
 
@@ -39,6 +41,25 @@ pub enum Event {
         /// Its camera.
         camera_id: String,
     },
+    /// Something happened, as the log tells it: for the list of events. What this phone's owner wants to be disturbed for comes as
+    /// [`Event::Notification`].
+    Happened(Box<EventInfo>),
+    /// What a clip shows is known, or changed: its thumbnail, zones, whether it is pinned.
+    ClipNotes {
+        /// The clip.
+        clip_id: String,
+        /// Its camera.
+        camera_id: String,
+    },
+    /// These clips are no more.
+    ClipsForgotten {
+        /// Which.
+        clip_ids: Vec<String>,
+    },
+    /// What [`crate::Client::settings`] gives changed.
+    WishesChanged,
+    /// A notification for this phone, each once; give it to the system under its `event_id`.
+    Notification(Box<Notification>),
     /// The connection changed.
     Link {
         /// How it is now.
@@ -164,6 +185,12 @@ pub enum TrustAlert {
         /// How old they are.
         by_s: i64,
     },
+    /// Something that is no notification of the hub was brought as one.
+    #[error("the relay brought a notification that this home's hub did not make for this phone: {why}")]
+    ForgedNotice {
+        /// What failed.
+        why: String,
+    },
     /// The relay's key is not the pinned one.
     #[error("the relay has another key than at pairing: {why}")]
     OtherRelay {
@@ -183,6 +210,8 @@ pub(crate) struct Events {
     queue: Mutex<Queue>,
     arrived: Notify,
     listener: Mutex<Option<mpsc::Sender<Event>>>,
+    /// Somebody takes events, or did.
+    taken: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -194,7 +223,12 @@ struct Queue {
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self { queue: Mutex::default(), arrived: Notify::new(), listener: Mutex::default() }
+        Self {
+            queue: Mutex::default(),
+            arrived: Notify::new(),
+            listener: Mutex::default(),
+            taken: watch::Sender::new(false),
+        }
     }
 
     /// Tells an event. Never waits.
@@ -220,6 +254,7 @@ impl Events {
 
     /// Calls `listener` for every event from now on, or nobody.
     pub(crate) fn set_listener(&self, listener: Option<Arc<dyn EventListener>>) {
+        self.taken.send_if_modified(|taken| listener.is_some() && !std::mem::replace(taken, true));
         *lock(&self.listener) = listener.map(|listener| {
             let (tx, mut rx) = mpsc::channel::<Event>(QUEUE);
             // Foreign code may block for as long as it likes: a thread of its own, which ends with the sender.
@@ -236,8 +271,15 @@ impl Events {
         });
     }
 
+    /// Waits until somebody takes events: before, what must not be lost is not to be told.
+    pub(crate) async fn somebody_listens(&self) {
+        // The sender lives as long as this.
+        let _ = self.taken.subscribe().wait_for(|taken| *taken).await;
+    }
+
     /// The next event, or nothing within `wait`.
     pub(crate) async fn next(&self, wait: Duration) -> Result<Option<Event>> {
+        self.taken.send_if_modified(|taken| !std::mem::replace(taken, true));
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let arrived = self.arrived.notified();

@@ -6,6 +6,8 @@
 //!   background sync going, which follows the home's log and tells what happened as [`Event`]s.
 //! * [`Clip`] is a finished recording with random access; [`Live`] is a camera now, pulled item by item.
 //! * Every picture and event carries [`Trust`]: nothing unverified can be mistaken for more than it is.
+//! * [`Client::events`] is what happened, [`Event::Notification`] what its owner wants to be disturbed for, by [`Settings`] that
+//!   the hub keeps; [`Client::register_push`] says where the phone is woken while it is not connected.
 //! * [`open_notification`] opens what a push service delivered, with two keys and nothing else.
 //! * [`verify_file`] and [`verify_bytes`] judge an exported clip without any pairing.
 //!
@@ -18,9 +20,12 @@
 mod cache;
 mod client;
 mod clip;
+mod clip_notes;
 mod clock;
+mod diary;
 mod error;
 mod events;
+mod happening;
 mod keys;
 mod library;
 mod live;
@@ -28,7 +33,9 @@ mod mp4;
 mod notes;
 mod notification;
 mod pairing;
+mod push;
 mod runtime;
+mod settings;
 mod state;
 mod sync;
 mod types;
@@ -39,12 +46,19 @@ pub use client::Client;
 pub use clip::{Clip, FetchProgress};
 pub use error::{CoreError, PairingFailure, Result};
 pub use events::{Event, EventListener, TrustAlert};
+pub use happening::{EventInfo, EventPage};
 pub use keys::{FileKeys, KeyWrapper};
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
 pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;
+pub use privet_home::{Profile, QuietHours};
+pub use privet_push::PushTarget;
+pub use push::PushInfo;
 pub use runtime::settle;
-pub use types::{Camera, ClipInfo, Config, Device, LinkState, Page, Status, Track, Trust, VerifyReport};
+pub use settings::{CameraSettings, Settings, SettingsState};
+pub use types::{
+    Camera, ClipInfo, ClipNotes, Config, Device, LinkState, Page, Status, Thumbnail, Track, Trust, VerifyReport,
+};
 pub use verify::{verify_bytes, verify_file};
 
 /// This library's version.

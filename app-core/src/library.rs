@@ -1,4 +1,5 @@
-//! What this phone knows of its home beside the group: the cameras, and the streams with their keys.
+//! What this phone knows of its home beside the group: the cameras, the streams with their keys, what clips show and what
+//! happened (`diary`).
 //!
 //! Kept in memory and, under `core/`, in the sealed store. A log entry changes both: [`Library::batch_for`] gives the writes
 //! that become durable in the same commit as the entry's position, [`Library::apply`] changes the memory afterwards.
@@ -8,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-use privet_home::{CameraInfo, CameraState, EndReason, HubMessage, SecretBytes, StreamKind};
+use privet_home::{CameraInfo, CameraState, ClipNotes, EndReason, HomeEvent, HubMessage, SecretBytes, StreamKind};
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::storage::{Batch, Store};
@@ -17,8 +18,11 @@ use privet_segment::{EvidencePublicKey, KnownCameras, StreamKey, StreamSecret};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::clip_notes::{self, MAX_THUMBNAILS, Shows};
+use crate::diary::Diary;
 use crate::error::{CoreError, Result};
 use crate::events::Event;
+use crate::happening::EventInfo;
 use crate::types::Trust;
 
 /// Everything this module writes starts with this.
@@ -48,6 +52,9 @@ pub(crate) struct StreamRecord {
     pub(crate) ended: Option<Ended>,
     /// The signer, once every segment was fetched and checked here.
     pub(crate) verified: Option<String>,
+    /// What it shows, once the hub said.
+    #[serde(default)]
+    pub(crate) shows: Option<Shows>,
 }
 
 impl StreamRecord {
@@ -83,6 +90,9 @@ pub(crate) struct Library {
     evidence: BTreeMap<CameraId, Vec<ByteBuf>>,
     streams: HashMap<StreamId, StreamRecord>,
     clips: BTreeSet<Place>,
+    /// The clips whose thumbnail is in the store.
+    thumbnails: BTreeSet<Place>,
+    pub(crate) diary: Diary,
 }
 
 impl Library {
@@ -95,6 +105,7 @@ impl Library {
         if let Some(bytes) = store.get(EVIDENCE)? {
             library.evidence = cbor::decode(&bytes, MAX_RECORD).map_err(|e| damaged("camera's keys", &e))?;
         }
+        library.diary = Diary::load(store)?;
         let mut from = STREAMS.to_vec();
         loop {
             let entries = store.scan(STREAMS, &from, 512)?;
@@ -134,15 +145,26 @@ impl Library {
                 set_state(&mut cameras, camera, state);
                 batch.put(CAMERAS, cbor::encode(&cameras));
             }
-            HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
+            HubMessage::Event(event) => batch.merge(self.diary.batch_for(seq, event)),
+            message => {
                 for (id, record) in self.stream_changes(seq, message) {
+                    let thumbnail =
+                        record.as_ref().and_then(|record| record.shows.as_ref()).is_some_and(|s| s.thumbnail);
                     match record {
                         Some(record) => batch.put(stream_key(&id), cbor::encode(&record)),
                         None => batch.delete(stream_key(&id)),
                     }
+                    if !thumbnail {
+                        batch.delete(clip_notes::key(&id));
+                    }
+                }
+                if let HubMessage::ClipNotes(notes) = message
+                    && let Some(thumbnail) = &notes.thumbnail
+                    && self.is_clip(&notes.stream)
+                {
+                    batch.put(clip_notes::key(&notes.stream), cbor::encode(thumbnail));
                 }
             }
-            _ => {}
         }
         batch
     }
@@ -159,10 +181,24 @@ impl Library {
                 set_state(&mut self.cameras, camera, state);
                 vec![Event::CameraState { camera_id: camera.to_string(), online: *state == CameraState::Online }]
             }
-            HubMessage::StreamStarted(_) | HubMessage::StreamEnded(_) => {
+            HubMessage::Event(event) => {
+                let new = self.diary.apply(seq, event);
+                let told = new.then(|| Event::Happened(Box::new(self.event_info(event))));
+                told.into_iter().collect()
+            }
+            HubMessage::Renamed { name, .. } => {
+                vec![Event::DevicesChanged { what: format!("a device is called '{name}' now") }]
+            }
+            message => {
                 let changes = self.stream_changes(seq, message);
                 if changes.is_empty() {
                     return Vec::new();
+                }
+                let mut told = Vec::new();
+                if let HubMessage::Forgotten { .. } = message {
+                    told.push(Event::ClipsForgotten {
+                        clip_ids: changes.iter().map(|(id, _)| id.to_string()).collect(),
+                    });
                 }
                 for (id, record) in changes {
                     match record {
@@ -170,12 +206,9 @@ impl Library {
                         None => self.forget(&id),
                     }
                 }
-                self.stream_event(message).into_iter().collect()
+                told.extend(self.stream_event(message));
+                told
             }
-            HubMessage::Renamed { name, .. } => {
-                vec![Event::DevicesChanged { what: format!("a device is called '{name}' now") }]
-            }
-            _ => Vec::new(),
         }
     }
 
@@ -206,6 +239,12 @@ impl Library {
     /// The camera with this id.
     pub(crate) fn camera(&self, id: &CameraId) -> Option<&CameraInfo> {
         self.cameras.iter().find(|camera| camera.id == *id)
+    }
+
+    /// `event` as lists show it.
+    pub(crate) fn event_info(&self, event: &HomeEvent) -> EventInfo {
+        let camera = event.camera.and_then(|id| self.camera(&id)).map_or("", |camera| &camera.name);
+        EventInfo::new(event, camera)
     }
 
     /// The stream with this id.
@@ -275,6 +314,7 @@ impl Library {
                     told_in: seq,
                     ended: None,
                     verified: None,
+                    shows: None,
                 };
                 let mut changes = vec![(started.stream, Some(record))];
                 if started.kind == StreamKind::Clip && self.clips.len() >= MAX_CLIPS {
@@ -302,8 +342,37 @@ impl Library {
                 }
                 None => Vec::new(),
             },
+            HubMessage::ClipNotes(notes) => self.notes_changes(notes),
+            HubMessage::Forgotten { streams } => {
+                let known: BTreeSet<&StreamId> = streams.iter().filter(|id| self.streams.contains_key(id)).collect();
+                known.into_iter().map(|id| (*id, None)).collect()
+            }
             _ => Vec::new(),
         }
+    }
+
+    fn notes_changes(&self, notes: &ClipNotes) -> Vec<(StreamId, Option<StreamRecord>)> {
+        let Some(record) = self.streams.get(&notes.stream).filter(|record| record.kind == StreamKind::Clip) else {
+            return Vec::new();
+        };
+        let place = (record.told_in, notes.stream);
+        let mut shows = Shows::from(notes);
+        // The picture of a moment that is over does not go away, though a later word may leave it out.
+        shows.thumbnail |= self.thumbnails.contains(&place);
+        let mut changes = vec![(notes.stream, Some(StreamRecord { shows: Some(shows), ..record.clone() }))];
+        if notes.thumbnail.is_some() && !self.thumbnails.contains(&place) && self.thumbnails.len() >= MAX_THUMBNAILS {
+            // Also when this clip is the oldest one: the next that comes takes its place.
+            changes.extend(self.thumbnails.first().and_then(|(_, oldest)| {
+                let mut record = self.streams.get(oldest)?.clone();
+                record.shows.as_mut()?.thumbnail = false;
+                Some((*oldest, Some(record)))
+            }));
+        }
+        changes
+    }
+
+    fn is_clip(&self, id: &StreamId) -> bool {
+        self.streams.get(id).is_some_and(|record| record.kind == StreamKind::Clip)
     }
 
     fn stream_event(&self, message: &HubMessage) -> Option<Event> {
@@ -318,6 +387,10 @@ impl Library {
                 clip_id: ended.stream.to_string(),
                 camera_id: record.camera.to_string(),
             }),
+            HubMessage::ClipNotes(notes) => self.streams.get(&notes.stream).map(|record| Event::ClipNotes {
+                clip_id: notes.stream.to_string(),
+                camera_id: record.camera.to_string(),
+            }),
             _ => None,
         }
     }
@@ -327,12 +400,16 @@ impl Library {
         if record.kind == StreamKind::Clip {
             self.clips.insert((record.told_in, id));
         }
+        if record.shows.as_ref().is_some_and(|shows| shows.thumbnail) {
+            self.thumbnails.insert((record.told_in, id));
+        }
         self.streams.insert(id, record);
     }
 
     fn forget(&mut self, id: &StreamId) {
         if let Some(record) = self.streams.remove(id) {
             self.clips.remove(&(record.told_in, *id));
+            self.thumbnails.remove(&(record.told_in, *id));
         }
     }
 }

@@ -48,11 +48,13 @@ impl Notes {
     /// an end ([`Signs`]) is told at each beginning.
     ///
     /// What a relay can bring about as often as it likes takes no more room for that: it would push out what it must not, a proof
-    /// of a lie. Of silences and of clocks that differ only the newest of each is remembered.
+    /// of a lie. Of silences, of clocks that differ and of forged notices only the newest of each is remembered.
     pub(crate) fn add(&mut self, at_ms: i64, alert: TrustAlert) -> bool {
-        use TrustAlert::{ClipMissing, ClocksDiffer, Withheld};
+        use TrustAlert::{ClipMissing, ClocksDiffer, ForgedNotice, Withheld};
         match &alert {
             Withheld { .. } => self.alerts.retain(|(_, known)| !matches!(known, Withheld { .. })),
+            // The relay can make up as many as it likes.
+            ForgedNotice { .. } => self.alerts.retain(|(_, known)| !matches!(known, ForgedNotice { .. })),
             ClocksDiffer { .. } => self.alerts.retain(|(_, known)| !matches!(known, ClocksDiffer { .. })),
             // Found anew whenever the clip is opened.
             ClipMissing { .. } if self.alerts.iter().any(|(_, known)| *known == alert) => return false,

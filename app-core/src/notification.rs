@@ -5,17 +5,18 @@
 
 use std::sync::Arc;
 
-use privet_home::{Env, Happening, PhoneMessage, PushSetup, Severity, Tamper};
+use privet_home::{Env, PhoneHome, PhoneMessage, PushSetup};
 use privet_notice::{NoticeError, NotificationSecret};
 use privet_protocol::cbor;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::storage::Batch;
+use privet_protocol::storage::{Batch, Store};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::error::{CoreError, Result};
+use crate::happening::{Words, severity, words};
 use crate::state::{Core, home_error};
 
 /// Where the key stands; it goes with everything else of the home when this phone is removed.
@@ -44,7 +45,11 @@ impl std::fmt::Debug for NotificationKeys {
 pub struct Notification {
     /// The event's id: the same when it comes twice, and in the log. Give it to the system as the notification's id.
     pub event_id: String,
-    /// What happened, in English words.
+    /// What happened, in a few English words.
+    pub title: String,
+    /// More about it, in English; may be empty.
+    pub body: String,
+    /// Both on one line.
     pub text: String,
     /// `motion`, `camera-offline`, `camera-online`, `tampered`, `disk-nearly-full`, `relay-unreachable`, `relay-back`, or the name of
     /// a kind that this version does not know.
@@ -87,17 +92,15 @@ pub fn open_notification(keys: &NotificationKeys, payload: &[u8], now_ms: i64) -
         other => CoreError::Invalid { reason: other.to_string() },
     })?;
     let (event, camera) = (notice.event, notice.camera);
-    let severity = match event.severity() {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Alarm => "alarm",
-    };
-    let (kind, text) = words(&event.what, &camera);
+    let Words { kind, title, body } = words(&event, &camera);
+    let text = if body.is_empty() { title.clone() } else { format!("{title}: {body}") };
     Ok(Notification {
         event_id: event.id.to_string(),
+        title,
+        body,
         text,
         kind,
-        severity: severity.into(),
+        severity: severity(&event).into(),
         home: notice.home,
         camera,
         camera_id: event.camera.map(|id| id.to_string()),
@@ -108,32 +111,6 @@ pub fn open_notification(keys: &NotificationKeys, payload: &[u8], now_ms: i64) -
         counter: notice.counter,
         picture: notice.picture.map(|picture| picture.bytes.into_vec()),
     })
-}
-
-/// An event for programs and for people.
-fn words(what: &Happening, camera: &str) -> (String, String) {
-    let (kind, text) = match what {
-        Happening::Motion => ("motion", format!("{camera}: motion")),
-        Happening::CameraOffline { reason } => ("camera-offline", format!("{camera} is offline: {reason}")),
-        Happening::CameraOnline => ("camera-online", format!("{camera} is online again")),
-        Happening::Tampered { how } => {
-            let how = match how {
-                Tamper::Covered => "is covered",
-                Tamper::Defocused => "is out of focus",
-                Tamper::Moved => "looks somewhere else",
-                _ => "was tampered with",
-            };
-            ("tampered", format!("{camera} {how}"))
-        }
-        Happening::DiskNearlyFull { free_mib } => {
-            ("disk-nearly-full", format!("the hub's disk is nearly full: {free_mib} MiB are left"))
-        }
-        Happening::RelayUnreachable { .. } => ("relay-unreachable", "the hub can't reach its relay".into()),
-        Happening::RelayBack => ("relay-back", "the hub reaches its relay again".into()),
-        Happening::Unknown { kind } => (kind.as_str(), format!("{camera}: {kind}")),
-        _ => ("unknown", format!("{camera}: something happened")),
-    };
-    (kind.into(), text)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,21 +126,11 @@ pub(crate) async fn keys(core: &Arc<Core>) -> Result<NotificationKeys> {
     let (keys, new) = core
         .with_home(move |home| {
             let hub = home.hub_identity().to_vec();
-            if let Some(bytes) = store.get(KEY)? {
-                let record: Record = cbor::decode(&bytes, MAX_RECORD)
-                    .map_err(|e| CoreError::Storage { reason: format!("the notification key is damaged: {e}") })?;
+            if let Some(record) = load(&*store)? {
                 return Ok((NotificationKeys { secret: record.secret.to_vec(), hub }, false));
             }
             let secret = NotificationSecret::generate(&SystemRandom);
-            let public = secret.public().map_err(|e| CoreError::Internal { reason: e.to_string() })?;
-            let now = clock::now();
-            // Of two setups the later one counts, also after this phone was paired anew.
-            let counter = u64::try_from(now.0).unwrap_or(0);
-            let setup = PushSetup { notification_key: ByteBuf::from(public.as_bytes().to_vec()), counter };
-            let record = Zeroizing::new(cbor::encode(&Record { secret: *secret.expose(), counter }));
-            let mut batch = Batch::new();
-            batch.put(KEY, record.to_vec());
-            home.send(&PhoneMessage::SetPush(setup), batch, Env::new(now, &SystemRandom)).map_err(home_error)?;
+            tell(home, &secret, 0)?;
             Ok((NotificationKeys { secret: secret.expose().to_vec(), hub }, true))
         })
         .await?;
@@ -173,10 +140,43 @@ pub(crate) async fn keys(core: &Arc<Core>) -> Result<NotificationKeys> {
     Ok(keys)
 }
 
+/// Tells the hub the key once more, if there is one.
+pub(crate) async fn repeat(core: &Arc<Core>) -> Result<()> {
+    let store = core.store()?;
+    core.with_home(move |home| match load(&*store)? {
+        Some(record) => tell(home, &NotificationSecret::from_bytes(record.secret), record.counter),
+        None => Ok(()),
+    })
+    .await?;
+    core.outbox.notify_one();
+    Ok(())
+}
+
+fn load(store: &dyn Store) -> Result<Option<Record>> {
+    let Some(bytes) = store.get(KEY)?.map(Zeroizing::new) else { return Ok(None) };
+    cbor::decode(&bytes, MAX_RECORD)
+        .map(Some)
+        .map_err(|e| CoreError::Storage { reason: format!("the notification key is damaged: {e}") })
+}
+
+/// Keeps the key and tells the hub, in one commit.
+fn tell(home: &mut PhoneHome, secret: &NotificationSecret, before: u64) -> Result<()> {
+    let public = secret.public().map_err(|e| CoreError::Internal { reason: e.to_string() })?;
+    let now = clock::now();
+    // Of two setups the later one counts, also after this phone was paired anew.
+    let counter = u64::try_from(now.0).unwrap_or(0).max(before + 1);
+    let setup = PushSetup { notification_key: ByteBuf::from(public.as_bytes().to_vec()), counter };
+    let record = Zeroizing::new(cbor::encode(&Record { secret: *secret.expose(), counter }));
+    let mut batch = Batch::new();
+    batch.put(KEY, record.to_vec());
+    home.send(&PhoneMessage::SetPush(setup), batch, Env::new(now, &SystemRandom)).map_err(home_error)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use privet_home::{HomeEvent, HubHome};
+    use privet_home::{Happening, HomeEvent, HubHome, Tamper};
     use privet_notice::Notice;
     use privet_protocol::id::{CameraId, EventId};
     use privet_protocol::storage::MemoryStore;
@@ -208,7 +208,10 @@ mod tests {
     fn a_notification_opens_with_the_keys_alone_and_as_often_as_it_comes() {
         let (keys, bytes) = sealed(Happening::Tampered { how: Tamper::Covered }, false);
         let opened = open_notification(&keys, &bytes, AT + 900).unwrap();
-        assert_eq!((opened.text.as_str(), opened.severity.as_str()), ("Gate is covered", "alarm"));
+        assert_eq!(
+            (opened.text.as_str(), opened.severity.as_str()),
+            ("Gate is covered: something blocks its view", "alarm")
+        );
         assert_eq!((opened.zones.as_slice(), opened.counter, opened.late), (["path".to_owned()].as_slice(), 4, false));
         assert_eq!(open_notification(&keys, &bytes, AT + 900), Ok(opened));
     }

@@ -23,6 +23,7 @@ use crate::events::{Event, Events, TrustAlert};
 use crate::library::Library;
 use crate::notes::Notes;
 use crate::runtime;
+use crate::settings::Asked;
 use crate::sync::Signs;
 use crate::types::{Config, LinkState};
 
@@ -50,6 +51,13 @@ pub(crate) struct Core {
     /// Counts changes of the library and the log's position.
     changed: watch::Sender<u64>,
     notes: Mutex<Notes>,
+    asked: Mutex<Asked>,
+    /// Why no notifications come over the connection.
+    no_notifications: Mutex<Option<String>>,
+    /// Held by whoever gives the relay a push target.
+    pub(crate) registering: tokio::sync::Mutex<()>,
+    /// Held by whoever notes that a notification was shown.
+    pub(crate) noting: Mutex<()>,
     keeping: Mutex<()>,
     /// A message waits in the outbox.
     pub(crate) outbox: Notify,
@@ -65,6 +73,7 @@ impl Core {
         let library = Library::load(&*store)?;
         let home = PhoneHome::load(store.clone()).map_err(home_error)?;
         let notes = Notes::load(&*store)?;
+        let asked = Asked::load(&*store)?;
         let removed = home.as_ref().is_some_and(PhoneHome::is_removed);
         let offline =
             Link { state: LinkState::Offline, reason: None, connection: None, caught_up: false, retry_at: None };
@@ -79,6 +88,10 @@ impl Core {
             link: watch::Sender::new(offline),
             changed: watch::Sender::new(0),
             notes: Mutex::new(Notes { removed, ..notes }),
+            asked: Mutex::new(asked),
+            no_notifications: Mutex::default(),
+            registering: tokio::sync::Mutex::default(),
+            noting: Mutex::default(),
             keeping: Mutex::default(),
             outbox: Notify::new(),
             retry: Notify::new(),
@@ -160,8 +173,17 @@ impl Core {
         let mut slot = lock(&self.home);
         let home = slot.as_mut().ok_or_else(|| self.no_home())?;
         let store = self.store()?;
+        let (own, now) = (home.device(), clock::now());
+        let answered = |message: &HubMessage| match message {
+            HubMessage::Wishes(wishes) => Some(self.asked().after(wishes, own, now)),
+            _ => None,
+        };
         let extra = |received: &Received| match received {
-            Received::Message { message, .. } => self.library().batch_for(seq, message),
+            Received::Message { message, .. } => {
+                let mut batch = self.library().batch_for(seq, message);
+                batch.merge(answered(message).map(|asked| asked.batch()).unwrap_or_default());
+                batch
+            }
             Received::Removed => Library::wipe(&*store).unwrap_or_default(),
             _ => Batch::new(),
         };
@@ -179,10 +201,18 @@ impl Core {
                     let known = Arc::new(library.known_cameras());
                     *self.trust.write().unwrap_or_else(PoisonError::into_inner) = known;
                 }
+                if let Some(asked) = answered(message) {
+                    self.set_asked(asked);
+                    events.push(Event::WishesChanged);
+                }
+                if let HubMessage::Forgotten { streams } = message {
+                    streams.iter().for_each(|stream| self.cache.forget(stream));
+                }
             }
             Received::Removed => {
                 slot.take();
                 *self.library.write().unwrap_or_else(PoisonError::into_inner) = Library::default();
+                self.set_asked(Asked::default());
                 self.cache.wipe();
                 lock(&self.notes).removed = true;
                 events.push(Event::Removed);
@@ -214,6 +244,26 @@ impl Core {
             if batch.is_empty() { Ok(()) } else { Ok(core.store()?.commit(batch)?) }
         })
         .await
+    }
+
+    /// What was said of this phone's settings.
+    pub(crate) fn asked(&self) -> Asked {
+        lock(&self.asked).clone()
+    }
+
+    /// What was said of this phone's settings is something else now; the caller holds the home's lock and made it durable.
+    pub(crate) fn set_asked(&self, asked: Asked) {
+        *lock(&self.asked) = asked;
+    }
+
+    /// Why no notifications come over the connection.
+    pub(crate) fn notifications_note(&self) -> Option<String> {
+        lock(&self.no_notifications).clone()
+    }
+
+    /// No notifications come, or they do.
+    pub(crate) fn no_notifications(&self, why: Option<String>) {
+        *lock(&self.no_notifications) = why;
     }
 
     /// The library, for reading.

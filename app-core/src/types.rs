@@ -94,6 +94,38 @@ pub struct ClipInfo {
     pub local: bool,
     /// Verified once all of it that this phone can open was fetched and checked here; Pending before.
     pub trust: Trust,
+    /// What it shows, as the hub said after its end.
+    pub notes: Option<ClipNotes>,
+}
+
+/// What a clip shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClipNotes {
+    /// Relative activity, 0 to 255, of 16 by 16 parts of the picture, row by row from the top left: 256 bytes.
+    pub heat: Vec<u8>,
+    /// The moment of most motion, by the hub's clock.
+    pub peak_ms: i64,
+    /// The camera's zones something moved in.
+    pub zones: Vec<String>,
+    /// Whether the hub keeps the clip until somebody unpins it.
+    pub pinned: bool,
+    /// Whether [`crate::Client::thumbnail`] has a picture of that moment; only the newest 2000 clips have theirs here.
+    pub thumbnail: bool,
+}
+
+/// A small picture of a clip's moment of most motion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// What it is: `image/jpeg`.
+    pub mime: String,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// The picture, at most 20 000 bytes. A decoder for untrusted bytes should show it: the hub took them from a camera.
+    pub bytes: Vec<u8>,
+    /// `Pending`: sent by the hub in the authenticated log, not signed by the camera.
+    pub trust: Trust,
 }
 
 /// A page of clips, newest first.
@@ -179,6 +211,8 @@ pub struct Status {
     pub alerts: Vec<(i64, TrustAlert)>,
     /// Bytes of sealed clips on this phone.
     pub cache_bytes: u64,
+    /// Why no notifications come over the connection, when that is so.
+    pub notifications: Option<String>,
 }
 
 /// Which track a piece of media belongs to.

@@ -5,7 +5,7 @@ mod common;
 
 use common::Home;
 use privet_app_core::open_notification;
-use privet_home::{Happening, HomeEvent, PhoneMessage};
+use privet_home::{Happening, HomeEvent};
 use privet_notice::{Notice, NotificationKey, seal};
 use privet_protocol::id::EventId;
 use privet_protocol::time::Timestamp;
@@ -15,7 +15,7 @@ async fn the_hub_is_told_the_key_that_opens_its_notifications() {
     let home = Home::start().await;
     let phone = home.phone("ann").await;
     let keys = phone.notification_keys().await.unwrap();
-    let (device, PhoneMessage::SetPush(setup)) = home.hub.heard().await else { panic!("another message") };
+    let (device, setup) = home.hub.heard_key().await;
     assert!(phone.devices().await.unwrap().iter().any(|d| d.this_device && d.id == device.to_string()));
 
     let at = Timestamp(1_795_000_000_000);

@@ -22,7 +22,7 @@ use crate::error::{CoreError, Result};
 use crate::library::{Ended, StreamRecord};
 use crate::runtime;
 use crate::state::Core;
-use crate::types::{ClipInfo, Trust, VerifyReport};
+use crate::types::{ClipInfo, ClipNotes, Trust, VerifyReport};
 
 /// The most that one read returns.
 const MAX_READ: usize = 4 << 20;
@@ -386,5 +386,12 @@ pub(crate) fn clip_info(core: &Core, stream: StreamId, record: &StreamRecord) ->
             Some(signer) => Trust::Verified { signer: signer.clone(), lease_until_ms: None },
             None => Trust::Pending,
         },
+        notes: record.shows.as_ref().map(|shows| ClipNotes {
+            heat: shows.heat.to_vec(),
+            peak_ms: shows.peak.0,
+            zones: shows.zones.clone(),
+            pinned: shows.pinned,
+            thumbnail: shows.thumbnail,
+        }),
     }
 }

@@ -1,10 +1,12 @@
 //! Keeps this phone in step with its home: connects, follows the log, sends what waits, tries again without end.
 //!
-//! `session` is one connection; `silence` decides, without a clock of its own, when the hub was silent for too long.
+//! `session` is one connection, `notices` what it brings beside the log; `silence` decides, without a clock of its own, when the hub was silent for too long.
 
+mod notices;
 mod session;
 mod silence;
 
+pub(crate) use notices::NO_WAKES;
 pub(crate) use silence::Signs;
 
 use std::sync::Arc;

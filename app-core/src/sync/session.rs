@@ -10,10 +10,11 @@ use privet_relay_client::{ClientError, Code, Connection, LogItem};
 use tokio::sync::Mutex;
 
 use super::silence::Silence;
-use super::{SyncError, connected};
+use super::{SyncError, connected, notices};
 use crate::clock;
 use crate::error::CoreError;
 use crate::events::TrustAlert;
+use crate::notification;
 use crate::state::{Core, home_error};
 
 /// Entries are acknowledged in groups of so many, and whenever there is nothing more to read.
@@ -39,6 +40,7 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<Cli
         end = follow_log(core, &connection, &silence, started) => end,
         end = send_outbox(core, &connection) => end,
         end = keep_house(core, &silence, started) => end,
+        end = notices::bring(core, &connection) => end,
         lost = connection.closed() => match lost {
             ClientError::Closed { revoked: true, .. } => Err(lost.into()),
             lost => Ok(lost),
@@ -139,6 +141,8 @@ impl Follower<'_> {
         };
         if received == Received::Rejoined {
             self.core.caught_up();
+            // A hub that was restored or set up anew may not have the key.
+            notification::repeat(self.core).await?;
         }
         self.position = seq;
         if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {

@@ -1,11 +1,12 @@
 //! A hub made of `HubHome`, the sealer and the relay client: what `privet-hub` does, without cameras and by hand.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use privet_home::{
-    EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, ReceiveError, RelayAddress, SecretBytes,
-    StreamEnded, StreamKind, StreamStarted,
+    ClipNotes, EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, PhoneWishes, Profile, PushSetup,
+    ReceiveError, RelayAddress, SecretBytes, StreamEnded, StreamKind, StreamStarted, Wishes,
 };
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SystemRandom;
@@ -35,8 +36,11 @@ struct Shared {
     connection: Connection,
     uploading: tokio::sync::Mutex<()>,
     snapshot: Mutex<Vec<HubMessage>>,
-    /// Whether removals that phones ask for are done.
+    /// Whether what phones ask for (removals, wishes, pins) is done.
     obeys: std::sync::atomic::AtomicBool,
+    profile: Mutex<Profile>,
+    /// What clips show, as it was told last.
+    notes: Mutex<HashMap<StreamId, ClipNotes>>,
 }
 
 /// A stream that the hub makes.
@@ -75,6 +79,8 @@ impl TestHub {
             uploading: tokio::sync::Mutex::default(),
             snapshot: Mutex::new(vec![HubMessage::Cameras(vec![camera.info()])]),
             obeys: true.into(),
+            profile: Mutex::new(Profile::Home),
+            notes: Mutex::default(),
         });
         let (tx, said) = mpsc::unbounded_channel();
         tokio::spawn(shared.clone().inbox(tx));
@@ -135,10 +141,32 @@ impl TestHub {
         let mut said = self.said.lock().await;
         loop {
             let message = tokio::time::timeout(super::PATIENCE, said.recv()).await.unwrap().unwrap();
-            if !matches!(message.1, PhoneMessage::Paired | PhoneMessage::Receipt { .. }) {
+            if !matches!(message.1, PhoneMessage::Paired | PhoneMessage::Receipt { .. } | PhoneMessage::SetPush(_)) {
                 return message;
             }
         }
+    }
+
+    /// The notification key that a phone sends.
+    pub async fn heard_key(&self) -> (DeviceId, PushSetup) {
+        let mut said = self.said.lock().await;
+        loop {
+            let message = tokio::time::timeout(super::PATIENCE, said.recv()).await.unwrap().unwrap();
+            if let (device, PhoneMessage::SetPush(setup)) = message {
+                return (device, setup);
+            }
+        }
+    }
+
+    /// From now on what phones ask for is heard and not done, or done again.
+    pub fn obeys(&self, obeys: bool) {
+        self.shared.obeys.store(obeys, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Tells what a clip shows.
+    pub async fn note(&self, notes: ClipNotes) {
+        self.shared.notes.lock().unwrap().insert(notes.stream, notes.clone());
+        self.say(&[HubMessage::ClipNotes(Box::new(notes))]).await;
     }
 
     pub async fn begin_stream(&self, kind: StreamKind) -> TestStream {
@@ -274,6 +302,27 @@ impl Shared {
         self.connection.grant(removed.capability, Rights::farewell(upto)).await.unwrap();
     }
 
+    async fn obey(&self, device: DeviceId, message: &PhoneMessage) {
+        let answer = match message {
+            PhoneMessage::RemoveDevice { device: gone } => return self.remove(*gone, Some(device)).await,
+            PhoneMessage::SetWishes(wishes) => {
+                let mut profile = self.profile.lock().unwrap();
+                *profile = wishes.profile.unwrap_or(*profile);
+                let wishes = Wishes { profile: Some(*profile), ..wishes.clone() };
+                HubMessage::Wishes(PhoneWishes { device, wishes })
+            }
+            PhoneMessage::PinClip { stream, pinned } => {
+                let mut notes = self.notes.lock().unwrap();
+                let Some(notes) = notes.get_mut(stream) else { return };
+                notes.pinned = *pinned;
+                HubMessage::ClipNotes(Box::new(notes.clone()))
+            }
+            _ => return,
+        };
+        self.home.lock().unwrap().append(&[answer], Batch::new(), env()).unwrap();
+        self.upload().await;
+    }
+
     async fn inbox(self: Arc<Self>, said: mpsc::UnboundedSender<(DeviceId, PhoneMessage)>) {
         let mut inbox = self.connection.read_inbox(1, true).await.unwrap();
         while let Ok(Some(item)) = inbox.next().await {
@@ -288,10 +337,8 @@ impl Shared {
                     }
                     self.upload().await;
                     let Some(message) = received.message else { continue };
-                    if let PhoneMessage::RemoveDevice { device } = &message
-                        && self.obeys.load(std::sync::atomic::Ordering::Relaxed)
-                    {
-                        self.remove(*device, Some(received.device)).await;
+                    if self.obeys.load(std::sync::atomic::Ordering::Relaxed) {
+                        self.obey(received.device, &message).await;
                     }
                     let _ = said.send((received.device, message));
                 }

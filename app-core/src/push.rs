@@ -1,0 +1,234 @@
+//! Being woken: where the relay sends what the hub has for this phone, and which notifications its owner was shown.
+//!
+//! The target is sealed to the relay's push key for this phone, kept here, and given to the relay on every connection: the
+//! same bytes while the relay's key is the same, so that a relay that lost it has it again and one that has it writes nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use privet_protocol::cbor;
+use privet_protocol::id::EventId;
+use privet_protocol::storage::{Batch, Store};
+use privet_push::{PushKey, PushTarget};
+use privet_relay_client::{ClientError, ClientKey, Connection};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::clock;
+use crate::error::{CoreError, Result};
+use crate::events::Event;
+use crate::notification::{self, Notification, NotificationKeys, open_notification};
+use crate::runtime;
+use crate::state::Core;
+use crate::sync::client_error;
+
+const PUSH: &[u8] = b"core/push";
+const SHOWN: &[u8] = b"core/shown";
+const MAX_RECORD: usize = 64 * 1024;
+/// Of so many notifications it is known that they were shown; the hub keeps no more waiting than that.
+const MAX_SHOWN: usize = 1_000;
+
+/// What the relay offers for waking this phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushInfo {
+    /// The VAPID public key to subscribe to Web Push with: an uncompressed P-256 point. None when the relay has no Web Push.
+    pub vapid: Option<Vec<u8>>,
+    /// Through what this phone asked to be woken: `fcm`, `web_push` or `apns`.
+    pub target: Option<String>,
+    /// Whether the relay has it.
+    pub registered: bool,
+}
+
+/// Where this phone wants to be woken.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Push {
+    target: Option<PushTarget>,
+    /// The target as the relay gets it, and the relay's key that it was sealed to; empty: nowhere.
+    sealed: ByteBuf,
+    sealed_to: ByteBuf,
+    /// The relay has it.
+    registered: bool,
+}
+
+impl Push {
+    fn load(store: &dyn Store) -> Result<Option<Self>> {
+        let Some(bytes) = store.get(PUSH)? else { return Ok(None) };
+        cbor::decode(&bytes, MAX_RECORD)
+            .map(Some)
+            .map_err(|e| CoreError::Storage { reason: format!("the record of the push target is damaged: {e}") })
+    }
+
+    async fn keep(self, core: &Arc<Core>) -> Result<()> {
+        let core = core.clone();
+        runtime::blocking(move || {
+            let mut batch = Batch::new();
+            batch.put(PUSH, cbor::encode(&self));
+            Ok(core.store()?.commit(batch)?)
+        })
+        .await
+    }
+}
+
+/// From now on this phone is woken there, or nowhere; given to the relay at once, or when it is reached.
+pub(crate) async fn register(core: &Arc<Core>, target: Option<PushTarget>) -> Result<()> {
+    if let Some(target) = &target {
+        target.check().map_err(|e| CoreError::Invalid { reason: format!("push target: {e}") })?;
+        notification::keys(core).await?;
+    }
+    let _one_at_a_time = core.registering.lock().await;
+    let before = load(core).await?;
+    if before.as_ref().is_none_or(|before| before.target != target) {
+        if before.is_none() && target.is_none() {
+            return Ok(());
+        }
+        Push { target, ..Push::default() }.keep(core).await?;
+    }
+    match core.link().connection {
+        Some(connection) => hand_over(core, &connection).await.map_err(Unregistered::into_core),
+        None => Err(CoreError::Network {
+            reason: "kept on this phone; the relay gets it when it is reached".into(),
+            retry_after_ms: None,
+        }),
+    }
+}
+
+/// What the relay offers.
+pub(crate) async fn info(core: &Arc<Core>, connection: &Connection) -> Result<PushInfo> {
+    let key = connection.push_key().await.map_err(|e| Unregistered::Relay(e).into_core())?;
+    let push = load(core).await?.unwrap_or_default();
+    Ok(PushInfo {
+        vapid: key.vapid,
+        target: push.target.as_ref().map(|target| target.kind().into()),
+        registered: push.target.is_some() && push.registered && push.sealed_to.as_slice() == key.key.as_slice(),
+    })
+}
+
+/// Why the relay does not have the target.
+pub(crate) enum Unregistered {
+    Relay(ClientError),
+    Here(CoreError),
+}
+
+impl Unregistered {
+    fn into_core(self) -> CoreError {
+        match self {
+            Self::Relay(error) if error.refusal().is_some() && !error.is_retryable() => {
+                CoreError::Network { reason: format!("{}: {error}", crate::sync::NO_WAKES), retry_after_ms: None }
+            }
+            Self::Relay(error) => client_error(&error),
+            Self::Here(error) => error,
+        }
+    }
+}
+
+impl From<CoreError> for Unregistered {
+    fn from(error: CoreError) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl From<ClientError> for Unregistered {
+    fn from(error: ClientError) -> Self {
+        Self::Relay(error)
+    }
+}
+
+/// Gives the relay what it should have. Nothing when this phone never asked to be woken.
+pub(crate) async fn renew(core: &Arc<Core>, connection: &Connection) -> std::result::Result<(), Unregistered> {
+    let _one_at_a_time = core.registering.lock().await;
+    hand_over(core, connection).await
+}
+
+async fn hand_over(core: &Arc<Core>, connection: &Connection) -> std::result::Result<(), Unregistered> {
+    let Some(mut push) = load(core).await? else { return Ok(()) };
+    let Some(target) = &push.target else {
+        if !push.registered {
+            connection.set_push(Vec::new()).await?;
+            push.registered = true;
+            push.keep(core).await?;
+        }
+        return Ok(());
+    };
+    let key = PushKey::from_bytes(&connection.push_key().await?.key).map_err(|e| {
+        Unregistered::Here(CoreError::Network { reason: format!("the relay's push key: {e}"), retry_after_ms: None })
+    })?;
+    let new = push.sealed_to.as_slice() != key.as_bytes().as_slice();
+    if new {
+        let seed = core.with_home(|home| Ok(home.capability())).await?;
+        let member = ClientKey::from_seed(&seed)?.public();
+        let sealed = key.seal(target, &member).map_err(|e| CoreError::Invalid { reason: e.to_string() })?;
+        push = Push {
+            sealed: sealed.into(),
+            sealed_to: key.as_bytes().to_vec().into(),
+            registered: false,
+            target: push.target,
+        };
+        push.clone().keep(core).await?;
+    }
+    connection.set_push(push.sealed.to_vec()).await?;
+    if !push.registered {
+        push.registered = true;
+        push.keep(core).await?;
+    }
+    Ok(())
+}
+
+async fn load(core: &Arc<Core>) -> Result<Option<Push>> {
+    let core = core.clone();
+    runtime::blocking(move || Push::load(&*core.store()?)).await
+}
+
+/// The notifications that were shown, by event; the oldest are forgotten first.
+#[derive(Default, Serialize, Deserialize)]
+struct Shown(VecDeque<EventId>);
+
+impl Shown {
+    /// One that can't be read is empty: at worst something is shown twice, which is better than never.
+    fn load(store: &dyn Store) -> Result<Self> {
+        Ok(store.get(SHOWN)?.and_then(|bytes| cbor::decode(&bytes, MAX_RECORD).ok()).unwrap_or_default())
+    }
+
+    fn add(&mut self, event: EventId) {
+        if self.0.len() >= MAX_SHOWN {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+}
+
+/// Opens a notification and tells it as an event, unless it was shown before: then nothing.
+pub(crate) async fn take(core: &Arc<Core>, keys: NotificationKeys, payload: Vec<u8>) -> Result<Option<Notification>> {
+    let core = core.clone();
+    runtime::blocking(move || {
+        let notification = open_notification(&keys, &payload, clock::now().0)?;
+        // Told before it is noted: a crash in between shows it again, under the same id, rather than never.
+        Ok(note(&core, &notification.event_id, || {
+            core.events.tell(Event::Notification(Box::new(notification.clone())));
+        })?
+        .then_some(notification))
+    })
+    .await
+}
+
+/// A notification was shown by somebody else: the extension that a push service woke.
+pub(crate) async fn shown(core: &Arc<Core>, event_id: String) -> Result<()> {
+    let core = core.clone();
+    runtime::blocking(move || note(&core, &event_id, || {}).map(drop)).await
+}
+
+/// Notes that a notification was shown; false when it was before.
+fn note(core: &Core, event_id: &str, tell: impl FnOnce()) -> Result<bool> {
+    let event: EventId = event_id.parse().map_err(|e| CoreError::Invalid { reason: format!("{e}") })?;
+    let _one_at_a_time = core.noting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let store = core.store()?;
+    let mut shown = Shown::load(&*store)?;
+    if shown.0.contains(&event) {
+        return Ok(false);
+    }
+    tell();
+    shown.add(event);
+    let mut batch = Batch::new();
+    batch.put(SHOWN, cbor::encode(&shown));
+    store.commit(batch)?;
+    Ok(true)
+}
