@@ -54,7 +54,7 @@ impl Identity {
         std::fs::create_dir_all(directory).map_err(|e| fail(e.to_string()))?;
         let pem = match std::fs::read_to_string(&path) {
             Ok(pem) => pem,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => make_key(directory, &path).map_err(fail)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => make_key(directory).map_err(fail)?,
             Err(e) => return Err(fail(e.to_string())),
         };
         let key = KeyPair::from_pem(&pem).map_err(|e| fail(e.to_string()))?;
@@ -111,18 +111,19 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// Written beside its place and moved there whole: a crash leaves no half key.
-fn make_key(directory: &Path, path: &Path) -> Result<String, String> {
+fn make_key(directory: &Path) -> Result<String, String> {
     let pem = KeyPair::generate().map_err(|e| e.to_string())?.serialize_pem();
-    let write = || -> std::io::Result<()> {
-        let temporary = directory.join("identity.pem.new");
-        let _ = std::fs::remove_file(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(pem.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        std::fs::File::open(directory)?.sync_all()
-    };
-    write().map_err(|e| e.to_string())?;
+    write_new(directory, KEY, pem.as_bytes()).map_err(|e| e.to_string())?;
     Ok(pem)
+}
+
+/// Writes a secret beside its place and moves it there whole: a crash leaves no half key. Readable by its owner only.
+pub(crate) fn write_new(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = directory.join(format!("{name}.new"));
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, directory.join(name))?;
+    std::fs::File::open(directory)?.sync_all()
 }

@@ -8,10 +8,12 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod gateways;
 mod identity;
 mod server;
 pub mod storage;
 
 pub use config::{Config, ConfigError};
+pub use gateways::PushError;
 pub use identity::{Identity, IdentityError};
-pub use server::{Server, ServerError};
+pub use server::{Server, ServerError, WakeCounts};

@@ -90,6 +90,7 @@ impl Failure {
             Self::Server(ServerError::Identity(_)) => 4,
             Self::Server(ServerError::Storage { .. }) => 5,
             Self::Server(ServerError::Listen { .. }) => 6,
+            Self::Server(ServerError::Push(_)) => 3,
             Self::Server(_) | Self::System(_) => 1,
         }
     }

@@ -1,6 +1,8 @@
 //! The relay's configuration: one TOML file, defaults that work, errors that name file, line, key and what is allowed.
 //! Page: `docs/reference/relay-config.md`.
 
+mod push;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +12,9 @@ use privet_config::{Fault, Form, Number};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::gateways::Gateways;
 use crate::identity::Identity;
+pub use push::{ApnsFiles, FcmFiles, Push, WebPushFiles};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,6 +31,8 @@ pub struct Config {
     pub homes: Homes,
     /// What bounds everything.
     pub limits: Limits,
+    /// How phones that are not connected are woken.
+    pub push: Push,
     /// What is written to the log.
     pub log: Log,
 }
@@ -39,6 +45,7 @@ impl Default for Config {
             certificate: None,
             homes: Homes::default(),
             limits: Limits::default(),
+            push: Push::default(),
             log: Log::default(),
         }
     }
@@ -112,6 +119,12 @@ pub struct Limits {
     pub log_entries: u64,
     /// Messages of one phone that wait in the inbox.
     pub inbox_messages: u64,
+    /// Wakes of one phone that wait.
+    pub wakes: u64,
+    /// Wakes a second of one home, over time; ten times as many may come at once.
+    pub wakes_per_s: u32,
+    /// How long a phone that follows its wakes may take to acknowledge one before a gateway gets it.
+    pub wake_patience_ms: u64,
     /// Keys a home may grant rights to.
     pub keys: u64,
     /// Streams a home may have.
@@ -150,6 +163,9 @@ impl Default for Limits {
             retention_s: 30 * 24 * 3600,
             log_entries: 100_000,
             inbox_messages: 256,
+            wakes: 512,
+            wakes_per_s: 10,
+            wake_patience_ms: 3000,
             keys: 64,
             streams: 20_000,
             mailboxes: 8,
@@ -171,6 +187,11 @@ impl Limits {
     /// How long a client may take for its hello.
     pub fn hello(&self) -> Duration {
         Duration::from_millis(self.hello_ms)
+    }
+
+    /// How long a phone that follows its wakes may take to acknowledge one.
+    pub fn wake_patience(&self) -> Duration {
+        Duration::from_millis(self.wake_patience_ms)
     }
 
     /// How long a follower may take to finish an old segment.
@@ -210,7 +231,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Keys and what may stand there; the numbers of `[limits]` are in [`RANGES`].
+/// Keys and what may stand there; those with bounds are in [`RANGES`].
 const KEYS: &[(&str, &str)] = &[
     ("listen", "an IP address and a UDP port in quotes, such as \"[::]:4433\" or \"0.0.0.0:4433\""),
     ("data", "a directory, in quotes"),
@@ -233,7 +254,7 @@ const KEYS: &[(&str, &str)] = &[
 const MAX: u64 = i64::MAX as u64;
 const MAX_U32: u64 = u32::MAX as u64;
 
-/// The numbers of `[limits]`, each with what it may be.
+/// The numbers, each with what it may be.
 const RANGES: &[Number<Config>] = &[
     ("limits.stored_bytes", |c| c.limits.stored_bytes, 1 << 20..=MAX),
     ("limits.segment_bytes", |c| c.limits.segment_bytes, 64 << 10..=MAX),
@@ -242,6 +263,9 @@ const RANGES: &[Number<Config>] = &[
     ("limits.retention_s", |c| c.limits.retention_s, 60..=MAX),
     ("limits.log_entries", |c| c.limits.log_entries, 16..=MAX),
     ("limits.inbox_messages", |c| c.limits.inbox_messages, 1..=MAX),
+    ("limits.wakes", |c| c.limits.wakes, 1..=MAX),
+    ("limits.wakes_per_s", |c| c.limits.wakes_per_s.into(), 1..=MAX_U32),
+    ("limits.wake_patience_ms", |c| c.limits.wake_patience_ms, 0..=60_000),
     ("limits.keys", |c| c.limits.keys, 1..=MAX),
     ("limits.streams", |c| c.limits.streams, 1..=MAX),
     ("limits.mailboxes", |c| c.limits.mailboxes, 1..=MAX),
@@ -255,6 +279,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.hello_ms", |c| c.limits.hello_ms, 100..=MAX),
     ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
+    ("push.patience_ms", |c| c.push.patience_ms, 100..=60_000),
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
@@ -262,7 +287,7 @@ const SECRETS: &[&str] = &["homes", "homes.invites"];
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_RELAY_CONFIG",
-    keys: &[KEYS],
+    keys: &[KEYS, push::KEYS],
     numbers: RANGES,
     lists: &[],
     named: &[],
@@ -270,7 +295,7 @@ const FORM: Form<Config> = Form {
 };
 
 impl Config {
-    /// Reads a file, and sees whether the certificate it names can be used.
+    /// Reads a file, and sees whether the certificate and the keys it names can be used.
     ///
     /// # Errors
     /// [`ConfigError`] names the file, the line, the key and what is allowed there.
@@ -284,6 +309,7 @@ impl Config {
                 FORM.refused(path, &text, Fault::new(key, found))
             })?;
         }
+        Gateways::check(&config.push).map_err(|e| FORM.refused(path, &text, Fault::new(&e.key, e.found)))?;
         Ok(config)
     }
 

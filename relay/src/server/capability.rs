@@ -11,6 +11,7 @@ use super::home::{Book, Home};
 use super::log;
 use super::records::{GrantRecord, grant_key};
 use super::segments;
+use super::wake;
 use super::wire::Failure;
 
 /// Who has less than this may hold back less than before.
@@ -43,8 +44,15 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
     };
     let mut batch = Batch::new();
     batch.put(grant_key(home.id, &who), cbor::encode(&record));
+    let asleep = !wake::may_be_woken(&rights);
+    if asleep {
+        wake::forget_phone(home, &who, &mut batch);
+    }
     home.storage.commit(batch).await?;
     home.grants().insert(who, record);
+    if asleep {
+        wake::forgotten(home, &who);
+    }
     if curtailed {
         // What it follows now it could follow on.
         home.expel(&who, close::CURTAILED);
@@ -60,8 +68,10 @@ pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, 
     let mut book = home.book.lock().await;
     let mut batch = Batch::new();
     batch.delete(grant_key(home.id, &who));
+    wake::forget_phone(home, &who, &mut batch);
     home.storage.commit(batch).await?;
     home.grants().remove(&who);
+    wake::forgotten(home, &who);
     home.expel(&who, close::REVOKED);
     forget_read(home, &mut book).await?;
     Ok(Response::Done)

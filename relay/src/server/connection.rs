@@ -15,6 +15,7 @@ use super::home::Home;
 use super::quota::TokenBucket;
 use super::received::Received;
 use super::segments::Put;
+use super::wake::{self, Wake};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, segments};
 
@@ -209,11 +210,15 @@ impl Session {
                 return mailbox::collect(home, mailbox, side, from, || self.relay.now(), answers).await;
             }
             Request::Usage => Response::Usage(home.usage()),
-            Request::PushKey
-            | Request::SetPush { .. }
-            | Request::Wake { .. }
-            | Request::ReadWakes { .. }
-            | Request::AckWakes { .. } => return Err(Failure::denied()),
+            Request::PushKey => wake::push_key(home),
+            Request::SetPush { sealed } => wake::set_push(&self.home, self.key, sealed).await?,
+            Request::Wake { key, id, payload, urgency, until } => {
+                wake::wake(&self.home, Wake { key, id, payload, urgency, until }, now).await?
+            }
+            Request::ReadWakes { from, follow } => {
+                return wake::read(&self.home, self.key, from, follow, answers, now).await;
+            }
+            Request::AckWakes { upto } => wake::acknowledge(home, &self.key, upto).await?,
         };
         answers.send(&response).await
     }
@@ -245,6 +250,9 @@ impl Session {
                 rights.segments
             }
             Request::Usage => rights != Rights::default() && rights.log_upto.is_none(),
+            Request::PushKey | Request::SetPush { .. } | Request::ReadWakes { .. } | Request::AckWakes { .. } => {
+                wake::may_be_woken(&rights)
+            }
             Request::Append { .. }
             | Request::ReadInbox { .. }
             | Request::AckInbox { .. }
@@ -257,11 +265,7 @@ impl Session {
             | Request::CloseMailbox { .. }
             | Request::Post { .. }
             | Request::Collect { .. }
-            | Request::PushKey
-            | Request::SetPush { .. }
-            | Request::Wake { .. }
-            | Request::ReadWakes { .. }
-            | Request::AckWakes { .. } => false,
+            | Request::Wake { .. } => false,
         };
         if allowed { Ok(()) } else { Err(Failure::denied()) }
     }

@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Usage, close};
 use privet_protocol::storage::{Entry, StoreError};
 use privet_protocol::time::Timestamp;
 use quinn::VarInt;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::growing::Budget;
+use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
 use super::stream::Stream;
+use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
 use crate::config::Limits;
 use crate::storage::Storage;
@@ -34,7 +37,15 @@ pub(crate) struct Home {
     streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
     stored: AtomicU64,
     connections: Mutex<HashMap<CapabilityKey, Vec<quinn::Connection>>>,
+    pub(crate) carriers: Arc<Carriers>,
+    phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
+    wakes: Mutex<TokenBucket>,
+    /// Messages under way to push gateways.
+    pub(crate) pushes: Semaphore,
 }
+
+/// As many messages of one home may be under way to push gateways.
+const PUSHES: usize = 4;
 
 pub(crate) struct Book {
     pub(crate) record: HomeRecord,
@@ -75,6 +86,7 @@ impl Home {
         storage: Arc<dyn Storage>,
         limits: Limits,
         budget: Arc<Budget>,
+        carriers: Arc<Carriers>,
     ) -> Result<Arc<Self>, StoreError> {
         let mut grants = BTreeMap::new();
         scan_all(&*storage, key(b"g/", &[id.as_bytes()]), |(key, value)| {
@@ -118,6 +130,8 @@ impl Home {
         })
         .await?;
 
+        let (phones, held) = wake::load(id, &*storage, &carriers).await?;
+        let rate = limits.wakes_per_s;
         Ok(Arc::new(Self {
             id,
             owner: record.owner,
@@ -127,8 +141,12 @@ impl Home {
             book: tokio::sync::Mutex::new(Book { record, waiting }),
             grants: Mutex::new(grants),
             streams: Mutex::new(streams),
-            stored: AtomicU64::new(stored),
+            stored: AtomicU64::new(stored + held),
             connections: Mutex::default(),
+            carriers,
+            phones: Mutex::new(phones),
+            wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            pushes: Semaphore::new(PUSHES),
             storage,
             limits,
             budget,
@@ -144,6 +162,16 @@ impl Home {
     /// What `key` may do, if it is a member.
     pub(crate) fn rights(&self, key: &CapabilityKey) -> Option<Rights> {
         self.grants().get(key).map(|grant| grant.rights)
+    }
+
+    // --- phones ---
+
+    pub(crate) fn phones(&self) -> MutexGuard<'_, BTreeMap<CapabilityKey, Arc<Phone>>> {
+        self.phones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn may_wake_now(&self) -> bool {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
     // --- bytes ---

@@ -1,5 +1,5 @@
 //! The relay as a whole. A datagram goes down one file after another: `endpoint` (strangers), `connection` (hello, rights),
-//! then `log`, `inbox`, `segments`, `follow`, `mailbox` or `capability`, all on a `home`, and from there into the storage.
+//! then `log`, `inbox`, `segments`, `follow`, `mailbox`, `wake` or `capability`, all on a `home`, and from there into the storage.
 
 mod capability;
 mod connection;
@@ -16,9 +16,10 @@ mod records;
 mod segments;
 mod stream;
 mod sweep;
+mod wake;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,12 +35,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Policy};
+use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError};
 use crate::storage::{Embedded, Storage};
 use growing::Budget;
 use home::Home;
 use quota::Networks;
 use records::{HomeRecord, Span, decode, home_key, invite_key};
+use wake::Carriers;
+pub use wake::WakeCounts;
 use wire::Failure;
 
 /// Why a relay does not start.
@@ -49,6 +53,9 @@ pub enum ServerError {
     /// Its identity can't be read or made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Its push gateways can't be set up.
+    #[error("push: {0}")]
+    Push(#[from] PushError),
     /// Its storage can't be used.
     #[error("storage in {directory}: {cause}")]
     Storage {
@@ -83,6 +90,7 @@ pub(crate) struct Relay {
     pub(crate) shutdown: CancellationToken,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
+    carriers: Arc<Carriers>,
     homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
     home_count: AtomicU64,
     networks: Mutex<Networks>,
@@ -115,6 +123,11 @@ impl Server {
             None => Identity::open(&config.data)?,
         };
         let pin = identity.pin();
+        let (push, data) = (config.push.clone(), config.data.clone());
+        let gateways = tokio::task::spawn_blocking(move || Gateways::open(&push, &data))
+            .await
+            .map_err(|e| fail(StoreError::Io(e.to_string())))??;
+        tracing::info!(gateways = ?gateways.kinds(), "phones that are not connected are woken through these");
         sweep::scrub(&*storage, &boot_id()).await.map_err(fail)?;
         let mut homes = 0;
         home::scan_all(&*storage, b"h/".to_vec(), |_| {
@@ -127,19 +140,30 @@ impl Server {
         let endpoint = endpoint::bind(config.listen, identity)?;
         let address =
             endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let carriers = Arc::new(Carriers {
+            gateways,
+            counts: wake::Counts::default(),
+            clock: Arc::clone(&clock),
+            tasks: tasks.clone(),
+            shutdown: shutdown.clone(),
+            patience: config.limits.wake_patience(),
+        });
         let relay = Arc::new(Relay {
+            carriers,
             budget: Budget::new(config.limits.memory_bytes),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
             homes: tokio::sync::Mutex::default(),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
-            tasks: TaskTracker::new(),
-            shutdown: CancellationToken::new(),
+            tasks,
+            shutdown,
             storage,
             clock,
             config,
         });
         relay.tasks.spawn(endpoint::run(Arc::clone(&relay), endpoint.clone()));
+        relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));
         relay.tasks.spawn(sweep_for_ever(Arc::clone(&relay)));
         Ok(Self { relay, endpoint, address, pin })
     }
@@ -159,7 +183,12 @@ impl Server {
         self.endpoint.open_connections()
     }
 
-    /// Forgets now what has expired, as happens by itself every `limits.sweep_s`.
+    /// What became of wakes since the start.
+    pub fn wakes(&self) -> WakeCounts {
+        self.relay.carriers.counts.now()
+    }
+
+    /// Forgets now what has expired, and looks what is due by the clock, as happens by itself every `limits.sweep_s`.
     pub async fn sweep(&self) {
         self.relay.sweep().await;
     }
@@ -226,7 +255,11 @@ impl Relay {
 
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
         let storage = Arc::clone(&self.storage);
-        Ok(Home::load(id, record, storage, self.config.limits.clone(), Arc::clone(&self.budget)).await?)
+        let (limits, budget, carriers) =
+            (self.config.limits.clone(), Arc::clone(&self.budget), Arc::clone(&self.carriers));
+        let home = Home::load(id, record, storage, limits, budget, carriers).await?;
+        wake::resume(&home);
+        Ok(home)
     }
 
     /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
@@ -297,7 +330,10 @@ impl Relay {
                 return;
             }
             let swept = match self.home(id).await {
-                Ok(Some(home)) => sweep::home(&home, now).await,
+                Ok(Some(home)) => match wake::sweep(&home, now).await {
+                    Ok(()) => sweep::home(&home, now).await,
+                    Err(failure) => Err(failure),
+                },
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
             };
@@ -307,6 +343,24 @@ impl Relay {
         }
         if let Err(error) = sweep::mailboxes(&*self.storage, now).await {
             tracing::error!(%error, "mailboxes can't be rid of what has expired");
+        }
+    }
+}
+
+/// Wakes that waited when the relay ended go on, though nobody may come: their homes are read into memory.
+async fn resume_wakes(relay: Arc<Relay>) {
+    let mut waiting = BTreeSet::new();
+    let scanned = home::scan_all(&*relay.storage, b"q/".to_vec(), |(key, _)| {
+        waiting.insert(HomeId::from_bytes(records::id_at(&key, 2)?));
+        Ok(())
+    })
+    .await;
+    if let Err(error) = scanned {
+        tracing::error!(%error, "wakes that waited can't be looked for");
+    }
+    for id in waiting {
+        if !relay.shutdown.is_cancelled() && relay.home(id).await.is_err() {
+            tracing::error!("a home whose wakes wait can't be read");
         }
     }
 }

@@ -11,6 +11,10 @@
 //! | `m/` mailbox | [`MailboxRecord`] |
 //! | `n/` mailbox, side, number | [`EntryRecord`]: a mailbox's messages |
 //! | `o/` home, mailbox | when that open mailbox closes by itself |
+//! | `t/` home, key | [`PhoneRecord`]: where a member is woken, and the number of its last wake |
+//! | `w/` home, key, number | [`EntryRecord`]: the payload of a wake that waits |
+//! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
+//! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
 //! | `v/` hash of an invite | the home that used it |
 //!
 //! Numbers are big-endian, so that key order is number order. A body's name is made of home, stream and number.
@@ -18,7 +22,7 @@
 use data_encoding::HEXLOWER;
 use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
-use privet_protocol::relay::{CapabilityKey, Rights, Side};
+use privet_protocol::relay::{CapabilityKey, Rights, Side, Urgency};
 use privet_protocol::storage::StoreError;
 use privet_protocol::time::Timestamp;
 use privet_store::BlobName;
@@ -88,6 +92,43 @@ pub(crate) struct MailboxRecord {
     pub(crate) phone: u64,
 }
 
+/// Names a wake for its phone, as the home's owner chose it.
+pub(crate) type WakeId = [u8; 16];
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct PhoneRecord {
+    /// The number of the last wake there was.
+    pub(crate) head: u64,
+    /// The push target as the member sealed it; empty when it has none.
+    #[serde(with = "serde_bytes")]
+    pub(crate) target: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct WakeRecord {
+    pub(crate) at: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) urgency: Urgency,
+    pub(crate) stage: Stage,
+}
+
+/// How far a wake has come that the phone has not got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// A gateway is to take it.
+    Waiting,
+    /// A gateway took an empty message in its place: the phone will fetch it.
+    Called,
+    /// The gateway of the phone's target will never take it: the phone fetches it, or says another target.
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct RememberedRecord {
+    pub(crate) seq: u64,
+    pub(crate) until: Timestamp,
+}
+
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     cbor::decode(bytes, usize::MAX).map_err(|e| StoreError::Damaged(format!("a record of the index: {e}")))
 }
@@ -137,6 +178,27 @@ pub(crate) fn side_byte(side: Side) -> u8 {
 
 pub(crate) fn message_key(mailbox: MailboxId, side: Side, seq: u64) -> Vec<u8> {
     key(b"n/", &[mailbox.as_bytes(), &[side_byte(side)], &seq.to_be_bytes()])
+}
+
+pub(crate) fn phone_key(home: HomeId, who: &CapabilityKey) -> Vec<u8> {
+    key(b"t/", &[home.as_bytes(), &who.0])
+}
+
+/// The prefix of the payloads that wait for a member.
+pub(crate) fn payloads_prefix(home: HomeId, who: &CapabilityKey) -> Vec<u8> {
+    key(b"w/", &[home.as_bytes(), &who.0])
+}
+
+pub(crate) fn payload_key(home: HomeId, who: &CapabilityKey, seq: u64) -> Vec<u8> {
+    key(b"w/", &[home.as_bytes(), &who.0, &seq.to_be_bytes()])
+}
+
+pub(crate) fn wake_key(home: HomeId, who: &CapabilityKey, seq: u64) -> Vec<u8> {
+    key(b"q/", &[home.as_bytes(), &who.0, &seq.to_be_bytes()])
+}
+
+pub(crate) fn remembered_key(home: HomeId, who: &CapabilityKey, id: &WakeId) -> Vec<u8> {
+    key(b"x/", &[home.as_bytes(), &who.0, id])
 }
 
 pub(crate) fn invite_key(invite: &str) -> Vec<u8> {
