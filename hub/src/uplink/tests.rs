@@ -1,6 +1,8 @@
 //! What must hold when a connection ends, or a phone is removed, between two steps. A real relay; no camera.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clips;
+
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use privet_home::{Offer, PhoneHome, PhoneMessage, RelayAddress};

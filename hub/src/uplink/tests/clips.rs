@@ -1,0 +1,76 @@
+//! A clip's way to the relay, its second one when it is pinned, and its end.
+
+use bytes::Bytes;
+use privet_home::{EndReason, SecretBytes, StreamKind, StreamStarted};
+use privet_protocol::id::{CameraId, StreamId};
+use privet_protocol::time::Timestamp;
+
+use super::*;
+use crate::recorder::ClipSegment;
+use crate::recorder::chain::Chain;
+use crate::uplink::clips;
+
+const STREAM: StreamId = StreamId::from_bytes([5; 16]);
+
+/// A whole clip of three segments of 100 bytes.
+fn make(outbox: &Outbox, store: &dyn Store) {
+    let camera = CameraId::from_bytes([1; 16]);
+    let secret = SecretBytes::new([0; 40]);
+    let started = StreamStarted { stream: STREAM, camera, kind: StreamKind::Clip, secret, started: wall() };
+    store.commit(outbox.announce(&started)).unwrap();
+    outbox.announced(&started);
+    for index in 0..3 {
+        let chain = Chain { recorded: index + 1, recorded_until: Some(wall()), ..Chain::default() };
+        let bytes = Bytes::from(vec![u8::try_from(index).unwrap(); 100]);
+        let until = wall().after(Duration::from_secs(3600));
+        outbox.keep(&ClipSegment { stream: STREAM, index, bytes, chain }, until, wall()).unwrap();
+    }
+    let (_, batch) = outbox.end(STREAM, EndReason::Finished, None).unwrap();
+    store.commit(batch).unwrap();
+    outbox.ended(STREAM, false);
+}
+
+/// Until the relay knows all that it is to know.
+async fn settled(outbox: &Outbox) {
+    while outbox.waiting().segments > 0 || !outbox.finishes().is_empty() || !outbox.drops().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_clip_is_kept_for_longer_at_the_relay_and_a_forgotten_one_is_gone_there_too() {
+    let world = World::new(100).await;
+    let uplink = &world.uplink;
+    let outbox = &uplink.outbox;
+    make(outbox, &*uplink.store);
+    let connection = world.connect().await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(clips::send(uplink.clone(), connection.clone()));
+    tasks.spawn(clips::finish(uplink.clone(), connection.clone()));
+    within("the clip at the relay", settled(outbox)).await;
+    let first = connection.stat(STREAM).await.unwrap();
+    assert_eq!((first.bytes, first.finished, first.next), (300, Some(3), 3));
+
+    let pinning = outbox.clone();
+    assert!(uplink.home.call(move |home, env| pinning.pin(home, env, STREAM, true)).await.unwrap().unwrap());
+    assert!(outbox.expiring(wall()).is_empty(), "it is there for an hour, and was put just now");
+    let later = wall().after(Duration::from_secs(13 * 3600));
+    assert_eq!(outbox.expiring(later), [STREAM]);
+    outbox.put_again(STREAM, wall().after(Duration::from_secs(2 * 86_400)), wall()).unwrap();
+    within("the clip at the relay again", settled(outbox)).await;
+    assert_eq!(connection.stat(STREAM).await.unwrap(), first);
+    assert!(outbox.expiring(later).is_empty(), "the relay took the new time");
+    assert_eq!(outbox.waiting().given_up, 0);
+
+    let forgetting = outbox.clone();
+    let forgotten = uplink.home.call(move |home, env| {
+        forgetting.pin(home, env, STREAM, false)?;
+        forgetting.forget(home, env, &[STREAM])
+    });
+    assert_eq!(forgotten.await.unwrap().unwrap(), 1);
+    within("the end of the clip", settled(outbox)).await;
+    let gone = connection.stat(STREAM).await.unwrap_err();
+    assert_eq!(gone.refusal(), Some(Code::NotFound), "{gone}");
+    assert_eq!(Blobs::open(world.folder.path().join("blobs"), 0).unwrap().list().unwrap(), []);
+    assert!(outbox.expiring(Timestamp(i64::MAX)).is_empty());
+}
