@@ -126,6 +126,11 @@ impl House {
         self.cameras.iter().find(|(_, camera)| camera.key.as_str() == key).map(|(id, _)| *id)
     }
 
+    /// Who is there.
+    pub fn announcements(&self) -> Vec<Message> {
+        discovery::announcements(self)
+    }
+
     fn states(&self, until: impl Fn(CameraId) -> Option<Timestamp>, now: Timestamp) -> Vec<Message> {
         let topics = &self.topics;
         let mut said = vec![
@@ -171,7 +176,7 @@ impl Said {
         let mut due = Vec::new();
         if !self.announced {
             self.announced = true;
-            due = discovery::announcements(house);
+            due = house.announcements();
         }
         for message in house.states(until, now) {
             if self.states.get(&message.topic) != Some(&message.payload) {

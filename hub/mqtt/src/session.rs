@@ -3,6 +3,7 @@
 //! Everything goes out with quality of service 0: after any doubt the connection is made anew and all of it is said again, so an
 //! acknowledgement would tell nothing that matters. Nothing is waited for without a bound.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -22,8 +23,8 @@ use crate::house::{Message, Said};
 use crate::link::{Shared, Timing, stopped};
 use crate::snooze;
 
-/// The largest packet that is taken: commands are some bytes.
-const MAX_IN: usize = 64 << 10;
+/// The largest packet that is taken: commands are some bytes, but others may write where they stand.
+const MAX_IN: usize = 1 << 20;
 /// The largest packet that is sent.
 const MAX_OUT: usize = 256 << 10;
 /// Bytes that are collected before they are written.
@@ -41,6 +42,7 @@ pub(crate) struct Session<'a> {
     input: BytesMut,
     output: BytesMut,
     said: Said,
+    announced: BTreeSet<String>,
     heard: Instant,
     asked: Instant,
 }
@@ -53,7 +55,9 @@ impl<'a> Session<'a> {
         let io = io.map_err(|_| LinkError::Unreachable { cause: "no answer".into() })??;
         let now = Instant::now();
         let (input, output) = (BytesMut::new(), BytesMut::new());
-        let mut session = Self { io, shared, timing, input, output, said: Said::default(), heard: now, asked: now };
+        let announced = shared.house().announcements().into_iter().map(|message| message.topic).collect();
+        let said = Said::default();
+        let mut session = Self { io, shared, timing, input, output, said, announced, heard: now, asked: now };
         session.put(&Packet::Connect(session.greeting()))?;
         session.flush().await?;
         match timeout(timing.answer, session.first()).await.map_err(|_| silent("a greeting"))? {
@@ -74,7 +78,7 @@ impl<'a> Session<'a> {
     /// Tells what there is to tell until the connection breaks, or `stop` says that the hub ends.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), LinkError> {
         let topics = self.shared.house().topics().clone();
-        let filters = [topics.snooze_filter(), topics.birth()];
+        let filters = topics.filters();
         let mut subscribe = Subscribe::new_many(filters.map(|path| SubscribeFilter { path, qos: QoS::AtLeastOnce }));
         subscribe.pkid = 1;
         self.put(&Packet::Subscribe(subscribe))?;
@@ -143,13 +147,13 @@ impl<'a> Session<'a> {
                 if publish.qos == QoS::AtLeastOnce {
                     self.put(&Packet::PubAck(PubAck::new(publish.pkid)))?;
                 }
-                self.message(&publish, birth);
+                self.message(&publish, birth)?;
             }
             Packet::SubAck(answer) => {
                 if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    let filters = self.shared.house().topics().filters().join(", ");
                     tracing::warn!(
-                        "the broker does not let the hub listen, so no snooze can be set there; allow its user to read {} and {birth}",
-                        self.shared.house().topics().snooze_filter(),
+                        "the broker does not let the hub listen, so snoozes may not come through; allow its user to read {filters}"
                     );
                 }
             }
@@ -159,14 +163,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn message(&mut self, publish: &Publish, birth: &str) {
+    fn message(&mut self, publish: &Publish, birth: &str) -> Result<(), LinkError> {
         if publish.topic == birth {
             // A retained one is old: everything was said at this connection's start.
             if publish.payload.as_ref() == b"online" && !publish.retain {
                 self.said.forget();
             }
-            return;
+            return Ok(());
         }
+        if self.shared.house().topics().is_discovery(&publish.topic) {
+            let gone = publish.retain && !publish.payload.is_empty() && !self.announced.contains(&publish.topic);
+            // A camera that the hub had once: nothing retained is how it is forgotten.
+            return if gone { self.publish(Message::new(publish.topic.clone(), "")) } else { Ok(()) };
+        }
+        self.command(publish);
+        Ok(())
+    }
+
+    fn command(&mut self, publish: &Publish) {
         let Some(camera) = self.shared.house().snoozed(&publish.topic) else {
             return self.refuse(&format!("{:?} names no camera of this hub", shown(&publish.topic)), None);
         };

@@ -66,6 +66,23 @@ impl Topics {
         format!("{}/{component}/{}/{object}/config", self.discovery, self.node)
     }
 
+    /// Where everything of this hub is announced, of now and of earlier.
+    pub fn discovery_filter(&self) -> String {
+        self.discovery("+", "+")
+    }
+
+    /// Whether an entity of this hub is or was announced at this topic.
+    pub fn is_discovery(&self, topic: &str) -> bool {
+        let rest = topic.strip_prefix(&self.discovery).and_then(|rest| rest.strip_prefix('/'));
+        let parts = rest.map(|rest| rest.split('/').collect::<Vec<_>>());
+        matches!(parts.as_deref(), Some([_, node, _, "config"]) if *node == self.node)
+    }
+
+    /// Everything that the hub listens to.
+    pub fn filters(&self) -> [String; 3] {
+        [self.snooze_filter(), self.birth(), self.discovery_filter()]
+    }
+
     /// Where Home Assistant says that it starts.
     pub fn birth(&self) -> String {
         format!("{}/status", self.discovery)
@@ -154,5 +171,8 @@ mod tests {
         assert_eq!(topics.snooze_filter(), "our/privet/+/snooze/set");
         assert_eq!(topics.availability(), "our/privet/cottage_01234567/availability");
         assert_eq!(topics.birth(), "homeassistant/status");
+        assert!(topics.is_discovery(&topics.discovery("sensor", "privet_x")));
+        assert!(!topics.is_discovery("homeassistant/sensor/privet_hub_another/x/config"));
+        assert!(!topics.is_discovery("homeassistant/sensor/privet_hub_0123456789abcdef/x/y/config"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,4 +167,30 @@ async fn a_broker_that_comes_back_empty_is_told_everything_again() {
     listener.hears(&format!("{DOOR_TOPIC}/motion"), "OFF").await;
     listener.until("all of it", |heard| heard.len() == 12 + 3 + 10).await;
     state(&handle, "connected again", |s| *s == LinkState::Connected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_the_hub_has_no_more_is_forgotten_by_home_assistant_and_nobody_elses_is() {
+    let broker = Mosquitto::open();
+    let listener = Listener::when_up(broker.port).await;
+    let other = "homeassistant/binary_sensor/privet_hub_another/x/config";
+    listener.say(other, "{}", true).await;
+    let first = spawn(broker.broker(), &Arc::default());
+    let of = |camera: &str| {
+        let id = camera.repeat(16);
+        format!("homeassistant/binary_sensor/privet_hub_0123456789abcdef/privet_{id}_motion/config")
+    };
+    listener.until("both are there", |heard| heard.contains_key(&of("01")) && heard.contains_key(&of("02"))).await;
+    listener.hears(AVAILABLE, "online").await;
+    first.stop().await;
+    listener.hears(AVAILABLE, "offline").await;
+
+    let _second = spawn_for(broker.broker(), house_of(&[(DOOR, "Door")]), &Arc::default());
+    listener.hears(&of("02"), "").await;
+    // Who comes later finds the one, and what is not this hub's.
+    let later = Listener::when_up(broker.port).await;
+    let left = |heard: &BTreeMap<String, (String, u32)>| {
+        heard.iter().filter(|(topic, (payload, _))| topic.ends_with("/config") && !payload.is_empty()).count()
+    };
+    later.until("the door, the hub and another's are left", |h| left(h) == 7 + 1 && h.contains_key(other)).await;
 }

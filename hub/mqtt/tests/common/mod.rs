@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -130,7 +131,10 @@ pub struct Listener {
 
 impl Listener {
     pub async fn at(port: u16) -> Self {
-        let mut options = MqttOptions::new(format!("listener-{}", std::process::id()), "127.0.0.1", port);
+        // The same name would put the one before out.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("listener-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5)).set_max_packet_size(1 << 20, 1 << 20);
         let (client, mut events) = AsyncClient::new(options, 64);
         let (heard, news) = (Arc::new(Mutex::new(BTreeMap::<String, (String, u32)>::new())), Arc::new(Notify::new()));
@@ -228,8 +232,12 @@ pub const DOOR: CameraId = CameraId::from_bytes([1; 16]);
 pub const GARDEN: CameraId = CameraId::from_bytes([2; 16]);
 
 pub fn house() -> House {
+    house_of(&[(DOOR, "Door"), (GARDEN, "Garden #2")])
+}
+
+pub fn house_of(cameras: &[(CameraId, &str)]) -> House {
     let topics = Topics::new("privet", "homeassistant", "Cottage", "0123456789abcdef");
-    House::new(topics, "Cottage", "0.1.0", [(DOOR, "Door".to_owned()), (GARDEN, "Garden #2".to_owned())])
+    House::new(topics, "Cottage", "0.1.0", cameras.iter().map(|(id, name)| (*id, (*name).to_owned())))
 }
 
 /// Short enough that a test need not wait long; nothing here depends on how short.
@@ -243,8 +251,12 @@ pub fn quick() -> Timing {
 }
 
 pub fn spawn(broker: Broker, book: &Arc<Book>) -> Mqtt {
+    spawn_for(broker, house(), book)
+}
+
+pub fn spawn_for(broker: Broker, house: House, book: &Arc<Book>) -> Mqtt {
     let timing = Timing { answer: Duration::from_secs(10), ..quick() };
-    Mqtt::spawn(broker, house(), book.clone(), Arc::new(|| NOW), Arc::new(SystemRandom), timing)
+    Mqtt::spawn(broker, house, book.clone(), Arc::new(|| NOW), Arc::new(SystemRandom), timing)
 }
 
 pub async fn state(handle: &Handle, what: &str, holds: impl Fn(&LinkState) -> bool) -> LinkState {
