@@ -3,6 +3,7 @@
 //! - [`seal`]: sealing and opening against the primitives they are made of;
 //! - [`latency`]: from the camera's packet to the decrypted access unit, and what the hub adds;
 //! - [`hub`]: processor and memory for each further camera;
+//! - [`motion`]: what the detector finds and what it cries for, against two others, on a labelled set;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with.
 
@@ -12,6 +13,7 @@ mod figure;
 mod film;
 mod hub;
 mod latency;
+mod motion;
 mod pull;
 mod seal;
 mod start;
@@ -43,6 +45,21 @@ enum Bench {
     Latency,
     /// Processor and memory for each further camera.
     Hub,
+    /// What the motion detector finds, misses and cries for, on a labelled set, beside two other detectors.
+    Motion {
+        /// The scenes that the detector was not tuned with.
+        #[arg(long)]
+        held_out: bool,
+        /// Draws the result into this folder, as PNG and SVG.
+        #[arg(long, value_name = "FOLDER")]
+        plots: Option<PathBuf>,
+        /// Only kinds of scenes whose name contains this.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Without the other detectors.
+        #[arg(long)]
+        alone: bool,
+    },
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -62,15 +79,15 @@ fn main() -> ExitCode {
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
         Some(bench) => vec![bench],
-        None => vec![Bench::Seal, Bench::Latency, Bench::Hub, Bench::LiveStart, Bench::Pairing],
+        None => vec![Bench::Seal, Bench::Latency, Bench::Hub, Bench::motion(), Bench::LiveStart, Bench::Pairing],
     };
-    if !args.json {
-        println!("{}", Figure::heading());
-    }
-    let mut all_well = true;
+    let (mut all_well, mut headed) = (true, args.json);
     for bench in benches {
-        match run(&bench) {
+        match run(&bench, args.json) {
             Ok(figures) => {
+                if !std::mem::replace(&mut headed, true) {
+                    println!("{}", Figure::heading());
+                }
                 for figure in figures {
                     println!("{}", if args.json { figure.json() } else { figure.row() });
                     all_well &= figure.met() != Some(false);
@@ -88,11 +105,25 @@ fn main() -> ExitCode {
     if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(bench: &Bench) -> Result<Vec<Figure>, Trouble> {
+impl Bench {
+    /// The detector's benchmark without options.
+    fn motion() -> Self {
+        Self::Motion { held_out: false, plots: None, only: None, alone: false }
+    }
+}
+
+fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
     match bench {
         Bench::Seal => Ok(seal::run()),
         Bench::Latency => latency::run(),
         Bench::Hub => hub::run(),
+        Bench::Motion { held_out, plots, only, alone } => motion::run(&motion::Options {
+            held_out: *held_out,
+            plots: plots.clone(),
+            only: only.clone(),
+            alone: *alone,
+            json,
+        }),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
         Bench::Pull { .. } => Ok(Vec::new()),

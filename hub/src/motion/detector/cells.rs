@@ -8,7 +8,7 @@ const SEEN: u8 = 0x04;
 pub(super) const CELL_PIXELS: f32 = 4.0;
 
 /// Which cells have changed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cells {
     pub(super) wide: usize,
     pub(super) high: usize,
@@ -17,11 +17,18 @@ pub(super) struct Cells {
     stack: Vec<usize>,
 }
 
+/// Blocks of cells in which things are counted as scattered: so many across, so many down.
+const BLOCKS: (usize, usize) = (6, 4);
+/// In more blocks than this nobody is at once; rain and leaves are.
+const SCATTERED: usize = 5;
+
 /// The largest thing in each zone, in cells of that zone; and the largest of all.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Largest {
     pub(super) of_zone: [u32; MAX],
     pub(super) whole: u32,
+    /// The size that things have all over the picture at once, the sixth largest of its blocks' largest: rain, not somebody.
+    pub(super) scattered: u32,
 }
 
 impl Cells {
@@ -75,6 +82,7 @@ impl Cells {
     /// within count.
     pub(super) fn largest(&mut self, marks: u8, zones: &ZoneMap) -> Largest {
         let mut largest = Largest::default();
+        let mut blocks = [0u32; BLOCKS.0 * BLOCKS.1];
         for start in 0..self.marks.len() {
             if self.marks[start] & marks == 0 || self.marks[start] & SEEN != 0 {
                 continue;
@@ -105,7 +113,12 @@ impl Cells {
                 *most = (*most).max(size);
             }
             largest.whole = largest.whole.max(whole);
+            let (x, y) = (start % self.wide * BLOCKS.0 / self.wide, start / self.wide * BLOCKS.1 / self.high);
+            let block = &mut blocks[y * BLOCKS.0 + x];
+            *block = whole.max(*block);
         }
+        blocks.sort_unstable();
+        largest.scattered = blocks[blocks.len() - 1 - SCATTERED];
         for mark in &mut self.marks {
             *mark &= FAST | SLOW;
         }

@@ -1,6 +1,6 @@
 //! What changes the picture and is no motion: light, the camera's switch to infrared, a camera that shakes.
 
-use super::levels::Changes;
+use super::levels::{Changes, FAST};
 
 /// More than this part of the picture, nearly all in one direction, is light.
 const LIGHT_AREA: f32 = 0.25;
@@ -15,15 +15,44 @@ pub(super) const SHAKE_SPREAD: f32 = 0.2;
 /// It was, if so little of the change is left when each pixel may come from a place nearby.
 pub(super) const SHAKE_LEFT: f32 = 0.35;
 
-/// Whether the picture changed as a whole. `area` and `spread` are parts of the picture.
-pub(super) fn is_light(changes: Changes, area: f32, spread: f32) -> bool {
-    (area > LIGHT_AREA && changes.balance() > LIGHT_BALANCE)
-        || area > UPHEAVAL_AREA
+/// Mean square of the steps from pixel to pixel, in levels, from which a place has texture to tell by.
+const TEXTURE: f32 = 12.0;
+/// Light leaves the texture where it was: as a correlation of the steps before and after.
+const KEPT: f32 = 0.25;
+/// A picture that is as dark as this went dark as a whole: nothing can be told by its texture.
+const BLACK: f32 = 24.0;
+
+/// Whether the picture changed as a whole. `area` and `spread` are parts of the picture; `hidden` says whether the change hides what
+/// was there.
+pub(super) fn is_light(changes: Changes, area: f32, spread: f32, hidden: impl FnOnce() -> bool) -> bool {
+    area > UPHEAVAL_AREA
         || (area > WIDE_AREA && spread > WIDE_SPREAD)
+        || (area > LIGHT_AREA && changes.balance() > LIGHT_BALANCE && !hidden())
+}
+
+/// Whether where it changed (`flags`) the texture that was there is gone: something large is in front of it. Light and shade only make
+/// it weaker or stronger.
+pub(super) fn is_hidden(now: &[u8], before: &[u8], flags: &[u8]) -> bool {
+    let mean = now.iter().map(|&level| u64::from(level)).sum::<u64>() as f32 / now.len().max(1) as f32;
+    if mean < BLACK {
+        return false;
+    }
+    let (mut count, mut was, mut is, mut both) = (0u32, 0i64, 0i64, 0i64);
+    let pairs = now.windows(2).zip(before.windows(2)).zip(flags.windows(2));
+    for ((now, before), _) in pairs.filter(|(_, flags)| flags[0] & flags[1] & FAST != 0) {
+        let step = |pair: &[u8]| i64::from(pair[1]) - i64::from(pair[0]);
+        let (now, before) = (step(now), step(before));
+        count += 1;
+        was += before * before;
+        is += now * now;
+        both += now * before;
+    }
+    let kept = both as f32 / ((was as f32) * (is as f32)).sqrt().max(1.0);
+    was as f32 > TEXTURE * count.max(1) as f32 && kept < KEPT
 }
 
 /// Lowest and highest level within two pixels of each pixel: what it may show when the camera shakes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Neighbourhood {
     pub(super) low: Vec<u8>,
     pub(super) high: Vec<u8>,

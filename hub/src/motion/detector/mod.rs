@@ -33,6 +33,16 @@ const ABSORB_US: i64 = 60_000_000;
 const WARM_UP_US: i64 = 1_000_000;
 /// After a light change the camera's exposure still moves.
 const LIGHT_US: i64 = 1_000_000;
+/// A thing so many times as large as the least needs no second picture.
+const PLAIN: u32 = 4;
+/// A thing is so many times as large as what is scattered all over the picture, or it belongs to it ...
+const BESIDE_SCATTERED: f32 = 3.5;
+/// ... unless it is so many times as large as the least.
+const MOST_SCATTERED: u32 = 10;
+/// What was scattered is forgotten over this time.
+const SCATTER_US: f32 = 10_000_000.0;
+/// A thing over this part of the picture may be about to cover the lens.
+const SWEEP_AREA: f32 = 0.25;
 /// A camera that shook may still sway.
 const SHAKE_US: i64 = 1_000_000;
 
@@ -57,8 +67,16 @@ pub struct Verdict {
     pub tamper: Option<Tamper>,
 }
 
+impl Verdict {
+    /// Whether one picture alone gives reason to look at those before and after it: something moves, or the picture changed as a
+    /// whole, which pictures closer to each other tell apart.
+    pub fn is_suspicious(&self) -> bool {
+        self.active || self.light || self.score > 0.0
+    }
+}
+
 /// Finds motion in a run of small pictures.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detector {
     settings: MotionSettings,
     bar: Bar,
@@ -76,6 +94,8 @@ pub struct Detector {
     held: Vec<u8>,
     /// Since when each cell stands out from the background.
     standing: Vec<Option<i64>>,
+    /// The size of what is scattered all over the picture, in cells.
+    scattered: f32,
     watch: tamper::Watch,
     started_us: i64,
     light_until_us: i64,
@@ -103,6 +123,7 @@ impl Detector {
             neighbourhood: Neighbourhood::default(),
             held: Vec::new(),
             standing: Vec::new(),
+            scattered: 0.0,
             watch: tamper::Watch::default(),
             started_us: 0,
             light_until_us: i64::MIN,
@@ -142,7 +163,8 @@ impl Detector {
         let area = changes.total() as f32 / self.open_pixels;
         let moving = self.cells.count(FAST);
         let spread = if area > 0.02 { heat::touched(&heat::heat(&self.cells, |_| true)) } else { 0.0 };
-        if gates::is_light(changes, area, spread) {
+        let hidden = || gates::is_hidden(&picture.pixels, before, &self.levels.flags);
+        if gates::is_light(changes, area, spread, hidden) {
             self.light_until_us = pts_us + LIGHT_US;
             self.forget_levels(picture);
             let (active, zones) = self.interrupted(pts_us);
@@ -157,10 +179,16 @@ impl Detector {
         let shaken = self.shake(picture, before, pts_us, spread, moving);
         let (fast, slow) = (self.cells.largest(FAST, &self.zones), self.cells.largest(FAST | SLOW, &self.zones));
         self.learn(picture, before, pts_us, passed_us);
+        if slow.whole as f32 >= self.cells.marks.len() as f32 * SWEEP_AREA {
+            self.watch.swept(pts_us);
+        }
+        let scattered = self.scatter(fast.scattered, passed_us);
         let (mut zones, mut any_fast) = (0, false);
         for (place, (hold, &least)) in self.holds.iter_mut().zip(&self.zones.least).enumerate() {
-            let (is_fast, is_slow) = (fast.of_zone[place] >= least, slow.of_zone[place] >= least * 2);
-            hold.see(pts_us, is_fast, is_slow, self.patience);
+            let bar = least.max(scattered.min(least * MOST_SCATTERED));
+            let (is_fast, is_slow) = (fast.of_zone[place] >= bar, slow.of_zone[place] >= bar * 2);
+            let is_plain = !shaken && scattered < least && fast.of_zone[place] >= least * PLAIN;
+            hold.see(pts_us, is_fast, is_slow, is_plain, self.patience);
             any_fast |= is_fast;
             zones |= u32::from(hold.active) << place;
         }
@@ -202,6 +230,13 @@ impl Detector {
         false
     }
 
+    /// The size that a thing must have beside what is scattered all over the picture: rain.
+    fn scatter(&mut self, now: u32, passed_us: i64) -> u32 {
+        let fades = self.scattered * (1.0 - passed_us as f32 / SCATTER_US).max(0.0);
+        self.scattered = fades.max(now as f32);
+        (self.scattered * BESIDE_SCATTERED) as u32
+    }
+
     fn interrupted(&mut self, pts_us: i64) -> (bool, u32) {
         let mut zones = 0;
         for (place, hold) in self.holds.iter_mut().enumerate() {
@@ -231,6 +266,7 @@ impl Detector {
         self.holds.clear();
         self.holds.resize(self.zones.least.len(), Hold::default());
         self.forget_levels(picture);
+        self.scattered = 0.0;
         self.watch.begin(pts_us);
         self.started_us = pts_us;
         self.light_until_us = i64::MIN;

@@ -22,13 +22,15 @@ const MOVED_US: i64 = 8_000_000;
 /// In the dark: it may be the night, or a lamp that was switched off before the camera's infrared came on.
 const DARK_US: i64 = 60_000_000;
 const DARK: u32 = 24;
+/// Something large was before the view so shortly before the dark.
+const SWEPT_US: i64 = 5_000_000;
 /// A view that stays other for so long is the view.
 const NEW_VIEW_US: i64 = 600_000_000;
 const FIELDS: usize = 256;
 const ONE: u32 = 64;
 
 /// Watches over the view.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     /// Usual edge of each pixel, fixed point.
     view: Vec<u16>,
@@ -38,6 +40,8 @@ pub(super) struct Watch {
     began_us: i64,
     last_us: i64,
     suspicion: Option<(Tamper, i64)>,
+    /// When something large was last before the view.
+    swept_us: Option<i64>,
     /// Said, and not good since.
     told: Option<i64>,
 }
@@ -46,6 +50,11 @@ impl Watch {
     /// Another picture size, or time went back.
     pub(super) fn begin(&mut self, pts_us: i64) {
         *self = Self { began_us: pts_us, last_us: pts_us, ..Self::default() };
+    }
+
+    /// Something takes a large part of the view: a hand, perhaps, that is about to take the rest.
+    pub(super) fn swept(&mut self, pts_us: i64) {
+        self.swept_us = Some(pts_us);
     }
 
     /// Looks about once a second. Something that is near and moves hides the view too, so `moving` makes it wait.
@@ -87,6 +96,9 @@ impl Watch {
             _ => pts_us,
         };
         self.suspicion = Some((how, since));
+        // A lamp that goes off takes the whole view at once; what comes over the lens is seen on its way.
+        let came = self.swept_us.is_some_and(|swept_us| since - swept_us < SWEPT_US);
+        let least_us = if how == Tamper::Covered && came { COVERED_US } else { least_us };
         if pts_us - since < least_us {
             return None;
         }

@@ -8,7 +8,7 @@ pub(super) const MAX: usize = MAX_ZONES;
 const FEWEST_CELLS: f32 = 2.0;
 
 /// Which cells belong to which zones.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ZoneMap {
     /// Bit `n`: belongs to the `n`-th zone.
     pub(super) of_cell: Vec<u32>,
@@ -83,7 +83,8 @@ impl Default for Hold {
 }
 
 impl Hold {
-    pub(super) fn see(&mut self, pts_us: i64, fast: bool, slow: bool, patience: Patience) {
+    /// `plain`: so large that one picture is enough.
+    pub(super) fn see(&mut self, pts_us: i64, fast: bool, slow: bool, plain: bool, patience: Patience) {
         self.recent = (self.recent << 1 | u32::from(fast)) & 0b111;
         if fast {
             self.last_fast_us = pts_us;
@@ -95,7 +96,7 @@ impl Hold {
         self.active = if self.active {
             pts_us - self.last_motion_us < patience.hold_us
         } else {
-            self.recent.count_ones() >= patience.onset
+            plain || self.recent.count_ones() >= patience.onset
         };
     }
 
