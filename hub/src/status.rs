@@ -58,6 +58,9 @@ pub struct Status {
     pub outbox: Waiting,
     /// Log entries that the relay does not have yet.
     pub log_waiting: u64,
+    /// Notifications that the relay does not have yet.
+    #[serde(default)]
+    pub notices: NoticesStatus,
     /// Bytes that clips may still take on the disk.
     pub room_bytes: u64,
     /// The cameras.
@@ -68,6 +71,15 @@ pub struct Status {
     pub delay: Summary,
     /// What needs somebody's attention.
     pub alarms: Vec<AlarmStatus>,
+}
+
+/// Notifications that wait for the relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticesStatus {
+    /// How many.
+    pub waiting: u64,
+    /// When the event of the oldest happened, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
 }
 
 /// The connection to the relay.
@@ -171,6 +183,16 @@ pub enum Alarm {
         /// What it said.
         cause: String,
     },
+    /// The relay does not take notifications.
+    Notices {
+        /// What it said.
+        cause: String,
+    },
+    /// The disk is nearly full.
+    DiskNearlyFull {
+        /// What is left, in MiB.
+        free_mib: u64,
+    },
 }
 
 impl Alarm {
@@ -180,6 +202,8 @@ impl Alarm {
             Self::State { .. } => "state",
             Self::Renewed { .. } => "renewed",
             Self::Relay { .. } => "relay",
+            Self::Notices { .. } => "notices",
+            Self::DiskNearlyFull { .. } => "disk",
         }
     }
 
@@ -197,6 +221,14 @@ impl Alarm {
                 )
             }
             Self::Relay { cause } => format!("the relay does not take clips: {cause}; ask its operator"),
+            Self::Notices { cause } => {
+                format!(
+                    "the relay does not take notifications: {cause}; they wait here and are tried again; ask its operator"
+                )
+            }
+            Self::DiskNearlyFull { free_mib } => {
+                format!("{free_mib} MiB are left on the disk: free space before recording stops, or keep less")
+            }
         }
     }
 }
@@ -324,6 +356,16 @@ impl Board {
         self.lock().alarms.remove("relay");
     }
 
+    /// The relay takes notifications again.
+    pub fn clear_notices(&self) {
+        self.lock().alarms.remove("notices");
+    }
+
+    /// The disk has room again.
+    pub fn clear_disk(&self) {
+        self.lock().alarms.remove("disk");
+    }
+
     /// Whether the group may be made anew now; if so, that it was is noted.
     pub fn may_renew(&self, pause: Duration) -> bool {
         let now = mono_us();
@@ -384,6 +426,7 @@ impl Board {
             relay: state.relay.clone(),
             outbox,
             log_waiting,
+            notices: NoticesStatus::default(),
             room_bytes: state.room,
             cameras: state.cameras.values().cloned().collect(),
             live: state.live,

@@ -441,6 +441,9 @@ impl Book {
         let away = matches!(event.what, Happening::CameraOffline { .. } | Happening::RelayUnreachable { .. });
         let back = matches!(event.what, Happening::CameraOnline | Happening::RelayBack);
         change(&mut step.home.away, event.camera, away, back);
+        if let (Happening::Motion, Some(camera)) = (&event.what, event.camera) {
+            step.home.moved.insert(camera, None);
+        }
         step.home.disk_told |= matches!(event.what, Happening::DiskNearlyFull { .. });
         let snoozed_until = event.camera.and_then(|camera| self.home.snoozed.get(&camera).copied());
         let household = Household { profile: self.profile(), snoozed_until };
@@ -471,6 +474,25 @@ impl Book {
         step.batch.put(seen_key(&event.id), cbor::encode(&seen));
         self.thin_out(&mut step, &event.id, now)?;
         Ok(if known { Taken::Further(step) } else { Taken::New(step) })
+    }
+
+    /// Nothing moves at a camera any more; `None`: at no camera, because nobody looked meanwhile.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn motion_over(&mut self, camera: Option<CameraId>, last: Timestamp) -> Result<Step, BookError> {
+        self.refresh()?;
+        let mut step = Step::of(self);
+        let moved = step.home.moved.iter_mut();
+        moved.filter(|(id, _)| camera.is_none_or(|camera| camera == **id)).for_each(|(_, moved)| *moved = Some(last));
+        step.keep_home();
+        Ok(step)
+    }
+
+    /// Whether a motion that was told already was going on at a camera at that time: a clip that began then goes on with an
+    /// earlier one, and is no event of its own.
+    pub fn was_moving(&self, camera: &CameraId, at: Timestamp) -> bool {
+        self.home.moved.get(camera).is_some_and(|last| last.is_none_or(|last| at < last))
     }
 
     /// What was told as away and is not back yet.

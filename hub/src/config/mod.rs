@@ -11,8 +11,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 mod motion;
+mod notifications;
 
 use motion::Outline;
+pub use notifications::Notifications;
 
 use crate::motion::{Expert, Sensitivity};
 use crate::recorder::Record;
@@ -63,6 +65,9 @@ const RANGES: &[Number<Config>] = &[
     ("recording.free_space_floor_mib", |c| c.recording.free_space_floor_mib, 16..=1 << 30),
     ("recording.pre_roll_mib", |c| c.recording.pre_roll_mib.into(), 8..=1024),
     ("recording.relay_keeps_days", |c| c.recording.relay_keeps_days.into(), 1..=3650),
+    ("notifications.offline_grace_s", |c| c.notifications.offline_grace_s, 5..=86_400),
+    ("notifications.relay_grace_s", |c| c.notifications.relay_grace_s, 5..=86_400),
+    ("notifications.disk_margin_mib", |c| c.notifications.disk_margin_mib, 0..=1 << 30),
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
@@ -70,7 +75,7 @@ const SECRETS: &[&str] = &["relay", "relay.invite", "camera", "camera.url", "cam
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
-    keys: &[KEYS, motion::KEYS],
+    keys: &[KEYS, motion::KEYS, notifications::KEYS],
     numbers: RANGES,
     lists: &["camera"],
     named: &["camera.zones", "camera.masks"],
@@ -93,6 +98,9 @@ pub struct Config {
     /// When and how long is recorded.
     #[serde(default)]
     pub recording: Recording,
+    /// When the hub tells of itself and its cameras.
+    #[serde(default)]
+    pub notifications: Notifications,
     /// Seconds between signs of life in the log while connected.
     #[serde(default = "default_heartbeat")]
     pub heartbeat_s: u64,
