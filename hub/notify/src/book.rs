@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, Thumbnail, WishError, Wishes};
-use privet_notice::{Notice, NotificationKey};
+use privet_notice::NotificationKey;
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId};
 use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::decide::{Before, Household, decide};
 use crate::grace::Subject;
 use crate::limit::Limit;
 use crate::quiet;
 use crate::record::{self, HOME, Home, OUT, PHONES, Phone, SEEN, Seen, out_key, phone_key, seen_key};
+use crate::waiting::Waiting;
 
 /// Notices that may wait for one phone; then its oldest go.
 pub const MAX_WAITING: usize = 500;
@@ -32,8 +32,6 @@ pub const MAX_WAITING: usize = 500;
 pub const CHANGES: u32 = 30;
 /// See [`CHANGES`].
 pub const CHANGES_WITHIN: Duration = Duration::from_secs(60);
-/// A notice that is sealed so long after its event says that it is late.
-pub const LATE: Duration = Duration::from_secs(60);
 /// The longest snooze that is taken: more is a mistake of units.
 pub const MAX_SNOOZE: Duration = Duration::from_secs(366 * 86_400);
 /// Bytes of the largest wishes that are kept: they have to fit into a message back.
@@ -69,35 +67,6 @@ pub enum BookError {
     /// A notification key that is none.
     #[error("the phone's notification key is none")]
     Key,
-}
-
-/// A notice that waits for its carrier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Whom it wakes.
-    pub device: DeviceId,
-    /// Rises with every notice to that phone.
-    pub counter: u64,
-    /// What it says.
-    pub event: HomeEvent,
-    /// A very small picture of it.
-    #[serde(default)]
-    pub picture: Option<Thumbnail>,
-}
-
-impl Waiting {
-    /// What is sealed at `now`, with the names of home and camera. A reason or zones that are too long for a notification are
-    /// cut: the log has them whole.
-    pub fn notice(&self, home: &str, camera: &str, now: Timestamp) -> Notice {
-        let mut event = self.event.clone();
-        event.zones.truncate(4);
-        if let Happening::CameraOffline { reason } = &mut event.what {
-            *reason = reason.chars().take(64).collect();
-        }
-        let late = now.since(event.at) > LATE;
-        let [home, camera] = [home, camera].map(str::to_owned);
-        Notice { event, home, camera, counter: self.counter, sealed_at: now, late, picture: self.picture.clone() }
-    }
 }
 
 /// A change that is not durable yet.
