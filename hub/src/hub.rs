@@ -1,10 +1,12 @@
 //! The running hub: everything started in the right order, and brought to an end in the right order.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{EndReason, Env, HomeError, HubHome, HubMessage, RelayAddress};
+use privet_home::{EndReason, Env, HomeError, HubHome, HubMessage, RelayAddress, StreamKind};
+use privet_notify::{Book, BookError};
 use privet_protocol::id::CameraId;
 use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::storage::{Batch, Store, StoreError};
@@ -18,14 +20,17 @@ use crate::config::{Camera, Config, days};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
 use crate::metrics::{Metrics, Numbers};
-use crate::mqtt::{Link, MqttStatus, NoSnoozes};
+use crate::mqtt::{Link, MqttStatus};
+use crate::notices::task::Feeds;
+use crate::notices::watch::Patience;
+use crate::notices::{self, NoticesError, NoticesHandle};
 use crate::outbox::Outbox;
 use crate::outbox::keeper::{Keeper, KeeperHandle};
 use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
-use crate::recorder::{Input, Recorder, Settings, Sighting};
+use crate::recorder::{Input, Record, Recorder, Settings, Sighting};
 use crate::reserve::{RESERVE, Reserve, ReservedStore};
 use crate::source::{CameraSettings, SourceHandle, WorkerOptions};
-use crate::status::{Board, Status};
+use crate::status::{Board, NoticesStatus, Status};
 use crate::time::{mono_us, wall};
 use crate::uplink::Uplink;
 use crate::uplink::home::{HomeHandle, Stopping};
@@ -68,9 +73,18 @@ pub enum HubError {
     /// The MQTT broker can't be spoken to as the configuration says.
     #[error(transparent)]
     Broker(#[from] privet_mqtt::BrokerError),
+    /// Wishes and notifications can't be used.
+    #[error(transparent)]
+    Notices(#[from] NoticesError),
     /// It is being stopped.
     #[error(transparent)]
     Stopping(#[from] Stopping),
+}
+
+impl From<BookError> for HubError {
+    fn from(error: BookError) -> Self {
+        Self::Notices(error.into())
+    }
 }
 
 /// A running hub.
@@ -82,7 +96,8 @@ pub struct Hub {
     home: HomeHandle,
     recorders: Recorders,
     keepers: [KeeperHandle; 2],
-    sightings: mpsc::UnboundedSender<(CameraId, Sighting)>,
+    sightings: Option<mpsc::UnboundedSender<(CameraId, Sighting)>>,
+    telling: Option<JoinHandle<()>>,
     uplink: Uplink,
     connection: watch::Receiver<Option<Connection>>,
     sources: Vec<SourceHandle>,
@@ -104,7 +119,7 @@ impl Hub {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let opening = Arc::clone(&config);
         let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
-        let Opened { store, outbox, home, reserve } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
+        let Opened { store, outbox, home, book, reserve } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
 
         let board = Board::new();
         let recorders = Recorders::default();
@@ -122,12 +137,8 @@ impl Hub {
             handle
         };
         let keepers = [keep(Some(reserve)), keep(None)];
-        let (sightings, mut seen) = mpsc::unbounded_channel();
-        tasks.push(tokio::spawn(async move {
-            while let Some((camera, sighting)) = seen.recv().await {
-                tracing::debug!(%camera, ?sighting, "seen");
-            }
-        }));
+        let (sightings, seen) = mpsc::unbounded_channel();
+        let (notices, happened) = NoticesHandle::new(home.clone(), book, board.clone());
         let pairings = Pairings::default();
         rendezvous.into_iter().for_each(|one| pairings.resume(one));
 
@@ -143,6 +154,7 @@ impl Hub {
                 store,
                 outbox: outbox.clone(),
                 recorders: recorders.clone(),
+                notices,
                 pairings,
                 board: board.clone(),
                 heartbeat: config.heartbeat(),
@@ -154,7 +166,8 @@ impl Hub {
             home,
             recorders,
             keepers,
-            sightings,
+            sightings: Some(sightings),
+            telling: None,
             connection,
             sources: Vec::new(),
             recording: Vec::new(),
@@ -166,11 +179,13 @@ impl Hub {
         for camera in hub.config.cameras.clone() {
             hub.add_camera(&camera, &workers, live.clone(), Arc::clone(&random)).await?;
         }
+        let telling = hub.telling(random);
+        hub.telling = Some(tokio::spawn(notices::task::run(telling, Feeds { sightings: seen, happened })));
         let cameras = HubMessage::Cameras(hub.board.cameras());
         hub.home.call(move |home, env| home.append(&[cameras], Batch::new(), env)).await??;
         hub.tasks.push(tokio::spawn(hub.uplink.clone().run(connections)));
         let id = hub.home.call(|home, _| home.home_id()).await?;
-        hub.mqtt = Link::start(&hub.config, id, &hub.board, Arc::new(NoSnoozes))?;
+        hub.mqtt = Link::start(&hub.config, id, &hub.board, Arc::new(hub.uplink.notices.clone()))?;
         hub.metrics = hub.config.metrics.as_ref().map(|metrics| Metrics::listen(metrics.listen, hub.view()));
         hub.control = Some(Control::listen(&hub.config.data_dir, hub.view())?);
         Ok(hub)
@@ -207,10 +222,30 @@ impl Hub {
         self.recorders.add(id, handle);
         let [keeper, announcer] = self.keepers.clone();
         let (board, recorders) = (self.board.clone(), self.recorders.clone());
-        let sinks = Sinks { keeper, announcer, live, sightings: self.sightings.clone(), board, recorders };
+        let Some(sightings) = self.sightings.clone() else { return Err(Stopping.into()) };
+        let sinks = Sinks { keeper, announcer, live, sightings, board, recorders };
         self.recording.push(tokio::spawn(crate::recorder::task::run(id, recorder, source, inputs, sinks)));
         self.sources.push(crate::source::spawn(settings_of(id, camera), workers.clone(), events));
         Ok(())
+    }
+
+    /// Who tells phones what happens, and needs to know what and when.
+    fn telling(&self, random: Arc<dyn Random>) -> notices::task::Task {
+        let (recording, notifications) = (&self.config.recording, &self.config.notifications);
+        notices::task::Task {
+            notices: self.uplink.notices.clone(),
+            outbox: self.outbox.clone(),
+            board: self.board.clone(),
+            patience: Patience {
+                offline: notifications.offline_grace(),
+                relay: notifications.relay_grace(),
+                disk_margin: notifications.disk_margin(),
+            },
+            floor: recording.free_space_floor_mib << 20,
+            post_roll: Duration::from_secs(recording.post_roll_s.into()),
+            connection: self.connection.clone(),
+            random,
+        }
     }
 
     /// What the command line and tests can do.
@@ -239,6 +274,11 @@ impl Hub {
         }
         for keeper in &self.keepers {
             keeper.flush().await;
+        }
+        // Nobody says anything any more: what was said is told, and the task ends.
+        drop(self.sightings.take());
+        if let Some(telling) = self.telling.take() {
+            let _ = telling.await;
         }
         if self.connection.borrow().is_some() {
             let _ = tokio::time::timeout(LAST_WORDS, self.said()).await;
@@ -285,7 +325,9 @@ impl View {
             .call(|home, _| (home.members().len(), home.outbox(1, 10_000).map_or(0, |entries| entries.len())))
             .await?;
         let up = Duration::from_micros(mono_us().saturating_sub(self.started_us));
+        let figures = uplink.notices.figures().await?;
         let mut page = uplink.board.page(&self.config.name, up, uplink.outbox.waiting(), phones as u64, waiting as u64);
+        page.notices = NoticesStatus { waiting: figures.waiting, oldest_ms: figures.oldest.map(|at| at.0) };
         page.mqtt = self.mqtt.as_ref().map(MqttStatus::of);
         Ok(page)
     }
@@ -305,6 +347,11 @@ impl View {
     /// The home.
     pub fn home(&self) -> &HomeHandle {
         &self.uplink.home
+    }
+
+    /// What phones wish, and what they are told.
+    pub fn notices(&self) -> &NoticesHandle {
+        &self.uplink.notices
     }
 
     /// QR codes.
@@ -338,6 +385,7 @@ struct Opened {
     store: Arc<dyn Store>,
     outbox: Outbox,
     home: HubHome,
+    book: Book,
     reserve: Reserve,
 }
 
@@ -365,7 +413,16 @@ fn open(config: &Config) -> Result<Opened, HubError> {
     };
     let blobs = Blobs::open(folder.join("clips"), config.recording.free_space_floor_mib << 20)?;
     let outbox = Outbox::open(Arc::clone(&store), blobs)?;
-    for (stream, _) in outbox.open_streams() {
+    let mut book = Book::open(Arc::clone(&store))?;
+    let events = event_cameras(config, &*store)?;
+    let pre_roll_ms = i64::from(config.recording.pre_roll_s) * 1000;
+    for (stream, open) in outbox.open_streams() {
+        // Before its end is said, after which nobody knows of it any more.
+        let event = (open.kind == StreamKind::Clip && events.contains(&open.camera))
+            .then(|| notices::recall::event_of(&book, stream, &open, pre_roll_ms));
+        if let Some(event) = event.flatten() {
+            notices::tell(&mut home, env, &mut book, &event, None)?;
+        }
         if let Some((ended, extra)) = outbox.end(stream, EndReason::HubStopped, None) {
             tracing::info!(%stream, segments = ended.segments, "a stream that was cut off is brought to its end");
             home.append(&[HubMessage::StreamEnded(ended)], extra, env)?;
@@ -379,7 +436,15 @@ fn open(config: &Config) -> Result<Opened, HubError> {
             outbox.noted(stream);
         }
     }
-    Ok(Opened { store, outbox, home, reserve })
+    let nothing_moves = book.motion_over(None, env.now)?;
+    book.commit(nothing_moves)?;
+    Ok(Opened { store, outbox, home, book, reserve })
+}
+
+/// The cameras whose clips are made of events.
+fn event_cameras(config: &Config, store: &dyn Store) -> Result<BTreeSet<CameraId>, HubError> {
+    let cameras = config.cameras.iter().filter(|camera| camera.record == Record::Events);
+    cameras.map(|camera| Ok(camera_identity(store, &camera.name, &SystemRandom)?.id)).collect()
 }
 
 fn settings_of(id: CameraId, camera: &Camera) -> CameraSettings {

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Config;
+use crate::notices::NoticesHandle;
 use crate::status::{Board, News};
 use crate::time::wall;
 
@@ -34,18 +35,14 @@ pub struct MqttStatus {
     pub why: Option<String>,
 }
 
-/// For a hub that keeps no snoozes.
-#[derive(Debug)]
-pub struct NoSnoozes;
-
 #[async_trait]
-impl Snoozes for NoSnoozes {
-    async fn set(&self, _: CameraId, _: Option<Timestamp>) -> Result<(), String> {
-        Err("this hub keeps no snoozes".into())
+impl Snoozes for NoticesHandle {
+    async fn set(&self, camera: CameraId, until: Option<Timestamp>) -> Result<(), String> {
+        self.set_snooze(camera, until).await.map_err(|e| e.to_string())
     }
 
-    fn get(&self, _: CameraId) -> Option<Timestamp> {
-        None
+    fn get(&self, camera: CameraId) -> Option<Timestamp> {
+        self.snoozed(camera)
     }
 }
 

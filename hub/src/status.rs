@@ -49,7 +49,6 @@ struct State {
     fresh: Vec<CameraId>,
     renewed_us: Option<u64>,
     vitals: BTreeMap<CameraId, Vital>,
-    notices_waiting: Option<u64>,
 }
 
 impl State {
@@ -75,6 +74,9 @@ pub struct Status {
     pub outbox: Waiting,
     /// Log entries that the relay does not have yet.
     pub log_waiting: u64,
+    /// Notifications that the relay does not have yet.
+    #[serde(default)]
+    pub notices: NoticesStatus,
     /// Bytes that clips may still take on the disk.
     pub room_bytes: u64,
     /// Whole clips, and how long the room for more lasts.
@@ -87,12 +89,18 @@ pub struct Status {
     pub delay: Summary,
     /// What needs somebody's attention.
     pub alarms: Vec<AlarmStatus>,
-    /// Notifications that the relay does not have yet, where they are counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notices_waiting: Option<u64>,
     /// The MQTT broker, where the configuration names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<MqttStatus>,
+}
+
+/// Notifications that wait for the relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticesStatus {
+    /// How many.
+    pub waiting: u64,
+    /// When the event of the oldest happened, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
 }
 
 /// The connection to the relay.
@@ -196,11 +204,21 @@ pub enum Alarm {
         /// What it said.
         cause: String,
     },
+    /// The relay does not take notifications.
+    Notices {
+        /// What it said.
+        cause: String,
+    },
+    /// The disk is nearly full.
+    DiskNearlyFull {
+        /// What is left, in MiB.
+        free_mib: u64,
+    },
 }
 
 impl Alarm {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 4] = ["no-room", "state", "renewed", "relay"];
+    pub const KINDS: [&'static str; 6] = ["no-room", "state", "renewed", "relay", "notices", "disk"];
 
     fn kind(&self) -> &'static str {
         match self {
@@ -208,6 +226,8 @@ impl Alarm {
             Self::State { .. } => "state",
             Self::Renewed { .. } => "renewed",
             Self::Relay { .. } => "relay",
+            Self::Notices { .. } => "notices",
+            Self::DiskNearlyFull { .. } => "disk",
         }
     }
 
@@ -225,6 +245,14 @@ impl Alarm {
                 )
             }
             Self::Relay { cause } => format!("the relay does not take clips: {cause}; ask its operator"),
+            Self::Notices { cause } => {
+                format!(
+                    "the relay does not take notifications: {cause}; they wait here and are tried again; ask its operator"
+                )
+            }
+            Self::DiskNearlyFull { free_mib } => {
+                format!("{free_mib} MiB are left on the disk: free space before recording stops, or keep less")
+            }
         }
     }
 }
@@ -383,6 +411,16 @@ impl Board {
         self.clear("relay");
     }
 
+    /// The relay takes notifications again.
+    pub fn clear_notices(&self) {
+        self.clear("notices");
+    }
+
+    /// The disk has room again.
+    pub fn clear_disk(&self) {
+        self.clear("disk");
+    }
+
     /// Whether the group may be made anew now; if so, that it was is noted.
     pub fn may_renew(&self, pause: Duration) -> bool {
         let now = mono_us();
@@ -402,11 +440,6 @@ impl Board {
     /// The clips, and how long the room lasts.
     pub fn set_clips(&self, clips: Forecast) {
         self.lock().clips = clips;
-    }
-
-    /// Notifications that the relay does not have yet.
-    pub fn set_notices_waiting(&self, count: u64) {
-        self.lock().notices_waiting = Some(count);
     }
 
     // --- reading ---
@@ -453,13 +486,13 @@ impl Board {
             relay: state.relay.clone(),
             outbox,
             log_waiting,
+            notices: NoticesStatus::default(),
             room_bytes: state.room,
             clips: state.clips,
             cameras: state.cameras.values().cloned().collect(),
             live: state.live,
             delay,
             alarms: state.alarms.values().cloned().collect(),
-            notices_waiting: state.notices_waiting,
             mqtt: None,
         }
     }

@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, Thumbnail, WishError, Wishes};
-use privet_notice::{Notice, NotificationKey};
+use privet_notice::NotificationKey;
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId};
 use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::decide::{Before, Household, decide};
 use crate::grace::Subject;
 use crate::limit::Limit;
 use crate::quiet;
 use crate::record::{self, HOME, Home, OUT, PHONES, Phone, SEEN, Seen, out_key, phone_key, seen_key};
+use crate::waiting::Waiting;
 
 /// Notices that may wait for one phone; then its oldest go.
 pub const MAX_WAITING: usize = 500;
@@ -32,8 +32,6 @@ pub const MAX_WAITING: usize = 500;
 pub const CHANGES: u32 = 30;
 /// See [`CHANGES`].
 pub const CHANGES_WITHIN: Duration = Duration::from_secs(60);
-/// A notice that is sealed so long after its event says that it is late.
-pub const LATE: Duration = Duration::from_secs(60);
 /// The longest snooze that is taken: more is a mistake of units.
 pub const MAX_SNOOZE: Duration = Duration::from_secs(366 * 86_400);
 /// Bytes of the largest wishes that are kept: they have to fit into a message back.
@@ -69,35 +67,6 @@ pub enum BookError {
     /// A notification key that is none.
     #[error("the phone's notification key is none")]
     Key,
-}
-
-/// A notice that waits for its carrier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Whom it wakes.
-    pub device: DeviceId,
-    /// Rises with every notice to that phone.
-    pub counter: u64,
-    /// What it says.
-    pub event: HomeEvent,
-    /// A very small picture of it.
-    #[serde(default)]
-    pub picture: Option<Thumbnail>,
-}
-
-impl Waiting {
-    /// What is sealed at `now`, with the names of home and camera. A reason or zones that are too long for a notification are
-    /// cut: the log has them whole.
-    pub fn notice(&self, home: &str, camera: &str, now: Timestamp) -> Notice {
-        let mut event = self.event.clone();
-        event.zones.truncate(4);
-        if let Happening::CameraOffline { reason } = &mut event.what {
-            *reason = reason.chars().take(64).collect();
-        }
-        let late = now.since(event.at) > LATE;
-        let [home, camera] = [home, camera].map(str::to_owned);
-        Notice { event, home, camera, counter: self.counter, sealed_at: now, late, picture: self.picture.clone() }
-    }
 }
 
 /// A change that is not durable yet.
@@ -441,6 +410,9 @@ impl Book {
         let away = matches!(event.what, Happening::CameraOffline { .. } | Happening::RelayUnreachable { .. });
         let back = matches!(event.what, Happening::CameraOnline | Happening::RelayBack);
         change(&mut step.home.away, event.camera, away, back);
+        if let (Happening::Motion, Some(camera)) = (&event.what, event.camera) {
+            step.home.moved.insert(camera, None);
+        }
         step.home.disk_told |= matches!(event.what, Happening::DiskNearlyFull { .. });
         let snoozed_until = event.camera.and_then(|camera| self.home.snoozed.get(&camera).copied());
         let household = Household { profile: self.profile(), snoozed_until };
@@ -471,6 +443,25 @@ impl Book {
         step.batch.put(seen_key(&event.id), cbor::encode(&seen));
         self.thin_out(&mut step, &event.id, now)?;
         Ok(if known { Taken::Further(step) } else { Taken::New(step) })
+    }
+
+    /// Nothing moves at a camera any more; `None`: at no camera, because nobody looked meanwhile.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn motion_over(&mut self, camera: Option<CameraId>, last: Timestamp) -> Result<Step, BookError> {
+        self.refresh()?;
+        let mut step = Step::of(self);
+        let moved = step.home.moved.iter_mut();
+        moved.filter(|(id, _)| camera.is_none_or(|camera| camera == **id)).for_each(|(_, moved)| *moved = Some(last));
+        step.keep_home();
+        Ok(step)
+    }
+
+    /// Whether a motion that was told already was going on at a camera at that time: a clip that began then goes on with an
+    /// earlier one, and is no event of its own.
+    pub fn was_moving(&self, camera: &CameraId, at: Timestamp) -> bool {
+        self.home.moved.get(camera).is_some_and(|last| last.is_none_or(|last| at < last))
     }
 
     /// What was told as away and is not back yet.

@@ -16,7 +16,9 @@ pub mod grace;
 mod limit;
 pub mod quiet;
 mod record;
+mod waiting;
 
-pub use book::{Book, BookError, Figures, LATE, Step, Taken, Waiting, Wished};
+pub use book::{Book, BookError, Figures, Step, Taken, Wished};
 pub use decide::{Before, Household, Silence, decide};
 pub use grace::{Grace, Subject};
+pub use waiting::{LATE, Waiting};

@@ -36,6 +36,9 @@ pub(crate) struct Home {
     pub(crate) snoozed: BTreeMap<CameraId, Timestamp>,
     #[serde(default)]
     pub(crate) disk_told: bool,
+    /// When something moved last by camera; nothing while it moves.
+    #[serde(default)]
+    pub(crate) moved: BTreeMap<CameraId, Option<Timestamp>>,
 }
 
 /// That an event was taken, and who was told of it.

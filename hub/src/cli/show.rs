@@ -89,6 +89,12 @@ fn page(status: &Status, now_ms: i64) -> String {
         line += &format!("; {} given up", outbox.given_up);
     }
     lines.push(line);
+    let notices = &status.notices;
+    if notices.waiting > 0 {
+        let oldest =
+            notices.oldest_ms.map_or_else(String::new, |at| format!(", the oldest of {} ago", ago(now_ms - at)));
+        lines.push(format!("notices  {} wait for the relay{oldest}", notices.waiting));
+    }
     lines.push(format!("disk     {} left for clips", bytes(status.room_bytes)));
     lines.push(format!("clips    {}", clips_line(&status.clips, now_ms)));
     lines.push(format!("phones   {}", status.phones));
@@ -198,8 +204,10 @@ mod tests {
             Some("no relay answers there".into()),
             Some("tries again in 8 s".into()),
         );
-        let status = board.page("Cottage", std::time::Duration::from_secs(61), Default::default(), 1, 3);
+        let mut status = board.page("Cottage", std::time::Duration::from_secs(61), Default::default(), 1, 3);
+        status.notices = privet_hub::status::NoticesStatus { waiting: 2, oldest_ms: Some(-300_000) };
         let page = page(&status, 0);
+        assert!(page.contains("notices  2 wait for the relay, the oldest of 5 min ago"), "{page}");
         assert!(page.starts_with("Cottage (privet-hub"), "{page}");
         assert!(page.contains("relay.example:4433: waiting; no relay answers there; tries again in 8 s"), "{page}");
         assert!(page.contains("0 segments (0 KiB), 3 log entries"), "{page}");

@@ -11,9 +11,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 mod motion;
+mod notifications;
 mod outside;
 
 use motion::Outline;
+pub use notifications::Notifications;
 pub use outside::{Metrics, Mqtt};
 
 use crate::motion::{Expert, Sensitivity};
@@ -73,6 +75,9 @@ const RANGES: &[Number<Config>] = &[
     ("recording.keep_days", |c| c.recording.keep_days.into(), 1..=3650),
     ("recording.keep_gib", |c| c.recording.keep_gib, 0..=1 << 20),
     ("recording.relay_keeps_days", |c| c.recording.relay_keeps_days.into(), 1..=3650),
+    ("notifications.offline_grace_s", |c| c.notifications.offline_grace_s, 5..=86_400),
+    ("notifications.relay_grace_s", |c| c.notifications.relay_grace_s, 5..=86_400),
+    ("notifications.disk_margin_mib", |c| c.notifications.disk_margin_mib, 0..=1 << 30),
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
@@ -81,7 +86,7 @@ const SECRETS: &[&str] =
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
-    keys: &[KEYS, motion::KEYS, outside::KEYS],
+    keys: &[KEYS, motion::KEYS, notifications::KEYS, outside::KEYS],
     numbers: RANGES,
     lists: &["camera"],
     named: &["camera.zones", "camera.masks"],
@@ -104,6 +109,9 @@ pub struct Config {
     /// When and how long is recorded.
     #[serde(default)]
     pub recording: Recording,
+    /// When the hub tells of itself and its cameras.
+    #[serde(default)]
+    pub notifications: Notifications,
     /// Seconds between signs of life in the log while connected.
     #[serde(default = "default_heartbeat")]
     pub heartbeat_s: u64,

@@ -90,9 +90,8 @@ impl Numbers {
             let connected = f64::from(mqtt.state == "connected");
             gauge(to, "privet_mqtt_connected", "Whether the MQTT broker is connected", connected)?;
         }
-        if let Some(waiting) = status.notices_waiting {
-            gauge(to, "privet_notices_waiting", "Notifications that the relay does not have yet", waiting as f64)?;
-        }
+        let waiting = status.notices.waiting as f64;
+        gauge(to, "privet_notices_waiting", "Notifications that the relay does not have yet", waiting)?;
         self.alarms(to)
     }
 

@@ -77,7 +77,7 @@ pub struct OpenStream {
 }
 
 impl OpenStream {
-    pub(super) fn new(started: &StreamStarted) -> Self {
+    pub(crate) fn new(started: &StreamStarted) -> Self {
         Self {
             camera: started.camera,
             kind: started.kind,

@@ -48,13 +48,26 @@ pub(super) async fn take(
     seq: u64,
     bytes: Vec<u8>,
 ) -> Result<(), UplinkError> {
-    let recorders = uplink.recorders.clone();
+    let (recorders, notices, outbox) = (uplink.recorders.clone(), uplink.notices.clone(), uplink.outbox.clone());
+    let newcomer = pairing::snapshot(uplink);
     let received = uplink
         .home
         .call(move |home, env| {
-            let mut extra = Batch::new();
-            extra.put(NEXT, (seq + 1).to_be_bytes());
-            let received = home.receive(&bytes, extra, env);
+            let mut desk = notices.desk();
+            let mut pin = None;
+            // In one commit with the mark: the message is not read again, so what it wants must not be left for later.
+            let received = home.receive_with(&bytes, env, |from| {
+                let mut also = desk.answer(from, &newcomer, env.now)?;
+                if let Some(PhoneMessage::PinClip { stream, pinned }) = from.message {
+                    pin = desk.pin(from.device, &outbox, stream, pinned, &mut also, env.now)?;
+                }
+                also.extra.put(NEXT, (seq + 1).to_be_bytes());
+                Ok(also)
+            });
+            desk.settle(received.is_ok());
+            if let (Ok(_), Some((stream, pinned))) = (&received, pin) {
+                outbox.set_pinned(stream, pinned);
+            }
             if let Ok(FromPhone { removed: Some(removed), .. }) = &received {
                 // Here, because the message is not read again: this connection may end before the verb's answer is looked at.
                 rekey(&recorders, removed.device);
@@ -86,10 +99,6 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
         let cause = format!("a phone was shown another history of this home from entry {seq} on");
         uplink.board.raise(Alarm::Relay { cause });
     }
-    if from.rejoined {
-        let messages = pairing::snapshot(uplink);
-        uplink.home.call(move |home, env| home.append(&messages, Batch::new(), env)).await??;
-    }
     match from.message {
         Some(PhoneMessage::Watch { camera, lease_ms }) => {
             if let Some(recorder) = uplink.recorders.of(camera) {
@@ -110,6 +119,8 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
             tracing::info!(device = %viewer, "a phone is in");
             uplink.pairings.arrived(viewer);
         }
+        // Done already, in the commit that took them.
+        Some(PhoneMessage::SetWishes(_) | PhoneMessage::SetPush(_) | PhoneMessage::PinClip { .. }) => {}
         Some(message) => tracing::debug!(device = %viewer, ?message, "a phone's message needs nothing done"),
         None => {}
     }
@@ -122,11 +133,14 @@ pub(crate) async fn remove(
     uplink: &Uplink,
     device: DeviceId,
 ) -> Result<Option<privet_relay_client::CapabilityKey>, UplinkError> {
-    let recorders = uplink.recorders.clone();
+    let (recorders, notices) = (uplink.recorders.clone(), uplink.notices.clone());
     let removed = uplink
         .home
         .call(move |home, env| {
-            let removed = home.remove(device, None, Batch::new(), env);
+            let mut desk = notices.desk();
+            let forgotten = desk.forget(&device)?;
+            let removed = home.remove(device, None, forgotten, env);
+            desk.settle(removed.is_ok());
             if removed.is_ok() {
                 // Here, because whoever asked may be gone before the answer.
                 rekey(&recorders, device);

@@ -5,6 +5,7 @@
 //! * [`clips`]: the outbox, oldest first, resumed where it broke off.
 //! * [`log`]: entries in order; signs of life.
 //! * [`inbox`]: what phones ask for, and what is done about it.
+//! * [`notices`]: what wakes phones.
 //! * [`pairing`]: one mailbox per QR code.
 //!
 //! On every new connection the relay's view is put right before anything else: revoked keys, granted keys, the log's head.
@@ -14,6 +15,7 @@ pub mod home;
 pub mod inbox;
 pub mod live;
 pub mod log;
+pub mod notices;
 pub mod pairing;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use tokio::task::JoinSet;
 
 use self::home::HomeHandle;
 use self::pairing::Pairings;
+use crate::notices::NoticesHandle;
 use crate::outbox::Outbox;
 use crate::recorder::Input;
 use crate::recorder::task::Recorders;
@@ -57,6 +60,8 @@ pub struct Uplink {
     pub outbox: Outbox,
     /// Recorders, for what phones ask.
     pub recorders: Recorders,
+    /// What phones wish, and what they are to be told.
+    pub notices: NoticesHandle,
     /// QR codes that wait for a phone.
     pub pairings: Pairings,
     /// What the owner sees.
@@ -80,6 +85,9 @@ pub enum UplinkError {
     /// The outbox.
     #[error(transparent)]
     Store(#[from] privet_protocol::storage::StoreError),
+    /// Wishes and notices.
+    #[error(transparent)]
+    Notices(privet_notify::BookError),
     /// The hub stops.
     #[error(transparent)]
     Stopping(#[from] home::Stopping),
@@ -91,7 +99,7 @@ impl UplinkError {
         match self {
             Self::Relay(error) => !error.is_retryable(),
             Self::Forked(_) => true,
-            Self::Home(_) | Self::Store(_) | Self::Stopping(_) => false,
+            Self::Home(_) | Self::Store(_) | Self::Notices(_) | Self::Stopping(_) => false,
         }
     }
 }
@@ -144,6 +152,7 @@ impl Uplink {
             work.spawn(clips::send(self.clone(), connection.clone()));
         }
         work.spawn(clips::finish(self.clone(), connection.clone()));
+        work.spawn(notices::send(self.clone(), connection.clone()));
         work.spawn(pairing::serve(self.clone(), connection.clone()));
         let error = tokio::select! {
             error = connection.closed() => error.into(),

@@ -11,6 +11,8 @@ use privet_protocol::storage::{Batch, Entry, MemoryStore, StoreError};
 use privet_relay_client::{LogItem, Side, Trust};
 use privet_store::Blobs;
 
+mod notices;
+
 use super::pairing::PairingEvent;
 use super::*;
 use crate::recorder::task::RecorderHandle;
@@ -79,6 +81,9 @@ impl World {
         let gate = Arc::new(Gate::default());
         let store: Arc<dyn Store> = gate.clone();
         let home = HubHome::create(store.clone(), "Hub", Env::new(wall(), &SystemRandom)).unwrap();
+        let (home, board) = (HomeHandle::spawn(home).unwrap(), Board::new());
+        let book = privet_notify::Book::open(store.clone()).unwrap();
+        let (notices, _) = NoticesHandle::new(home.clone(), book, board.clone());
         let uplink = Uplink {
             target: RelayTarget {
                 host: "127.0.0.1".into(),
@@ -86,12 +91,13 @@ impl World {
                 trust: Trust::Pin(relay.pin()),
             },
             invite: None,
-            home: HomeHandle::spawn(home).unwrap(),
+            home,
             outbox: Outbox::open(store.clone(), Blobs::open(folder.path().join("blobs"), 0).unwrap()).unwrap(),
             store,
             recorders: Recorders::default(),
+            notices,
             pairings: Pairings::default(),
-            board: Board::new(),
+            board,
             heartbeat: Duration::from_secs(60),
         };
         Self { folder, relay, gate, uplink }

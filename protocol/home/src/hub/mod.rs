@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use openmls::prelude::MlsGroup;
 use privet_protocol::cbor;
-use privet_protocol::id::{DeviceId, HomeId};
+use privet_protocol::id::{DeviceId, EventId, HomeId};
 use privet_protocol::random::Random;
 use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::{Batch, Store};
@@ -36,7 +36,7 @@ use crate::safety::SafetyNumber;
 
 pub use self::admit::{Admitted, MAX_PHONES};
 pub use self::members::Removed;
-pub use self::receive::FromPhone;
+pub use self::receive::{Also, FromPhone};
 
 /// How long after something was sent the group's keys are renewed at the latest.
 pub const REFRESH_AFTER: Duration = Duration::from_secs(6 * 3600);
@@ -44,6 +44,7 @@ pub const REFRESH_AFTER: Duration = Duration::from_secs(6 * 3600);
 pub const FAREWELL: Duration = Duration::from_secs(7 * 86_400);
 /// How many may at once.
 const FAREWELLS: usize = 8;
+const WAKE_ID: &str = "privet 2026-11 wake id v1";
 
 /// The hub's side of the home. One owner; every verb blocks for as long as the store's commit takes.
 pub struct HubHome {
@@ -174,6 +175,22 @@ impl HubHome {
     /// The relay keys of all phones: each may have a phone's rights, no other may.
     pub fn capabilities(&self) -> Vec<CapabilityKey> {
         self.state.members.iter().chain(&self.state.absent).map(|m| m.capability).collect()
+    }
+
+    /// The relay key of a phone; nothing for a device that is none.
+    pub fn capability_of(&self, device: &DeviceId) -> Option<CapabilityKey> {
+        let mut phones = self.state.members.iter().chain(&self.state.absent);
+        phones.find(|m| &m.member.device == device).map(|m| m.capability)
+    }
+
+    /// The name under which the relay is asked to wake `device` for `event`: the same every time, and nothing that the relay could
+    /// tell another one's event or a clip by.
+    pub fn wake_id(&self, event: &EventId, device: &DeviceId) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new_derive_key(WAKE_ID);
+        hasher.update(self.state.capability.expose()).update(event.as_bytes()).update(device.as_bytes());
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        id
     }
 
     /// Relay keys of removed phones that were not reported revoked yet.

@@ -37,9 +37,29 @@ pub struct FromPhone {
     pub entries: Vec<LogEntry>,
 }
 
+/// What a caller does about a message from the inbox in the commit that takes it, so that no crash comes between.
+#[derive(Debug, Default)]
+pub struct Also {
+    /// What is said in the log about it.
+    pub say: Vec<HubMessage>,
+    /// The caller's own writes.
+    pub extra: Batch,
+}
+
 impl FromPhone {
     fn from(device: DeviceId) -> Self {
         Self { device, message: None, removed: None, rejoined: false, forked: None, entries: Vec::new() }
+    }
+
+    fn with(
+        self,
+        work: &mut Work<'_>,
+        also: impl FnOnce(&Self) -> Result<Also, HomeError>,
+    ) -> Result<Self, ReceiveError> {
+        let Also { say, extra } = also(&self)?;
+        say.iter().try_for_each(|message| work.say(message))?;
+        work.batch.merge(extra);
+        Ok(self)
     }
 }
 
@@ -49,12 +69,27 @@ impl HubHome {
     /// # Errors
     /// [`ReceiveError`]; all but [`ReceiveError::Home`] are final: acknowledge the message and go on.
     pub fn receive(&mut self, message: &[u8], extra: Batch, env: Env<'_>) -> Result<FromPhone, ReceiveError> {
+        self.receive_with(message, env, |_| Ok(Also { say: Vec::new(), extra }))
+    }
+
+    /// Takes a message from the inbox, and with it what `also` says once it is read. What `also` gives must be sayable, or the
+    /// message can't be taken.
+    ///
+    /// # Errors
+    /// Those of [`Self::receive`], and what `also` fails with: then nothing was taken.
+    pub fn receive_with(
+        &mut self,
+        message: &[u8],
+        env: Env<'_>,
+        also: impl FnOnce(&FromPhone) -> Result<Also, HomeError>,
+    ) -> Result<FromPhone, ReceiveError> {
         // What can be refused without the group is refused before the step, so that it costs nothing.
         let inbox = Inbox::parse(message).ok_or_else(|| ReceiveError::Malformed("it is no inbox message".into()))?;
         match inbox {
             Inbox::Message(mls) => {
                 let mls = group::read_message(mls, ContentType::Application)?;
-                let mut taken = self.step(extra, env.now, |work| work.hear(mls)).map(finish)?;
+                let mut taken =
+                    self.step(Batch::new(), env.now, |work| work.hear(mls)?.with(work, also)).map(finish)?;
                 if let Some(PhoneMessage::Receipt { seq, hash }) = &taken.message {
                     let ours = self.hash_at(*seq)?;
                     taken.forked = (ours.is_some_and(|ours| ours != *hash) || *seq > self.head().seq).then_some(*seq);
@@ -63,10 +98,10 @@ impl HubHome {
             }
             Inbox::Update(mls) => {
                 let parsed = group::read_message(mls, ContentType::Proposal)?;
-                self.step(extra, env.now, |work| work.update(parsed, mls)).map(finish)
+                self.step(Batch::new(), env.now, |work| work.update(parsed, mls)?.with(work, also)).map(finish)
             }
             Inbox::Rejoin { device, sealed } => {
-                self.step(extra, env.now, |work| work.rejoin(device, sealed, env)).map(finish)
+                self.step(Batch::new(), env.now, |work| work.rejoin(device, sealed, env)?.with(work, also)).map(finish)
             }
         }
     }
