@@ -8,7 +8,7 @@ const SEEN: u8 = 0x04;
 pub(super) const CELL_PIXELS: f32 = 4.0;
 
 /// Which cells have changed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Cells {
     pub(super) wide: usize,
     pub(super) high: usize,

@@ -23,7 +23,7 @@ pub(super) fn is_light(changes: Changes, area: f32, spread: f32) -> bool {
 }
 
 /// Lowest and highest level within two pixels of each pixel: what it may show when the camera shakes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Neighbourhood {
     pub(super) low: Vec<u8>,
     pub(super) high: Vec<u8>,

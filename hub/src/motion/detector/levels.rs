@@ -18,7 +18,7 @@ pub(super) const FAST: u8 = 0x01;
 pub(super) const SLOW: u8 = 0x10;
 
 /// What is known of each pixel.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Levels {
     /// Usual level, fixed point.
     background: Vec<u16>,

@@ -58,7 +58,7 @@ pub struct Verdict {
 }
 
 /// Finds motion in a run of small pictures.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detector {
     settings: MotionSettings,
     bar: Bar,

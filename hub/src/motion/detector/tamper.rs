@@ -28,7 +28,7 @@ const FIELDS: usize = 256;
 const ONE: u32 = 64;
 
 /// Watches over the view.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     /// Usual edge of each pixel, fixed point.
     view: Vec<u16>,

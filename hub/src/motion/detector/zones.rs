@@ -8,7 +8,7 @@ pub(super) const MAX: usize = MAX_ZONES;
 const FEWEST_CELLS: f32 = 2.0;
 
 /// Which cells belong to which zones.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ZoneMap {
     /// Bit `n`: belongs to the `n`-th zone.
     pub(super) of_cell: Vec<u32>,
