@@ -28,6 +28,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("camera.detector.loiter_s", "seconds from 0 to 600"),
     ("camera.detector.onset", "1, 2 or 3 pictures of three"),
     ("camera.detector.tamper", "true or false"),
+    ("camera.detector.decode", "\"all\" or \"key-frames\""),
 ];
 
 const POINTS: &str = "3 to 32 points [[x, y], ..] round an area without crossing itself, x and y from 0 (left, top) to 1 (right, bottom)";

@@ -1,26 +1,33 @@
 //! Decodes a camera's access units and lets the detector look at some of the pictures. Runs in the worker process.
 //!
-//! GStreamer decodes on its own thread. The queue before it is short: when decoding can't keep up, units are left out up to the
-//! next key frame. If it fails or hangs, the video goes on without motion detection.
+//! The [`ration`](super::ration) says what is decoded, GStreamer decodes on its own thread, the [`watcher`](super::watcher) looks.
+//! The queue before the decoder is short: when decoding can't keep up, units are left out up to the next key frame. If it fails or
+//! hangs, the video goes on without motion detection, and [`Eyes::trouble`] says so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
-use gstreamer_video::VideoFrameExt;
 use tokio::sync::mpsc;
 
-use super::scale::{Plane, Small, shrink};
-use super::thumbnail::{Album, Decoded, Snapshot};
-use super::{Detector, MotionSettings, Verdict};
+use super::MotionSettings;
+use super::ration::{Order, Portion, Ration, Unit, Use};
+use super::watcher::{Desk, Watcher};
+use crate::motion::Decode;
 use crate::source::{Format, MotionSample, Picture, Tamper};
 
-/// Units that may wait for the decoder: two seconds.
-const MAX_WAITING: u64 = 30;
+/// Units that may wait for the decoder: a look back at two groups, and what comes meanwhile.
+const MAX_WAITING: u64 = 200;
+/// A decoder that gave nothing for so long, although units wait, hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
+/// The decoder's clock begins here, so that no picture's time is negative there.
+const DECODER_START_US: i64 = 10_000_000;
 /// What may wait for the worker's loop.
-const MAX_SIGHTS: usize = 32;
+const MAX_SIGHTS: usize = 64;
 const H264: &str = "video/x-h264";
 const H265: &str = "video/x-h265";
 /// Where distributions keep GStreamer's plugins; the first that exists.
@@ -47,6 +54,8 @@ pub(crate) enum Sight {
     Tampered(Tamper),
     /// A picture of an activity.
     Picture(Picture),
+    /// A key frame on trial differs from what was before: for [`Eyes::suspect`], not for the hub.
+    Suspicion { pts_us: i64 },
 }
 
 /// Decoder and detector.
@@ -56,11 +65,19 @@ pub(crate) struct Eyes {
     decoders: Decoders,
     /// Whose parser and decoder are in the pipeline.
     linked: Option<&'static str>,
-    /// Counts up with every stream that is looked at.
-    view: Arc<AtomicU32>,
     sights: Option<mpsc::Receiver<Sight>>,
-    undecoded: Arc<AtomicU64>,
+    undecoded: u64,
     state: State,
+    settings: MotionSettings,
+    portion: Portion,
+    ration: Ration,
+    orders: Vec<Order>,
+    desk: Arc<Desk>,
+    /// The decoder's time less the picture's: a look back goes on at the decoder.
+    shift_us: i64,
+    highest_us: i64,
+    /// Pictures that the decoder had given when it was last seen to give any.
+    given: (u64, Option<Instant>),
 }
 
 /// Parser and decoder of each codec; those that are not needed are not in the pipeline.
@@ -102,17 +119,14 @@ impl Eyes {
         source.set_property("max-bytes", 0u64);
         source.set_property("max-buffers", MAX_WAITING * 2);
         sink.set_property("sync", false);
-        sink.set_property("max-buffers", 2u32);
-        sink.set_property("drop", true);
         let pipeline = gst::Pipeline::new();
         pipeline.add_many([&source, &sink]).map_err(failed("pipeline"))?;
 
         let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
         let sink: AppSink = sink.downcast().map_err(|_| EyesError("appsink is none".into()))?;
         let (sights, receiver) = mpsc::channel(MAX_SIGHTS);
-        let undecoded = Arc::new(AtomicU64::new(0));
-        let view = Arc::new(AtomicU32::new(0));
-        let mut watcher = Watcher::new(settings, sights, view.clone());
+        let desk = Arc::new(Desk::default());
+        let mut watcher = Watcher::new(settings, sights, desk.clone());
         sink.set_callbacks(
             AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
@@ -129,10 +143,17 @@ impl Eyes {
             source,
             decoders,
             linked: None,
-            view,
             sights: Some(receiver),
-            undecoded,
+            undecoded: 0,
             state: State::Idle,
+            settings: settings.clone(),
+            portion: Portion::Whole,
+            ration: Ration::new(Portion::Whole, settings.pictures_per_second),
+            orders: Vec::new(),
+            desk,
+            shift_us: DECODER_START_US,
+            highest_us: i64::MIN,
+            given: (0, None),
         })
     }
 
@@ -141,8 +162,8 @@ impl Eyes {
         self.sights.take()
     }
 
-    /// The units that follow are in this format.
-    pub(crate) fn set_format(&mut self, format: &Format) {
+    /// The units that follow are in this format, and so much of them is decoded, unless the settings say otherwise.
+    pub(crate) fn set_format(&mut self, format: &Format, portion: Portion) {
         if self.state == State::Broken {
             return;
         }
@@ -155,10 +176,6 @@ impl Eyes {
                 return;
             }
         };
-        if self.linked != Some(media) && self.link(media).is_err() {
-            self.state = State::Broken;
-            return;
-        }
         let caps = gst::Caps::builder(media)
             .field("stream-format", stream_format)
             .field("alignment", "au")
@@ -166,7 +183,17 @@ impl Eyes {
             .field("width", i32::try_from(format.width).unwrap_or(i32::MAX))
             .field("height", i32::try_from(format.height).unwrap_or(i32::MAX))
             .build();
+        // Before linking: a source that has other caps links to nothing else.
         self.source.set_caps(Some(&caps));
+        if self.linked != Some(media) && self.link(media).is_err() {
+            self.state = State::Broken;
+            return;
+        }
+        self.portion = match self.settings.expert.decode {
+            Some(Decode::All) => Portion::Whole,
+            Some(Decode::KeyFrames) => Portion::KeyFrames,
+            None => portion,
+        };
         self.state = match self.pipeline.set_state(gst::State::Playing) {
             Ok(_) => State::WaitingForKey,
             Err(_) => State::Broken,
@@ -194,7 +221,8 @@ impl Eyes {
     pub(crate) fn look_elsewhere(&mut self) {
         if self.state != State::Broken {
             self.state = State::Idle;
-            self.view.fetch_add(1, Ordering::SeqCst);
+            self.desk.clear();
+            self.desk.view.fetch_add(1, Ordering::SeqCst);
             // Also gives back the pictures that the decoder holds.
             if self.pipeline.set_state(gst::State::Null).is_err() {
                 self.state = State::Broken;
@@ -202,45 +230,98 @@ impl Eyes {
         }
     }
 
-    /// Gives a unit to the decoder, if it has room.
-    pub(crate) fn look(&mut self, unit: &[u8], key: bool, disposable: bool, pts_us: i64) {
+    /// The next unit of the stream; the decoder gets it if the ration says so.
+    pub(crate) fn look(&mut self, data: Bytes, key: bool, disposable: bool, pts_us: i64) {
         match self.state {
-            State::WaitingForKey if key => self.state = State::Decoding,
+            State::WaitingForKey if key => {
+                self.state = State::Decoding;
+                self.ration = Ration::new(self.portion, self.settings.pictures_per_second);
+            }
             State::Decoding => {}
             _ => {
-                self.undecoded.fetch_add(1, Ordering::Relaxed);
+                self.undecoded += 1;
                 return;
             }
         }
-        let waiting = self.source.current_level_buffers();
-        if waiting > MAX_WAITING / 2 && disposable {
-            return;
-        }
-        if waiting > MAX_WAITING {
-            self.undecoded.fetch_add(1, Ordering::Relaxed);
-            self.state = State::WaitingForKey;
-            return;
-        }
-        let mut buffer = gst::Buffer::from_slice(unit.to_vec());
-        if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(u64::try_from(pts_us).ok().map(gst::ClockTime::from_useconds));
-            if !key {
-                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
-            }
-        }
-        if self.source.push_buffer(buffer).is_err() {
-            self.recover();
+        let mut orders = std::mem::take(&mut self.orders);
+        self.ration.take(Unit { data, key, disposable, pts_us }, &mut orders);
+        self.decode(&mut orders);
+        self.orders = orders;
+    }
+
+    /// The detector looked at the picture of this time.
+    pub(crate) fn saw(&mut self, pts_us: i64, active: bool) {
+        self.ration.saw(pts_us, active);
+    }
+
+    /// The key frame of this time differs from what was before it.
+    pub(crate) fn suspect(&mut self, pts_us: i64) {
+        if self.state == State::Decoding {
+            let mut orders = std::mem::take(&mut self.orders);
+            self.ration.suspect(pts_us, &mut orders);
+            self.decode(&mut orders);
+            self.orders = orders;
         }
     }
 
-    /// Units and pictures that were not looked at although they should have been.
+    /// Units that should have been decoded and were not.
     pub(crate) fn undecoded(&self) -> u64 {
-        self.undecoded.load(Ordering::Relaxed)
+        self.undecoded
+    }
+
+    /// What an owner should know.
+    pub(crate) fn trouble(&mut self, now: Instant) -> Option<&'static str> {
+        let given = self.desk.given.load(Ordering::Relaxed);
+        let waits = self.state == State::Decoding && self.source.current_level_buffers() > 0;
+        let (before, since) = &mut self.given;
+        if given != *before || !waits {
+            (*before, *since) = (given, None);
+        }
+        let hangs = waits && now.duration_since(*since.get_or_insert(now)) > HANGS_AFTER;
+        match self.state {
+            State::Broken => Some("no motion detection: the decoder gave up; restart the hub"),
+            _ if hangs => Some("no motion detection: the decoder hangs; the video goes on without it"),
+            _ if self.ration.is_long() => Some(
+                "key frames are so far apart that all pictures are decoded to find motion, which costs many times more: \
+                 set the camera's I-frame interval to 2 s, switch off H.264+/Smart codec, or give the hub a sub_url",
+            ),
+            _ => None,
+        }
+    }
+
+    fn decode(&mut self, orders: &mut Vec<Order>) {
+        if self.source.current_level_buffers() > MAX_WAITING {
+            self.undecoded += orders.len() as u64;
+            self.state = State::WaitingForKey;
+            orders.clear();
+        }
+        for Order { unit, as_what } in orders.drain(..) {
+            let mut decoder_us = unit.pts_us.saturating_add(self.shift_us);
+            if unit.key && decoder_us <= self.highest_us {
+                self.shift_us = self.shift_us.saturating_add(self.highest_us - decoder_us + 1_000_000);
+                decoder_us = unit.pts_us.saturating_add(self.shift_us);
+            }
+            self.highest_us = self.highest_us.max(decoder_us);
+            if as_what != Use::Reference {
+                self.desk.wish(decoder_us, unit.pts_us, as_what);
+            }
+            let mut buffer = gst::Buffer::from_slice(unit.data);
+            if let Some(buffer) = buffer.get_mut() {
+                buffer.set_pts(u64::try_from(decoder_us).ok().map(gst::ClockTime::from_useconds));
+                if !unit.key {
+                    buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+                }
+            }
+            if self.source.push_buffer(buffer).is_err() {
+                return self.recover();
+            }
+        }
     }
 
     /// After a decoder's error the pipeline refuses everything until it is restarted.
     fn recover(&mut self) {
-        self.undecoded.fetch_add(1, Ordering::Relaxed);
+        self.undecoded += 1;
+        self.desk.clear();
         let restarted =
             self.pipeline.set_state(gst::State::Ready).and_then(|_| self.pipeline.set_state(gst::State::Playing));
         self.state = if restarted.is_ok() { State::WaitingForKey } else { State::Broken };
@@ -251,108 +332,6 @@ impl Drop for Eyes {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
-}
-
-/// Scales the decoder's pictures down and asks the detector; on the decoder's thread.
-struct Watcher {
-    settings: MotionSettings,
-    /// The stream that is looked at, and the one of the last picture.
-    view: Arc<AtomicU32>,
-    last_view: u32,
-    /// The last sample said that something moves.
-    active: bool,
-    detector: Detector,
-    small: Small,
-    interval_us: i64,
-    next_us: i64,
-    album: Album,
-    sights: mpsc::Sender<Sight>,
-}
-
-impl Watcher {
-    fn new(settings: &MotionSettings, sights: mpsc::Sender<Sight>, view: Arc<AtomicU32>) -> Self {
-        let rate = f64::from(settings.pictures_per_second.clamp(0.5, 30.0));
-        Self {
-            settings: settings.clone(),
-            view,
-            last_view: 0,
-            active: false,
-            detector: Detector::new(settings),
-            small: Small::default(),
-            // A little less, so that every third picture of 15 per second is not missed by a rounding error.
-            interval_us: (950_000.0 / rate) as i64,
-            next_us: i64::MIN,
-            album: Album::default(),
-            sights,
-        }
-    }
-
-    fn see(&mut self, sample: &gst::Sample) {
-        let Some(buffer) = sample.buffer() else { return };
-        let Some(pts_us) = buffer.pts().and_then(|pts| i64::try_from(pts.useconds()).ok()) else { return };
-        let view = self.view.load(Ordering::SeqCst);
-        if view != self.last_view {
-            self.last_view = view;
-            self.begin(pts_us);
-        }
-        if pts_us < self.next_us && self.next_us - pts_us < 10_000_000 {
-            return;
-        }
-        let Some(info) = sample.caps().and_then(|caps| gstreamer_video::VideoInfo::from_caps(caps).ok()) else {
-            return;
-        };
-        // The first plane of every format that an 8-bit decoder gives is brightness.
-        if info.format_info().depth().first() != Some(&8) || info.is_rgb() {
-            return;
-        }
-        let Ok(frame) = gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info) else { return };
-        let (Ok(data), Some(&stride)) = (frame.plane_data(0), frame.plane_stride().first()) else { return };
-        let Ok(stride) = usize::try_from(stride) else { return };
-        self.next_us = pts_us + self.interval_us;
-        let plane = Plane { data, stride, width: frame.width() as usize, height: frame.height() as usize };
-        shrink(plane, &mut self.small);
-        let verdict = self.detector.look(&self.small, pts_us);
-        if let Some(how) = verdict.tamper {
-            self.send(Sight::Tampered(how));
-        }
-        let take = || Snapshot::take(&Decoded { luma: plane, chroma: chroma(&frame) });
-        if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
-            self.send(Sight::Picture(picture));
-        }
-        let Verdict { score, area, active, zones, heat, .. } = verdict;
-        self.active = active;
-        self.send(Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }));
-    }
-
-    /// Another stream: other noise, perhaps another part of the scene. What was going on is over.
-    fn begin(&mut self, pts_us: i64) {
-        self.detector = Detector::new(&self.settings);
-        self.album = Album::default();
-        self.next_us = i64::MIN;
-        if std::mem::take(&mut self.active) {
-            self.send(Sight::Sample(MotionSample { pts_us, ..MotionSample::default() }));
-        }
-    }
-
-    fn send(&self, sight: Sight) {
-        // Full: the worker's loop is behind; the next verdict says what this one would have.
-        let _ = self.sights.try_send(sight);
-    }
-}
-
-/// The colour planes, where there are two of 8 bits.
-fn chroma<'a>(frame: &'a gstreamer_video::VideoFrameRef<&gst::BufferRef>) -> Option<[Plane<'a>; 2]> {
-    let info = frame.format_info();
-    if !info.is_yuv() || frame.n_planes() != 3 {
-        return None;
-    }
-    let plane = |index: u32| {
-        let data = frame.plane_data(index).ok()?;
-        let stride = usize::try_from(*frame.plane_stride().get(index as usize)?).ok()?;
-        let (width, height) = (frame.comp_width(index) as usize, frame.comp_height(index) as usize);
-        Some(Plane { data, stride, width, height })
-    };
-    Some([plane(1)?, plane(2)?])
 }
 
 fn load() -> Result<(), EyesError> {

@@ -8,10 +8,13 @@ pub mod thumbnail;
 
 mod eyes;
 mod polygon;
+mod ration;
 mod settings;
+mod watcher;
 
 pub use detector::{Detector, Verdict};
 pub use eyes::EyesError;
 pub(crate) use eyes::{Eyes, Sight};
 pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
-pub use settings::{Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};
+pub(crate) use ration::Portion;
+pub use settings::{Decode, Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};

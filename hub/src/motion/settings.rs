@@ -100,4 +100,17 @@ pub struct Expert {
     pub onset: Option<u8>,
     /// Tell when the camera is covered, out of focus or moved. On when left out.
     pub tamper: Option<bool>,
+    /// Which pictures are decoded; when left out, all that others refer to of a substream, and of a main stream key frames, with
+    /// more on suspicion.
+    pub decode: Option<Decode>,
+}
+
+/// Which pictures of a stream are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decode {
+    /// All that others refer to.
+    All,
+    /// Key frames, and more on suspicion.
+    KeyFrames,
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -10,7 +11,7 @@ use super::alignment::{Alignment, MainClock};
 use super::depacketize::Picture;
 use super::orders::SubConnection;
 use super::substream::{FromSubstream, Substream};
-use crate::motion::{Eyes, Sight};
+use crate::motion::{Eyes, Portion, Sight};
 use crate::source::Format;
 use crate::source::frames::{SubstreamNews, ToWorker};
 
@@ -67,7 +68,7 @@ impl Gaze {
     pub(super) fn main_format(&mut self, format: &Format) {
         self.main_format = Some(format.clone());
         if self.view == View::Main {
-            self.eyes.set_format(format);
+            self.eyes.set_format(format, Portion::KeyFrames);
         }
     }
 
@@ -80,7 +81,7 @@ impl Gaze {
             self.look_at_main();
         }
         if self.view == View::Main {
-            self.eyes.look(unit, picture.key, picture.disposable, pts_us);
+            self.eyes.look(Bytes::copy_from_slice(unit), picture.key, picture.disposable, pts_us);
         }
     }
 
@@ -95,13 +96,13 @@ impl Gaze {
         let Self { sights, substream, .. } = self;
         let next = tokio::select! {
             biased;
-            Some(sight) = recv(sights) => return Seen::Sight(sight),
+            Some(sight) = recv(sights) => return self.think(sight),
             next = from(substream) => next,
         };
         match next {
             FromSubstream::Format(format) => {
                 self.eyes.look_elsewhere();
-                self.eyes.set_format(&format);
+                self.eyes.set_format(&format, Portion::Whole);
                 self.view = View::Substream;
                 return Seen::News(SubstreamNews::Watched);
             }
@@ -110,7 +111,7 @@ impl Gaze {
                     && let Some(main_us) = self.clock.at(picture.mono_us)
                 {
                     let pts_us = self.alignment.place(picture.ticks, picture.mono_us, main_us);
-                    self.eyes.look(&picture.data, picture.key, picture.disposable, pts_us);
+                    self.eyes.look(picture.data.into(), picture.key, picture.disposable, pts_us);
                 }
             }
             FromSubstream::Ended(fault) => {
@@ -129,11 +130,28 @@ impl Gaze {
         self.eyes.undecoded()
     }
 
+    /// What an owner should know about the decoder.
+    pub(super) fn trouble(&mut self) -> Option<&'static str> {
+        self.eyes.trouble(std::time::Instant::now())
+    }
+
+    fn think(&mut self, sight: Sight) -> Seen {
+        match &sight {
+            Sight::Suspicion { pts_us } => {
+                self.eyes.suspect(*pts_us);
+                return Seen::Nothing;
+            }
+            Sight::Sample(sample) => self.eyes.saw(sample.pts_us, sample.active),
+            Sight::Tampered(_) | Sight::Picture(_) => {}
+        }
+        Seen::Sight(sight)
+    }
+
     fn look_at_main(&mut self) {
         self.view = View::Main;
         self.eyes.look_elsewhere();
         if let Some(format) = &self.main_format {
-            self.eyes.set_format(format);
+            self.eyes.set_format(format, Portion::KeyFrames);
         }
     }
 }

@@ -187,6 +187,9 @@ impl Receiver {
                     Event::Tick => {
                         self.watch(link)?;
                         link.health.undecoded = self.gaze.as_ref().map_or(0, Gaze::undecoded);
+                        if let Some(trouble) = self.gaze.as_mut().and_then(Gaze::trouble) {
+                            link.note(trouble.to_owned());
+                        }
                         link.on_tick()?;
                     }
                     Event::Writable => link.flush()?,
@@ -342,6 +345,7 @@ fn frame_of(sight: &Sight) -> Option<Vec<u8>> {
         Sight::Sample(sample) => Some(frames::motion(sample)),
         Sight::Tampered(how) => Some(frames::tampered(*how)),
         Sight::Picture(picture) => frames::picture(picture),
+        Sight::Suspicion { .. } => None,
     }
 }
 

@@ -1,0 +1,278 @@
+//! What the decoder gets: as little as detection needs. Pure: units in, orders out.
+//!
+//! Decoding is what detection costs, so it is rationed:
+//! - A *whole* stream (the substream) is decoded but for pictures that nobody refers to. Units wait until one is due that is looked
+//!   at and go to the decoder together: it wakes five times a second instead of fifteen, and nothing comes later for it.
+//! - Of *key frames* (a main stream) only these are decoded while all is quiet, each as a trial. When the detector finds that one
+//!   differs, the group before it and what came since are decoded after the fact, and everything from then on until it is quiet
+//!   again. So the onset is found where it was.
+//! - Groups longer than [`LONG_US`] (smart codecs) have too few key frames for that; they are decoded whole.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+/// Key frames further apart than this are too rare to find motion by.
+pub(crate) const LONG_US: i64 = 4_500_000;
+/// Decoding goes on for so long after the last picture with motion.
+const CALM_US: i64 = 700_000;
+/// And for so long after the start, so that the detector learns the scene and its noise.
+const LEARN_US: i64 = 2_500_000;
+/// Units of groups that may be kept for a look back; a group of more is decoded as it comes.
+const MAX_KEPT: usize = 12 << 20;
+/// Units that wait for the next one that is looked at.
+const MAX_BATCH: usize = 30;
+
+/// A decoder that reorders holds a key frame back until so many more units have come.
+const TAIL: usize = 5;
+
+/// Which pictures of a stream are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Portion {
+    /// All that others refer to.
+    Whole,
+    /// Key frames, and more on suspicion.
+    KeyFrames,
+}
+
+/// An access unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unit {
+    /// NAL units with 4-byte lengths.
+    pub(crate) data: Bytes,
+    /// A decoder can start here.
+    pub(crate) key: bool,
+    /// Nobody refers to it.
+    pub(crate) disposable: bool,
+    /// When it shows.
+    pub(crate) pts_us: i64,
+}
+
+/// What becomes of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Others refer to it.
+    Reference,
+    /// The detector looks at it.
+    Look,
+    /// The detector looks at it and forgets it again if it is suspicious.
+    Try,
+}
+
+/// A unit for the decoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) unit: Unit,
+    pub(crate) as_what: Use,
+}
+
+/// Microseconds between pictures that are looked at: a little less than the rate says, so that every third picture of 15 per
+/// second is not missed by a rounding error.
+pub(crate) fn interval_us(rate: f32) -> i64 {
+    (950_000.0 / f64::from(rate.clamp(0.5, 30.0))) as i64
+}
+
+/// Decides what is decoded.
+#[derive(Debug)]
+pub(crate) struct Ration {
+    portion: Portion,
+    interval_us: i64,
+    next_look_us: i64,
+    /// Decoding everything up to here; presentation time.
+    awake_until_us: i64,
+    began_us: Option<i64>,
+    /// Wait for the unit that is looked at.
+    batch: Vec<Unit>,
+    /// The group that a trial may make suspicious, and those after it; each begins with a key frame.
+    groups: VecDeque<Vec<Unit>>,
+    kept: usize,
+    /// Units of the last group that the decoder has.
+    given: usize,
+    /// The latest picture that the detector knows.
+    looked_us: i64,
+    last_key_us: i64,
+    /// Groups are too long for key frames alone.
+    long: bool,
+    /// Pictures come in another order than they are shown.
+    reorders: bool,
+    highest_us: i64,
+}
+
+impl Ration {
+    /// A ration that gives `rate` pictures a second to look at.
+    pub(crate) fn new(portion: Portion, rate: f32) -> Self {
+        Self {
+            portion,
+            interval_us: interval_us(rate),
+            next_look_us: i64::MIN,
+            awake_until_us: i64::MIN,
+            began_us: None,
+            batch: Vec::new(),
+            groups: VecDeque::new(),
+            kept: 0,
+            given: 0,
+            looked_us: i64::MIN,
+            last_key_us: i64::MIN,
+            long: false,
+            reorders: false,
+            highest_us: i64::MIN,
+        }
+    }
+
+    /// Key frames are too rare in this stream, so all of it is decoded.
+    pub(crate) fn is_long(&self) -> bool {
+        self.long
+    }
+
+    /// The next unit; the first one must be a key frame.
+    pub(crate) fn take(&mut self, unit: Unit, out: &mut Vec<Order>) {
+        if self.began_us.is_none() {
+            self.began_us = Some(unit.pts_us);
+            self.awake_until_us = unit.pts_us.saturating_add(LEARN_US);
+        }
+        self.reorders |= !unit.key && unit.pts_us < self.highest_us && self.highest_us - unit.pts_us < LONG_US;
+        self.highest_us = unit.pts_us.max(if unit.key { i64::MIN } else { self.highest_us });
+        if self.portion == Portion::Whole {
+            return self.decode(unit, out);
+        }
+        let since_key = unit.pts_us.saturating_sub(self.last_key_us);
+        if unit.key {
+            self.long = self.long && since_key > LONG_US;
+            self.last_key_us = unit.pts_us;
+        }
+        let awake = self.long || unit.pts_us < self.awake_until_us;
+        if !self.keep(&unit) || (since_key > LONG_US && !unit.key) {
+            // Longer than it may be: what is kept is decoded now, and the rest as it comes.
+            if !self.long && !awake {
+                self.long = true;
+                self.look_back(out);
+                return;
+            }
+            self.long = true;
+        }
+        match (awake, unit.key) {
+            (true, _) if self.long => self.decode(unit, out),
+            (true, _) => self.catch_up(out),
+            (false, true) => {
+                self.flush(out);
+                self.given = 1;
+                self.next_look_us = unit.pts_us.saturating_add(self.interval_us);
+                out.push(Order { unit, as_what: Use::Try });
+            }
+            (false, false) => {
+                // What was decoded up to here is looked at.
+                self.flush(out);
+                if self.reorders && self.given < TAIL {
+                    self.given += 1;
+                    out.push(Order { unit, as_what: Use::Reference });
+                }
+            }
+        }
+    }
+
+    /// A trial showed that the key frame of this time differs from what was before: look back and stay awake.
+    pub(crate) fn suspect(&mut self, pts_us: i64, out: &mut Vec<Order>) {
+        let Some(latest) = self.groups.back().and_then(|group| group.last()).map(|unit| unit.pts_us) else { return };
+        if self.portion != Portion::KeyFrames || self.long || latest < self.awake_until_us {
+            return;
+        }
+        // The group that ends with this key frame is the first that is of interest.
+        while self.groups.len() > 1 && self.groups[1].first().is_none_or(|key| key.pts_us < pts_us) {
+            self.forget_group();
+        }
+        self.look_back(out);
+        self.awake_until_us = latest.max(pts_us).saturating_add(CALM_US);
+    }
+
+    /// The detector looked at the picture of this time.
+    pub(crate) fn saw(&mut self, pts_us: i64, active: bool) {
+        self.looked_us = self.looked_us.max(pts_us);
+        if active {
+            self.awake_until_us = self.awake_until_us.max(pts_us.saturating_add(CALM_US));
+        }
+    }
+
+    /// Everything that is kept goes to the decoder.
+    fn look_back(&mut self, out: &mut Vec<Order>) {
+        self.batch.clear();
+        let groups = std::mem::take(&mut self.groups);
+        self.kept = 0;
+        let Some(first) = groups.front().and_then(|group| group.first()) else { return };
+        // The detector knows this key frame already, and perhaps more.
+        self.next_look_us = first.pts_us.max(self.looked_us).saturating_add(self.interval_us);
+        for unit in groups.iter().flatten() {
+            self.decode(unit.clone(), out);
+        }
+        self.flush(out);
+        // The group in progress can be looked back at again.
+        if let Some(last) = groups.into_iter().next_back()
+            && !self.long
+        {
+            self.kept = last.iter().map(|unit| unit.data.len()).sum();
+            self.given = last.len();
+            self.groups.push_back(last);
+        }
+    }
+
+    /// The decoder gets what it does not have of the group in progress.
+    fn catch_up(&mut self, out: &mut Vec<Order>) {
+        let Some(group) = self.groups.pop_back() else { return };
+        for unit in group.iter().skip(self.given) {
+            self.decode(unit.clone(), out);
+        }
+        self.given = group.len();
+        self.groups.push_back(group);
+    }
+
+    fn decode(&mut self, unit: Unit, out: &mut Vec<Order>) {
+        let due = unit.pts_us >= self.next_look_us || self.next_look_us.saturating_sub(unit.pts_us) > 10_000_000;
+        if unit.disposable && !due {
+            return;
+        }
+        self.batch.push(unit);
+        if due || self.batch.len() >= MAX_BATCH {
+            self.flush(out);
+        }
+    }
+
+    /// Gives the batch away. What is due of it is looked at.
+    fn flush(&mut self, out: &mut Vec<Order>) {
+        for unit in self.batch.drain(..) {
+            let due = unit.pts_us >= self.next_look_us || self.next_look_us.saturating_sub(unit.pts_us) > 10_000_000;
+            if due {
+                self.next_look_us = unit.pts_us.saturating_add(self.interval_us);
+                self.looked_us = self.looked_us.max(unit.pts_us);
+            }
+            // Which of reordered pictures is shown next is seen only when they are decoded: all may be looked at.
+            out.push(Order { unit, as_what: if due || self.reorders { Use::Look } else { Use::Reference } });
+        }
+    }
+
+    /// Keeps a unit for a look back: the group in progress and the one before. False when there is too much of it.
+    fn keep(&mut self, unit: &Unit) -> bool {
+        if self.long && !unit.key {
+            return true;
+        }
+        if unit.key {
+            while self.groups.len() > 1 {
+                self.forget_group();
+            }
+            self.groups.push_back(Vec::new());
+            self.given = 0;
+        }
+        let Some(group) = self.groups.back_mut() else { return true };
+        group.push(unit.clone());
+        self.kept += unit.data.len();
+        self.kept <= MAX_KEPT
+    }
+
+    fn forget_group(&mut self) {
+        if let Some(group) = self.groups.pop_front() {
+            self.kept -= group.iter().map(|unit| unit.data.len()).sum::<usize>();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ration_tests.rs"]
+mod tests;

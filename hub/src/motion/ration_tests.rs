@@ -1,0 +1,144 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+const FPS: i64 = 15;
+
+fn unit(number: i64, gop: i64) -> Unit {
+    unit_of(number, number % gop == 0, 100)
+}
+
+fn unit_of(number: i64, key: bool, size: usize) -> Unit {
+    Unit { data: vec![0; size].into(), key, disposable: false, pts_us: number * 1_000_000 / FPS }
+}
+
+/// Gives the units; every look and every trial is answered at once. Trials are suspicious from `from` to `until` (in units), looks
+/// show motion then. Returns the orders with the numbers of their units.
+fn run(ration: &mut Ration, units: impl IntoIterator<Item = Unit>, moving: std::ops::Range<i64>) -> Vec<(i64, Use)> {
+    let number = |pts_us: i64| (pts_us * FPS + 500_000) / 1_000_000;
+    let mut all = Vec::new();
+    for unit in units {
+        let mut out = Vec::new();
+        ration.take(unit, &mut out);
+        while !out.is_empty() {
+            let mut more = Vec::new();
+            for Order { unit, as_what } in out.drain(..) {
+                let at = number(unit.pts_us);
+                all.push((at, as_what));
+                match as_what {
+                    // A key frame differs when something moved since the one before.
+                    Use::Try if moving.start <= at && moving.end > at - 30 => ration.suspect(unit.pts_us, &mut more),
+                    Use::Try => ration.saw(unit.pts_us, false),
+                    Use::Look => ration.saw(unit.pts_us, moving.contains(&at)),
+                    Use::Reference => {}
+                }
+            }
+            out = more;
+        }
+    }
+    all
+}
+
+fn looks(orders: &[(i64, Use)]) -> Vec<i64> {
+    orders.iter().filter(|(_, as_what)| *as_what == Use::Look).map(|(at, _)| *at).collect()
+}
+
+#[test]
+fn of_a_whole_stream_every_third_picture_is_looked_at_and_the_others_come_with_it() {
+    let mut ration = Ration::new(Portion::Whole, 5.0);
+    let mut out = Vec::new();
+    let mut sizes = Vec::new();
+    for number in 0..31 {
+        let before = out.len();
+        ration.take(unit(number, 30), &mut out);
+        sizes.push(out.len() - before);
+    }
+    assert_eq!(sizes[..7], [1, 0, 0, 3, 0, 0, 3], "together, when one is due");
+    let uses: Vec<Use> = out.iter().map(|order| order.as_what).collect();
+    assert_eq!(uses[..4], [Use::Look, Use::Reference, Use::Reference, Use::Look]);
+    assert!(out.windows(2).all(|pair| pair[1].unit.pts_us > pair[0].unit.pts_us), "in their order");
+}
+
+#[test]
+fn what_nobody_refers_to_is_decoded_only_to_be_looked_at() {
+    let mut ration = Ration::new(Portion::Whole, 5.0);
+    let units = (0..60).map(|number| Unit { disposable: number % 2 == 1, ..unit(number, 30) });
+    let orders = run(&mut ration, units, 0..0);
+    assert!(orders.iter().all(|(at, as_what)| at % 2 == 0 || *as_what == Use::Look), "{orders:?}");
+    assert!(orders.len() < 45 && looks(&orders).len() > 17, "{orders:?}");
+}
+
+#[test]
+fn a_quiet_main_stream_costs_its_key_frames_once_the_scene_is_learnt() {
+    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let orders = run(&mut ration, (0..900).map(|number| unit(number, 30)), 0..0);
+    let after: Vec<_> = orders.into_iter().filter(|(at, _)| *at > 60).collect();
+    assert!(after.iter().all(|(at, as_what)| at % 30 == 0 && *as_what == Use::Try), "{after:?}");
+    assert_eq!(after.len(), 27);
+}
+
+#[test]
+fn a_key_frame_that_differs_has_the_group_before_it_looked_at_and_then_it_gets_quiet_again() {
+    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    // Something moves from picture 310 to 420; the key frame 330 shows it.
+    let orders = run(&mut ration, (0..900).map(|number| unit(number, 30)), 310..420);
+    let looked = looks(&orders);
+    let onset = looked.iter().find(|at| **at >= 310).unwrap();
+    assert!(*onset <= 313, "found where it was: {onset}");
+    assert!(looked.windows(2).all(|pair| pair[1] > pair[0]), "the detector never goes back: {looked:?}");
+    let while_moving: Vec<_> = looked.iter().copied().filter(|at| (310..420).contains(at)).collect();
+    assert!(while_moving.windows(2).all(|pair| pair[1] - pair[0] <= 3), "{while_moving:?}");
+    let later: Vec<_> = orders.iter().filter(|(at, _)| (460..900).contains(at)).collect();
+    assert!(later.iter().all(|(at, as_what)| at % 30 == 0 && *as_what == Use::Try), "{later:?}");
+    // What was decoded twice: the look back's first key frame and the one on trial.
+    assert!(orders.len() < 40 + 30 + 150 + 30, "{} orders", orders.len());
+}
+
+#[test]
+fn no_picture_is_decoded_without_those_it_refers_to() {
+    // Motion on and off, so that decoding stops and starts inside of groups.
+    for (from, until) in [(47, 52), (95, 400), (301, 303)] {
+        let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+        let orders = run(&mut ration, (0..600).map(|number| unit(number, 30)), from..until);
+        let mut has = -1;
+        for (at, _) in orders {
+            assert!(at % 30 == 0 || at == has + 1, "{at} after {has}");
+            has = at;
+        }
+    }
+}
+
+#[test]
+fn groups_of_half_a_minute_are_decoded_whole_and_shorter_ones_are_not_any_more() {
+    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let orders = run(&mut ration, (0..900).map(|number| unit(number, 450)), 0..0);
+    assert!(ration.is_long());
+    let looked = looks(&orders);
+    assert!(looked.windows(2).all(|pair| pair[1] - pair[0] <= 3), "{looked:?}");
+    assert!(looked.len() > 290, "{}", looked.len());
+    run(&mut ration, (900..1200).map(|number| unit(number, 30)), 0..0);
+    assert!(!ration.is_long());
+    let orders = run(&mut ration, (1200..1500).map(|number| unit(number, 30)), 0..0);
+    assert_eq!(orders.len(), 10, "{orders:?}");
+}
+
+#[test]
+fn what_is_kept_for_a_look_back_is_bounded() {
+    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    for number in 0..300 {
+        ration.take(unit_of(number, number == 0, 1 << 20), &mut Vec::new());
+        assert!(ration.kept <= MAX_KEPT + (2 << 20), "{} bytes at {number}", ration.kept);
+    }
+    assert!(ration.is_long());
+}
+
+#[test]
+fn time_that_goes_back_or_leaps_stops_nothing() {
+    for portion in [Portion::Whole, Portion::KeyFrames] {
+        let mut ration = Ration::new(portion, 5.0);
+        run(&mut ration, (9000..9100).map(|number| unit(number, 30)), 0..0);
+        let orders = run(&mut ration, (0..300).map(|number| unit(number, 30)), 0..0);
+        assert!(orders.len() >= 9, "{portion:?}: {orders:?}");
+        let orders = run(&mut ration, (1_000_000..1_000_300).map(|number| unit(number, 30)), 0..0);
+        assert!(orders.len() >= 9, "{portion:?}: {orders:?}");
+    }
+}

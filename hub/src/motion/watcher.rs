@@ -1,0 +1,184 @@
+//! Scales the decoder's pictures down and asks the detector; on the decoder's thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gstreamer as gst;
+use gstreamer_video::VideoFrameExt;
+use tokio::sync::mpsc;
+
+use super::eyes::Sight;
+use super::ration::{Use, interval_us};
+use super::scale::{Plane, Small, shrink};
+use super::thumbnail::{Album, Decoded, Snapshot};
+use super::{Detector, MotionSettings, Verdict};
+use crate::source::MotionSample;
+
+/// A picture that is wanted of the decoder.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    /// Its time as the decoder has it, which only goes forward.
+    decoder_us: i64,
+    /// Its time.
+    pts_us: i64,
+    as_what: Use,
+}
+
+/// What the two threads share.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    wishes: Mutex<VecDeque<Wish>>,
+    /// Counts up with every stream that is looked at.
+    pub(super) view: AtomicU32,
+    /// Pictures that the decoder gave.
+    pub(super) given: AtomicU64,
+}
+
+impl Desk {
+    /// The picture of this time is wanted.
+    pub(super) fn wish(&self, decoder_us: i64, pts_us: i64, as_what: Use) {
+        let mut wishes = self.wishes();
+        // With B-frames a picture is sent before others that show earlier.
+        let place = wishes.iter().rposition(|wish| wish.decoder_us < decoder_us).map_or(0, |before| before + 1);
+        wishes.insert(place, Wish { decoder_us, pts_us, as_what });
+    }
+
+    /// Nothing is wanted any more.
+    pub(super) fn clear(&self) {
+        self.wishes().clear();
+    }
+
+    /// Nothing waits for the decoder.
+    #[cfg(test)]
+    pub(super) fn is_clear(&self) -> bool {
+        self.wishes().is_empty()
+    }
+
+    /// The wish for the picture of this time; those before it did not come true.
+    fn take(&self, decoder_us: i64) -> Option<Wish> {
+        let mut wishes = self.wishes();
+        while wishes.front().is_some_and(|wish| wish.decoder_us < decoder_us) {
+            wishes.pop_front();
+        }
+        wishes.pop_front_if(|wish| wish.decoder_us == decoder_us)
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, VecDeque<Wish>> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at the pictures that are wanted.
+pub(super) struct Watcher {
+    settings: MotionSettings,
+    desk: Arc<Desk>,
+    view: u32,
+    /// The last sample said that something moves.
+    active: bool,
+    detector: Detector,
+    small: Small,
+    /// Not before this time.
+    next_us: i64,
+    album: Album,
+    sights: mpsc::Sender<Sight>,
+}
+
+impl Watcher {
+    pub(super) fn new(settings: &MotionSettings, sights: mpsc::Sender<Sight>, desk: Arc<Desk>) -> Self {
+        Self {
+            settings: settings.clone(),
+            desk,
+            view: 0,
+            active: false,
+            detector: Detector::new(settings),
+            small: Small::default(),
+            next_us: i64::MIN,
+            album: Album::default(),
+            sights,
+        }
+    }
+
+    pub(super) fn see(&mut self, sample: &gst::Sample) {
+        self.desk.given.fetch_add(1, Ordering::Relaxed);
+        let Some(buffer) = sample.buffer() else { return };
+        let Some(decoder_us) = buffer.pts().and_then(|pts| i64::try_from(pts.useconds()).ok()) else { return };
+        let Some(Wish { pts_us, as_what, .. }) = self.desk.take(decoder_us) else { return };
+        let view = self.desk.view.load(Ordering::SeqCst);
+        if view != self.view {
+            self.view = view;
+            self.begin(pts_us);
+        }
+        // With B-frames more is wanted than is looked at; a trial and what comes after it are always far enough apart.
+        if pts_us < self.next_us && self.next_us - pts_us < 10_000_000 {
+            return;
+        }
+        let Some(info) = sample.caps().and_then(|caps| gstreamer_video::VideoInfo::from_caps(caps).ok()) else {
+            return;
+        };
+        // The first plane of every format that an 8-bit decoder gives is brightness.
+        if info.format_info().depth().first() != Some(&8) || info.is_rgb() {
+            return;
+        }
+        let Ok(frame) = gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info) else { return };
+        let (Ok(data), Some(&stride)) = (frame.plane_data(0), frame.plane_stride().first()) else { return };
+        let Ok(stride) = usize::try_from(stride) else { return };
+        let plane = Plane { data, stride, width: frame.width() as usize, height: frame.height() as usize };
+        shrink(plane, &mut self.small);
+        let verdict = match as_what {
+            Use::Try => {
+                // What the detector learns of a suspicious picture is forgotten: it comes again, in its place.
+                let mut trial = self.detector.clone();
+                let verdict = trial.look(&self.small, pts_us);
+                if verdict.active || verdict.score > 0.0 {
+                    self.send(Sight::Suspicion { pts_us });
+                    return;
+                }
+                self.detector = trial;
+                verdict
+            }
+            Use::Look | Use::Reference => self.detector.look(&self.small, pts_us),
+        };
+        self.next_us = pts_us.saturating_add(interval_us(self.settings.pictures_per_second));
+        if let Some(how) = verdict.tamper {
+            self.send(Sight::Tampered(how));
+        }
+        let take = || Snapshot::take(&Decoded { luma: plane, chroma: chroma(&frame) });
+        if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
+            self.send(Sight::Picture(picture));
+        }
+        let Verdict { score, area, active, zones, heat, .. } = verdict;
+        self.active = active;
+        self.send(Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }));
+    }
+
+    /// Another stream: other noise, perhaps another part of the scene. What was going on is over.
+    fn begin(&mut self, pts_us: i64) {
+        self.detector = Detector::new(&self.settings);
+        self.album = Album::default();
+        self.next_us = i64::MIN;
+        if std::mem::take(&mut self.active) {
+            self.send(Sight::Sample(MotionSample { pts_us, ..MotionSample::default() }));
+        }
+    }
+
+    fn send(&self, sight: Sight) {
+        // Full: the worker's loop is behind; the next verdict says what this one would have.
+        let _ = self.sights.try_send(sight);
+    }
+}
+
+/// The colour planes, where there are two of 8 bits.
+fn chroma<'a>(frame: &'a gstreamer_video::VideoFrameRef<&gst::BufferRef>) -> Option<[Plane<'a>; 2]> {
+    let info = frame.format_info();
+    if !info.is_yuv() || frame.n_planes() != 3 {
+        return None;
+    }
+    let plane = |index: u32| {
+        let data = frame.plane_data(index).ok()?;
+        let stride = usize::try_from(*frame.plane_stride().get(index as usize)?).ok()?;
+        let (width, height) = (frame.comp_width(index) as usize, frame.comp_height(index) as usize);
+        Some(Plane { data, stride, width, height })
+    };
+    Some([plane(1)?, plane(2)?])
+}
