@@ -10,7 +10,7 @@ use common::{Reply, Server, p256, status, verified_es256};
 use data_encoding::BASE64URL_NOPAD;
 use privet_protocol::relay::Urgency;
 use privet_protocol::time::Timestamp;
-use privet_push::{Gateway as _, HttpSettings, Message, Outcome, PushTarget, WebPush, WebPushSettings};
+use privet_push::{Gateway as _, HttpSettings, Message, Outcome, WebPush, WebPushSettings};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
