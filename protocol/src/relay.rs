@@ -325,16 +325,14 @@ pub enum Request {
     // --- waking phones ---
     /// The key that push targets are sealed to. Answer: [`Response::PushKey`]. Any member.
     PushKey,
-    /// Says where the asking member is woken from now on; nothing sealed means nowhere. `sealed` is a target of the crate
-    /// `privet-push`, sealed to the relay's push key for this member. Answer: [`Response::Done`] once durable. A member, about
-    /// itself.
+    /// Says where the asking member is woken from now on; empty means nowhere. `sealed` is a target of the crate `privet-push`,
+    /// sealed to the relay's push key for this member. Answer: [`Response::Done`] once durable. A member, about itself.
     SetPush {
         /// At most [`MAX_SEALED_TARGET`] bytes.
         #[serde(with = "serde_bytes")]
         sealed: Vec<u8>,
     },
-    /// Brings a payload to a phone, whether it is connected or not. Answer: [`Response::Done`] once durable. The same id for
-    /// the same key again is answered like the first time and brings nothing twice. Owner.
+    /// Brings a payload to a phone, connected or not: [`Response::Done`] once durable. An id again brings nothing twice. Owner.
     Wake {
         /// The phone's key.
         key: CapabilityKey,
@@ -350,16 +348,14 @@ pub enum Request {
         until: Timestamp,
     },
     /// Payloads for the asking member that no gateway has taken whole, from number `from` on, answered like
-    /// [`Request::ReadLog`]; while it follows, each comes here first and goes to a gateway only if it is not acknowledged
-    /// soon. A member, about itself.
+    /// [`Request::ReadLog`]; while it follows, each goes to a gateway only if it is not acknowledged soon. A member, itself.
     ReadWakes {
         /// The first number wanted.
         from: u64,
         /// Whether to wait for more.
         follow: bool,
     },
-    /// The asking member has its wakes up to and including `upto`. Answer: [`Response::Done`] once durable. A member, about
-    /// itself.
+    /// The asking member has its wakes up to and including `upto`. Answer: [`Response::Done`] once durable.
     AckWakes {
         /// The last number no longer needed.
         upto: u64,
