@@ -1,5 +1,6 @@
 //! What changes the picture and is no motion: light, the camera's switch to infrared, a camera that shakes.
 
+use super::cells::Cells;
 use super::levels::{Changes, FAST};
 
 /// More than this part of the picture, nearly all in one direction, is light.
@@ -49,6 +50,32 @@ pub(super) fn is_hidden(now: &[u8], before: &[u8], flags: &[u8]) -> bool {
     }
     let kept = both as f32 / ((was as f32) * (is as f32)).sqrt().max(1.0);
     was as f32 > TEXTURE * count.max(1) as f32 && kept < KEPT
+}
+
+/// Light explains more than this part of the steps from pixel to pixel where it changed, or there are none.
+const EXPLAINED: f32 = 0.5;
+
+/// Whether there are steps from pixel to pixel, where it changed and at the outline, that were not there before, not even weaker or
+/// stronger. A lamp's light has a soft outline and leaves the texture; a thing brings its own.
+pub(super) fn is_new(now: &[u8], before: &[u8], cells: &Cells, width: usize) -> bool {
+    let (mut count, mut was, mut is, mut both) = (0u32, 0i64, 0i64, 0i64);
+    let rows = now.chunks_exact(width.max(1)).zip(before.chunks_exact(width.max(1)));
+    for ((now, before), marks) in rows.step_by(2).zip(cells.marks.chunks(cells.wide.max(1))) {
+        for (pair, _) in marks.windows(2).enumerate().filter(|(_, marks)| (marks[0] | marks[1]) & FAST != 0) {
+            let at = pair * 2;
+            for at in at..(at + 3).min(width - 1) {
+                let (now, before) =
+                    (i64::from(now[at + 1]) - i64::from(now[at]), i64::from(before[at + 1]) - i64::from(before[at]));
+                count += 1;
+                was += before * before;
+                is += now * now;
+                both += now * before;
+            }
+        }
+    }
+    // What is left when the earlier steps, times what fits best, are taken away.
+    let left = is as f32 - (both as f32).powi(2) / (was as f32).max(1.0);
+    left > TEXTURE * count.max(1) as f32 && left > (1.0 - EXPLAINED) * is as f32
 }
 
 /// Lowest and highest level within two pixels of each pixel: what it may show when the camera shakes.

@@ -183,11 +183,14 @@ impl Detector {
             self.watch.swept(pts_us);
         }
         let scattered = self.scatter(fast.scattered, passed_us);
+        let least = self.zones.least.iter().min().map_or(u32::MAX, |least| least * PLAIN);
+        let waits = self.holds.iter().any(|hold| !hold.active);
+        let plain = waits && !shaken && fast.whole >= least && !self.is_explained(picture, before);
         let (mut zones, mut any_fast) = (0, false);
         for (place, (hold, &least)) in self.holds.iter_mut().zip(&self.zones.least).enumerate() {
             let bar = least.max(scattered.min(least * MOST_SCATTERED));
             let (is_fast, is_slow) = (fast.of_zone[place] >= bar, slow.of_zone[place] >= bar * 2);
-            let is_plain = !shaken && scattered < least && fast.of_zone[place] >= least * PLAIN;
+            let is_plain = plain && scattered < least && fast.of_zone[place] >= least * PLAIN;
             hold.see(pts_us, is_fast, is_slow, is_plain, self.patience);
             any_fast |= is_fast;
             zones |= u32::from(hold.active) << place;
@@ -228,6 +231,23 @@ impl Detector {
         }
         self.cells.marks = as_marked;
         false
+    }
+
+    /// Whether light, or a camera that moved by a pixel or two, may be why something seems to have come: a second picture tells.
+    /// Leaves the marks as they were.
+    fn is_explained(&mut self, picture: &Small, before: &[u8]) -> bool {
+        if !gates::is_new(&picture.pixels, before, &self.cells, picture.width) {
+            return true;
+        }
+        let moving = self.cells.count(FAST) as f32;
+        self.neighbourhood.of(before, picture.width);
+        let nearby = Before { low: &self.neighbourhood.low, high: &self.neighbourhood.high };
+        self.levels.compare(&picture.pixels, nearby, &self.open, self.bar);
+        let as_marked = std::mem::take(&mut self.cells.marks);
+        self.cells.fill(&self.levels.flags, picture.width);
+        let left = self.cells.count(FAST) as f32;
+        self.cells.marks = as_marked;
+        left <= moving * gates::SHAKE_LEFT
     }
 
     /// The size that a thing must have beside what is scattered all over the picture: rain.
