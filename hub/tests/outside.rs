@@ -193,12 +193,12 @@ async fn strangers_at_the_metrics_get_an_error_or_nothing_and_friends_go_on_read
 fn names_that_people_give_break_no_line_and_every_alarm_has_its_own() {
     let board = Board::new();
     board.raise(Alarm::NoRoom { cause: "full".into() });
-    board.set_notices_waiting(3);
     board.round_trip(Duration::from_millis(25));
     let waiting = Waiting { segments: 2, bytes: 3 << 20, oldest_ms: Some(1_000), given_up: 1 };
     let mut status = board.page("Home \"x\"\n", Duration::from_secs(7), waiting, 2, 5);
     let names = ["Door", "a\"} 1\nprivet_phones 99\n# EOF\n", "back\\slash\\", "Tür 庭 🚪", "{},=\" "];
     let camera = |name: &str| CameraStatus { name: name.into(), online: true, frames: 10, ..CameraStatus::default() };
+    status.notices.waiting = 3;
     status.cameras = names.iter().map(|name| camera(name)).collect();
     let mut seen = Vital::default();
     seen.picture_us = Some(1_500_000);

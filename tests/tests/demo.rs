@@ -20,11 +20,20 @@ fn the_commands_that_the_demo_prints_work_and_do_not_end_it() {
             .unwrap()
     };
     told("the demo's saying that all is running", &|line| line.contains("Ctrl-C"));
-    for what in ["the live picture", "clips of motion", "the hub's state", "what the relay has", "logs"] {
+    for what in [
+        "the live picture",
+        "clips of motion",
+        "notifications",
+        "quiet for an hour",
+        "the hub's state",
+        "what the relay has",
+        "logs",
+    ] {
         let line = told(what, &|line| line.trim_start().starts_with(what));
         let command = line.trim_start().strip_prefix(what).unwrap().trim();
         // Here is nobody to look at a picture.
-        let command = command.replace("--play", "--seconds 2 --out live.mp4");
+        let command =
+            command.replace("--play", "--seconds 2 --out live.mp4").replace("--follow", "--follow --seconds 2");
         let command = if what == "logs" { format!("ls {command}") } else { command };
         typed(&command, folder.path());
     }

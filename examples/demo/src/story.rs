@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use privet_demo::Trouble;
 use privet_demo::blind::Needles;
@@ -35,6 +35,11 @@ struct Outcome {
     /// The same from the moment it left the camera's encoder.
     camera_to_viewer_ms_p50: Option<f64>,
     live_pictures_consecutive: bool,
+    /// What the phone showed when the box crossed.
+    notification: Option<String>,
+    /// From the box's appearing before the camera to that; not known of a film.
+    notification_ms: Option<i64>,
+    notification_picture: bool,
     clips_verified: u64,
     clip_frames: u64,
     clip_pictures_consecutive: bool,
@@ -49,10 +54,11 @@ struct Outcome {
 /// Everything once, unattended.
 pub fn once(args: &Args) -> Result<bool, Trouble> {
     let started = Instant::now();
-    let (mut house, _camera) = build(args)?;
+    let (mut house, mut camera) = build(args)?;
     let mut outcome = Outcome::default();
     let phone = pair(&house, &mut outcome)?;
     watch(&phone, args, &house, &mut outcome)?;
+    notified(&phone, &mut camera, args, &mut outcome)?;
     fetch_clip(&phone, args, &mut outcome)?;
     // Stopped first, so that all that was received is on the disk.
     for process in [house.hub.as_mut(), house.relay.as_mut()].into_iter().flatten() {
@@ -71,6 +77,8 @@ fn all_well(outcome: &Outcome, own_film: bool) -> bool {
         && outcome.live_segments_broken == 0
         && outcome.live_latency_ms_p50.is_some()
         && (outcome.live_pictures_consecutive || own_film)
+        && outcome.notification.is_some()
+        && outcome.notification_picture
         && outcome.clips_verified > 0
         && (outcome.clip_pictures_consecutive || own_film)
         && outcome.exported_proof_verified
@@ -91,6 +99,8 @@ pub fn on_and_on(args: &Args) -> Result<bool, Trouble> {
     say("All is running. In another terminal:");
     say(&format!("  the live picture    {viewer} live {CAMERA} --play"));
     say(&format!("  clips of motion     {viewer} clips"));
+    say(&format!("  notifications       {viewer} events --follow"));
+    say(&format!("  quiet for an hour   {viewer} snooze all 1h"));
     say(&format!(
         "  the hub's state     {} --config {}/hub.toml status",
         shown("privet-hub")?,
@@ -169,7 +179,10 @@ fn build(args: &Args) -> Result<(House, Process), Trouble> {
     let mut house = House::build(&args.folder, plan)?;
     let mut camera_words = vec!["--moving", "3", "--every", "15", "--quiet", "6", "--audio"];
     let file = args.file.as_ref().map(|file| file.to_string_lossy().into_owned());
-    camera_words.extend(file.iter().flat_map(|file| ["--file", file.as_str()]));
+    match &file {
+        Some(file) => camera_words.extend(["--file", file]),
+        None => camera_words.extend(["--sub", "640x360", "--say-crossings"]),
+    }
     let (process, camera) = fake_camera(house.folder(), CAMERA, Some(PASSWORD), &camera_words)?;
     say(&format!("camera  {}, Digest authentication, 1280x720, H.264 and AAC", camera.url));
     let relay = house.start_relay()?;
@@ -240,6 +253,44 @@ fn watch(phone: &Phone, args: &Args, house: &House, outcome: &mut Outcome) -> Re
     ));
     say(&format!("        {} and {}", film.display(), picture.display()));
     Ok(())
+}
+
+/// Waits for a motion and for what the phone then shows.
+fn notified(phone: &Phone, camera: &mut Process, args: &Args, outcome: &mut Outcome) -> Result<(), Trouble> {
+    say("\nWaiting until a box crosses the garden ...");
+    // Otherwise a phone is told of the same camera once a minute at most.
+    phone.says(&["settings", "set", "--camera", "all", "cooldown=0"])?.ok().map_err(|e| e.during("settings"))?;
+    let pictures = args.folder.join("pictures");
+    let mut follower = phone.start(&["events", "--follow", "--limit", "0", "--save", &pictures.to_string_lossy()])?;
+    let mut crossing = None;
+    if args.file.is_none() {
+        // Those of the past were written meanwhile: the one that is waited for is the next.
+        while crossing.is_none_or(|at| ms_since(at) > 500) {
+            let line = camera.wait_for(Duration::from_secs(30), |line| line["crossing_at_ms"].is_i64())?;
+            crossing = line["crossing_at_ms"].as_i64();
+        }
+    }
+    let notification = follower.wait_for(Duration::from_secs(30), |line| {
+        line["kind"] == "notification" && line["what"] == "motion" && line["at_ms"].as_i64() >= crossing
+    })?;
+    outcome.notification_ms = crossing.map(ms_since);
+    let shown = text(&notification, "title")?;
+    let picture = notification["saved"].as_str();
+    outcome.notification_picture = picture.is_some();
+    let after = outcome.notification_ms.map(|ms| format!(" {ms} ms after the box appeared")).unwrap_or_default();
+    say(&format!("phone   shows '{shown}'{after}; with it {}", picture.unwrap_or("no picture")));
+    outcome.notification = Some(shown);
+    let clip = notification["clip"].as_str();
+    let thumbnail = follower.wait_for(Duration::from_secs(30), |line| {
+        line["kind"] == "thumbnail" && (clip.is_none() || line["clip"].as_str() == clip)
+    })?;
+    say(&format!("        the moment of most motion: {}", text(&thumbnail, "saved")?));
+    follower.stop(Duration::from_secs(10))
+}
+
+fn ms_since(at_ms: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX).saturating_sub(at_ms)
 }
 
 fn fetch_clip(phone: &Phone, args: &Args, outcome: &mut Outcome) -> Result<(), Trouble> {

@@ -4,6 +4,7 @@
 //! - [`latency`]: from the camera's packet to the decrypted access unit, and what the hub adds;
 //! - [`hub`]: processor and memory for each further camera;
 //! - [`motion`]: what the detector finds and what it cries for, against two others, on a labelled set;
+//! - [`notify`]: from a box's appearing before the camera to the notification on a phone;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with.
 
@@ -14,6 +15,7 @@ mod film;
 mod hub;
 mod latency;
 mod motion;
+mod notify;
 mod pull;
 mod seal;
 mod start;
@@ -60,6 +62,8 @@ enum Bench {
         #[arg(long)]
         alone: bool,
     },
+    /// From what a camera sees to the notification on a phone.
+    Notify,
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -79,7 +83,15 @@ fn main() -> ExitCode {
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
         Some(bench) => vec![bench],
-        None => vec![Bench::Seal, Bench::Latency, Bench::Hub, Bench::motion(), Bench::LiveStart, Bench::Pairing],
+        None => vec![
+            Bench::Seal,
+            Bench::Latency,
+            Bench::Hub,
+            Bench::motion(),
+            Bench::Notify,
+            Bench::LiveStart,
+            Bench::Pairing,
+        ],
     };
     let (mut all_well, mut headed) = (true, args.json);
     for bench in benches {
@@ -124,6 +136,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
             alone: *alone,
             json,
         }),
+        Bench::Notify => notify::run(),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
         Bench::Pull { .. } => Ok(Vec::new()),
