@@ -109,7 +109,7 @@ fn a_crossing_is_told_once_on_each_of_two_phones_with_a_picture_and_stands_in_th
             let picture = notification["saved"].as_str().expect("a picture");
             assert!(PathBuf::from(picture).starts_with(&follower.saved));
             let bytes = std::fs::read(picture).unwrap();
-            assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.len() <= 2_000, "{} bytes", bytes.len());
+            assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.len() <= 1_250, "{} bytes", bytes.len());
             assert!(told.insert(notification["id"].as_str().unwrap().to_owned()), "told twice: {notification}");
         }
     }

@@ -22,7 +22,7 @@ pub struct Notifications {
 
 impl Default for Notifications {
     fn default() -> Self {
-        Self { offline_grace_s: 60, relay_grace_s: 300, disk_margin_mib: 256 }
+        Self { offline_grace_s: 60, relay_grace_s: 300, disk_margin_mib: 128 }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::source::{MAX_JPEG, MAX_SMALL_JPEG, Picture};
 /// The larger picture's longer side.
 const SIDE: usize = 320;
 /// The smaller one's.
-const SMALL_SIDE: usize = 96;
+const SMALL_SIDES: [usize; 3] = [96, 64, 48];
 /// The best that fits is taken.
 const QUALITIES: [u8; 5] = [80, 65, 50, 35, 20];
 
@@ -53,7 +53,10 @@ impl Snapshot {
     /// Encodes both sizes. `None` when even the worst quality is too large, which no picture was in tests.
     pub fn encode(&self, pts_us: i64, last: bool) -> Option<Picture> {
         let jpeg = encode(&self.rgb, self.width, self.height, MAX_JPEG)?;
-        let small = self.smaller().and_then(|s| encode(&s.rgb, s.width, s.height, MAX_SMALL_JPEG));
+        let small = SMALL_SIDES.into_iter().find_map(|side| {
+            let small = self.smaller(side)?;
+            encode(&small.rgb, small.width, small.height, MAX_SMALL_JPEG)
+        });
         Some(Picture {
             pts_us,
             last,
@@ -64,8 +67,8 @@ impl Snapshot {
         })
     }
 
-    fn smaller(&self) -> Option<Self> {
-        let (width, height) = fit(self.width, self.height, SMALL_SIDE)?;
+    fn smaller(&self, side: usize) -> Option<Self> {
+        let (width, height) = fit(self.width, self.height, side)?;
         let colour = |offset: usize| {
             let data: Vec<u8> = self.rgb.iter().skip(offset).step_by(3).copied().collect();
             averaged(&Plane { data: &data, stride: self.width, width: self.width, height: self.height }, width, height)
@@ -184,7 +187,7 @@ mod tests {
         let read = image::load_from_memory(&picture.jpeg).unwrap();
         assert_eq!((read.width(), read.height()), (320, 180));
         let small = image::load_from_memory(&picture.small_jpeg).unwrap();
-        assert_eq!((small.width(), small.height()), (96, 54));
+        assert!(SMALL_SIDES.contains(&(small.width() as usize)) && small.width() * 9 == small.height() * 16);
     }
 
     #[test]

@@ -16,13 +16,14 @@ use privet_protocol::storage::StoreError;
 use tokio::sync::mpsc;
 
 use super::Outbox;
+use super::calendar::Calendar;
 use super::retention::{Policy, Removal};
 use crate::recorder::chain::Chain;
 use crate::recorder::task::Recorders;
 use crate::recorder::{ClipSegment, Input};
 use crate::reserve::Reserve;
 use crate::status::{Alarm, Board};
-use crate::time::wall;
+use crate::time::{moment, wall};
 use crate::uplink::home::{HomeHandle, Stopping};
 
 /// Segments that wait in memory for a slow disk may take so many bytes.
@@ -97,6 +98,7 @@ pub struct Keeper {
     board: Board,
     relay_keeps: Duration,
     policy: Policy,
+    calendar: Calendar,
     queued: Arc<AtomicU64>,
     /// The one that keeps clips looks after the room; the other one only announces live streams.
     reserve: Option<Reserve>,
@@ -132,6 +134,7 @@ impl Keeper {
             board,
             relay_keeps,
             policy,
+            calendar: Calendar::default(),
             queued,
             reserve,
             full: false,
@@ -282,8 +285,13 @@ impl Keeper {
     /// Lets clips go that are too old, too many, or in the way; puts those again that the relay does not keep for longer.
     async fn retain(&mut self, room: u64) -> Result<(), Stopping> {
         let clips = self.outbox.clips();
-        self.board.set_clips(self.policy.forecast(&clips, room, wall()));
-        let removals = self.policy.removals(&clips, room, wall());
+        let now = moment();
+        self.board.set_clips(self.policy.forecast(&clips, room, now.wall));
+        let mut policy = self.policy;
+        if !self.calendar.believes(now, clips.iter().map(|clip| clip.ended).max()) {
+            policy.keep = Duration::MAX;
+        }
+        let removals = policy.removals(&clips, room, now.wall);
         let (mut forgotten, mut thinned) = (Vec::new(), Vec::new());
         for removal in removals.into_iter().take(AT_ONCE) {
             match removal {

@@ -15,6 +15,7 @@
 //! that writes into it and watches the room on the disk.
 
 pub mod archive;
+mod calendar;
 pub mod keeper;
 mod record;
 pub mod retention;

@@ -8,8 +8,8 @@ use super::frames::{FrameError, HEADER, Kind, MAX_PTS_US, header, part};
 pub const HEAT_FIELDS: usize = 256;
 /// The largest picture of an activity.
 pub const MAX_JPEG: usize = 20_000;
-/// The largest small picture, the one that fits a notification.
-pub const MAX_SMALL_JPEG: usize = 2_000;
+/// The largest small picture, the one that fits a notification (`docs/reference/notice.md`) beside the names in it.
+pub const MAX_SMALL_JPEG: usize = 1_250;
 
 const SAMPLE_BYTES: usize = 20;
 const PICTURE_HEAD: usize = 16;
