@@ -10,7 +10,7 @@ use privet_protocol::cbor;
 use privet_protocol::id::EventId;
 use privet_protocol::storage::{Batch, Store};
 use privet_push::{PushKey, PushTarget};
-use privet_relay_client::{ClientError, ClientKey, Connection};
+use privet_relay_client::{ClientError, ClientKey, Code, Connection};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -112,9 +112,15 @@ pub(crate) enum Unregistered {
 impl Unregistered {
     fn into_core(self) -> CoreError {
         match self {
-            Self::Relay(error) if error.refusal().is_some() && !error.is_retryable() => {
+            Self::Relay(error) if error.refusal() == Some(Code::Denied) => {
                 CoreError::Network { reason: format!("{}: {error}", crate::sync::NO_WAKES), retry_after_ms: None }
             }
+            Self::Relay(error) if error.refusal().is_some() => CoreError::Network {
+                reason: format!(
+                    "the relay did not take the push target; notifications come over the connection: {error}"
+                ),
+                retry_after_ms: None,
+            },
             Self::Relay(error) => client_error(&error),
             Self::Here(error) => error,
         }

@@ -211,7 +211,7 @@ pub struct Status {
     pub alerts: Vec<(i64, TrustAlert)>,
     /// Bytes of sealed clips on this phone.
     pub cache_bytes: u64,
-    /// Why no notifications come over the connection, when that is so.
+    /// Why no notifications come, or only over the connection, when that is so.
     pub notifications: Option<String>,
 }
 

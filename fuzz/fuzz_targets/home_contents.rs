@@ -14,7 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = HubMessage::decode(bytes)
         && !matches!(message, HubMessage::Unknown { .. })
     {
-        assert_eq!(HubMessage::decode(&cbor::encode(&message)), Ok(message));
+        // Of an event's kind that a newer hub fills otherwise, the name alone is kept: what is said of it once stays.
+        let said = HubMessage::decode(&cbor::encode(&message)).unwrap();
+        assert_eq!(HubMessage::decode(&cbor::encode(&said)), Ok(said));
     }
     if let Ok(message) = PhoneMessage::decode(bytes)
         && !matches!(message, PhoneMessage::Unknown { .. })

@@ -122,11 +122,9 @@ fn a_full_disk_stops_recording_and_nothing_else() {
     let still =
         wait_for_hub(&house, "the hub's being connected", |s| (s["relay"]["state"] == "connected").then(|| s.clone()));
     assert!(alarm(&still, "no-room").is_some(), "{still}");
-    assert_eq!(
-        (&still["alarms"].as_array().unwrap().len(), &still["cameras"][0]["recording"]),
-        (&1, &Value::Bool(false)),
-        "{still}"
-    );
+    // That it is nearly full stands beside it where there was time to say so.
+    let others = still["alarms"].as_array().unwrap().iter().filter(|alarm| alarm["kind"] != "disk");
+    assert_eq!((others.count(), &still["cameras"][0]["recording"]), (1, &Value::Bool(false)), "{still}");
     wait_until_caught_up(&phone);
     assert_eq!(ids(&phone.clips(None).unwrap()), known, "nothing is recorded meanwhile");
 

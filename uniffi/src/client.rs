@@ -8,6 +8,9 @@ use crate::error::CoreError;
 use crate::media::{Clip, Live};
 use crate::platform::{EventListener, ForeignKeys, ForeignListener, KeyWrapper};
 use crate::values::{Camera, Config, Device, Event, LiveFormat, Page, Status};
+use crate::wishes::{
+    EventPage, Notification, NotificationKeys, Profile, PushInfo, PushTarget, Settings, SettingsState, Thumbnail,
+};
 
 /// What a QR code says, checked but not used.
 #[derive(uniffi::Object)]
@@ -111,6 +114,78 @@ impl Client {
         limit: u32,
     ) -> Result<Page, CoreError> {
         Ok(self.0.clips(camera_id.as_deref(), from_ms, to_ms, page.as_deref(), limit).await?.into())
+    }
+
+    /// What happened in a time range, the one told last first.
+    pub async fn events(
+        &self,
+        camera_id: Option<String>,
+        from_ms: i64,
+        to_ms: i64,
+        page: Option<String>,
+        limit: u32,
+    ) -> Result<EventPage, CoreError> {
+        Ok(self.0.events(camera_id.as_deref(), from_ms, to_ms, page.as_deref(), limit).await?.into())
+    }
+
+    /// The picture of a clip's moment of most motion.
+    pub async fn thumbnail(&self, clip_id: String) -> Result<Option<Thumbnail>, CoreError> {
+        Ok(self.0.thumbnail(&clip_id).await?.map(Into::into))
+    }
+
+    /// Asks the hub to keep a clip, or not any more.
+    pub async fn pin(&self, clip_id: String, pinned: bool) -> Result<(), CoreError> {
+        Ok(self.0.pin(&clip_id, pinned).await?)
+    }
+
+    /// What this phone's owner wants to be disturbed for.
+    pub async fn settings(&self) -> Result<SettingsState, CoreError> {
+        Ok(self.0.settings().await?.into())
+    }
+
+    /// Replaces the settings, and waits for the hub's word.
+    pub async fn set_settings(&self, settings: Settings) -> Result<(), CoreError> {
+        Ok(self.0.set_settings(settings.into()).await?)
+    }
+
+    /// Nothing of this camera, or of any, is told until then.
+    pub async fn snooze(&self, camera_id: Option<String>, until_ms: Option<i64>) -> Result<(), CoreError> {
+        Ok(self.0.snooze(camera_id.as_deref(), until_ms).await?)
+    }
+
+    /// Says for the whole home whether somebody is there.
+    pub async fn set_profile(&self, profile: Profile) -> Result<(), CoreError> {
+        Ok(self.0.set_profile(profile.into()).await?)
+    }
+
+    /// From now on the relay wakes this phone there.
+    pub async fn register_push(&self, target: PushTarget) -> Result<(), CoreError> {
+        Ok(self.0.register_push(target.into()).await?)
+    }
+
+    /// From now on the relay wakes this phone nowhere.
+    pub async fn unregister_push(&self) -> Result<(), CoreError> {
+        Ok(self.0.unregister_push().await?)
+    }
+
+    /// What the relay offers for waking this phone.
+    pub async fn push_info(&self) -> Result<PushInfo, CoreError> {
+        Ok(self.0.push_info().await?.into())
+    }
+
+    /// What a notification extension needs.
+    pub async fn notification_keys(&self) -> Result<NotificationKeys, CoreError> {
+        Ok(self.0.notification_keys().await?.into())
+    }
+
+    /// Takes what a push service delivered to the app itself; nothing when it was told before.
+    pub async fn take_notification(&self, payload: Vec<u8>) -> Result<Option<Notification>, CoreError> {
+        Ok(self.0.take_notification(payload).await?.map(Into::into))
+    }
+
+    /// An extension showed this one.
+    pub async fn notification_shown(&self, event_id: String) -> Result<(), CoreError> {
+        Ok(self.0.notification_shown(&event_id).await?)
     }
 
     /// Opens a finished clip.

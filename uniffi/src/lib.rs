@@ -8,12 +8,14 @@ mod error;
 mod media;
 mod platform;
 mod values;
+mod wishes;
 
 pub use client::{Client, PairingOffer};
 pub use error::{CoreError, PairingFailureKind};
 pub use media::{Clip, Live, LiveItem};
 pub use platform::{EventListener, FileKeys, KeyWrapper};
 pub use values::*;
+pub use wishes::*;
 
 uniffi::setup_scaffolding!();
 

@@ -3,6 +3,8 @@
 
 use privet_app_core as core;
 
+use crate::wishes::{ClipNotes, EventInfo, Notification};
+
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct Config {
     pub storage_dir: String,
@@ -50,6 +52,7 @@ pub struct ClipInfo {
     pub finished: bool,
     pub local: bool,
     pub trust: Trust,
+    pub notes: Option<ClipNotes>,
 }
 
 #[derive(Debug, Clone, uniffi::Record)]
@@ -101,6 +104,7 @@ pub struct Status {
     pub outbox: u64,
     pub alerts: Vec<Alert>,
     pub cache_bytes: u64,
+    pub notifications: Option<String>,
 }
 
 #[derive(Debug, Clone, uniffi::Enum)]
@@ -114,6 +118,21 @@ pub enum Event {
     ClipReady {
         clip_id: String,
         camera_id: String,
+    },
+    Happened {
+        event: EventInfo,
+    },
+    ClipNotes {
+        clip_id: String,
+        camera_id: String,
+    },
+    ClipsForgotten {
+        clip_ids: Vec<String>,
+    },
+    WishesChanged,
+    /// Not `Notification`: in Kotlin it would hide the record of that name.
+    Notified {
+        notification: Notification,
     },
     Link {
         state: LinkState,
@@ -203,6 +222,8 @@ macro_rules! fields {
     };
 }
 
+pub(crate) use {fields, same};
+
 same!(core::LinkState => LinkState { Offline, Connecting, Relay, Refused });
 same!(LiveFormat => core::LiveFormat { Fmp4, AccessUnits });
 same!(core::GapReason => GapReason { SlowViewer, CameraRestart, NetworkLoss, FailedVerification });
@@ -210,7 +231,6 @@ same!(core::Track => Track { Video, Audio });
 fields!(Config => core::Config { storage_dir, device_name, cache_limit_mib, app_version });
 fields!(core::Camera => Camera { id, name, online, width, height, codec, signer });
 fields!(core::Device => Device { id, name, this_device, added_ms, last_seen_ms, fingerprint });
-fields!(core::ClipInfo => ClipInfo { id, camera_id, start_ms, duration_ms, bytes, first_segment, finished, local, trust });
 fields!(core::VerifyReport => VerifyReport {
     ok, signer, signer_known, chain, segments, first_segment, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
     problems
@@ -224,6 +244,23 @@ impl From<core::Trust> for Trust {
             core::Trust::Verified { signer, lease_until_ms } => Self::Verified { signer, lease_until_ms },
             core::Trust::Pending => Self::Pending,
             core::Trust::Broken { why } => Self::Broken { why },
+        }
+    }
+}
+
+impl From<core::ClipInfo> for ClipInfo {
+    fn from(clip: core::ClipInfo) -> Self {
+        Self {
+            id: clip.id,
+            camera_id: clip.camera_id,
+            start_ms: clip.start_ms,
+            duration_ms: clip.duration_ms,
+            bytes: clip.bytes,
+            first_segment: clip.first_segment,
+            finished: clip.finished,
+            local: clip.local,
+            trust: clip.trust.into(),
+            notes: clip.notes.map(Into::into),
         }
     }
 }
@@ -248,6 +285,7 @@ impl From<core::Status> for Status {
             outbox: status.outbox,
             alerts: status.alerts.into_iter().map(|(at_ms, what)| Alert { at_ms, what: what.to_string() }).collect(),
             cache_bytes: status.cache_bytes,
+            notifications: status.notifications,
         }
     }
 }
@@ -259,6 +297,11 @@ impl From<core::Event> for Event {
                 Self::ClipStarted { clip_id, camera_id, at_ms, trust: trust.into() }
             }
             core::Event::ClipReady { clip_id, camera_id } => Self::ClipReady { clip_id, camera_id },
+            core::Event::Happened(event) => Self::Happened { event: (*event).into() },
+            core::Event::ClipNotes { clip_id, camera_id } => Self::ClipNotes { clip_id, camera_id },
+            core::Event::ClipsForgotten { clip_ids } => Self::ClipsForgotten { clip_ids },
+            core::Event::WishesChanged => Self::WishesChanged,
+            core::Event::Notification(notification) => Self::Notified { notification: (*notification).into() },
             core::Event::Link { state, reason } => Self::Link { state: state.into(), why: reason },
             core::Event::CameraState { camera_id, online } => Self::CameraState { camera_id, online },
             core::Event::CamerasChanged => Self::CamerasChanged,

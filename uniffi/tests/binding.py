@@ -62,6 +62,58 @@ def refuses_a_wrong_code():
         assert error.kind == privet.PairingFailureKind.NOT_PRIVET, error
 
 
+def opens_notifications_without_a_store():
+    keys = privet.NotificationKeys(secret=bytes(32), hub=bytes(32))
+    try:
+        privet.open_notification(keys, b"hello", 0)
+        raise AssertionError("junk was taken for a notification")
+    except privet.CoreError.Invalid as error:
+        assert "notification" in error.reason, error
+    try:
+        privet.open_notification(privet.NotificationKeys(secret=b"short", hub=bytes(32)), b"", 0)
+        raise AssertionError("a short key was taken")
+    except privet.CoreError.Invalid as error:
+        assert "32 bytes" in error.reason, error
+    try:
+        # The right version and length, sealed by nobody.
+        privet.open_notification(keys, bytes([1]) + bytes(1663), 0)
+        raise AssertionError("a forged notification was opened")
+    except privet.CoreError.Tampered as error:
+        assert error.reason
+
+
+async def says_that_there_is_no_home(client):
+    """Every call that needs one; each crosses the border with its arguments and its error."""
+    camera = privet.CameraSettings(camera_id="00" * 16, notify=False, snooze_until_ms=None, cooldown_s=60, zones=["path"], health=True)
+    quiet = privet.QuietHours(days=127, from_min=1320, to_min=360)
+    settings = privet.Settings(cameras=[camera], away_only=True, quiet=[quiet], time_zone="Europe/Berlin", profile=privet.Profile.AWAY)
+    target = privet.PushTarget.WEB_PUSH(endpoint="https://push.example", p256dh=bytes(65), auth=bytes(16))
+    calls = [
+        lambda: client.events(None, 0, 1, None, 10),
+        lambda: client.thumbnail("00" * 16),
+        lambda: client.pin("00" * 16, True),
+        lambda: client.settings(),
+        lambda: client.set_settings(settings),
+        lambda: client.snooze("00" * 16, 1),
+        lambda: client.snooze(None, None),
+        lambda: client.set_profile(privet.Profile.HOME),
+        lambda: client.register_push(target),
+        lambda: client.register_push(privet.PushTarget.FCM(token="t")),
+        lambda: client.register_push(privet.PushTarget.APNS(token="00", topic="app", sandbox=True)),
+        lambda: client.unregister_push(),
+        lambda: client.push_info(),
+        lambda: client.notification_keys(),
+        lambda: client.take_notification(b""),
+        lambda: client.notification_shown("00" * 16),
+    ]
+    for call in calls:
+        try:
+            await call()
+            raise AssertionError("it went without a home")
+        except privet.CoreError.NotPaired:
+            pass
+
+
 async def opens_a_store_under_a_foreign_keystore():
     # The library calls the keystore from threads of its own: they must know where coroutines run.
     privet.uniffi_set_event_loop(asyncio.get_running_loop())
@@ -74,6 +126,8 @@ async def opens_a_store_under_a_foreign_keystore():
         raise AssertionError("cameras without a home")
     except privet.CoreError.NotPaired:
         pass
+    await says_that_there_is_no_home(client)
+    assert status.notifications is None
     try:
         await privet.Client.open(config("phone"), keys)
         raise AssertionError("the store was opened twice")
@@ -94,6 +148,7 @@ async def opens_a_store_under_a_foreign_keystore():
 assert privet.version() == sys.argv[5], privet.version()
 verifies_what_was_sealed()
 refuses_a_wrong_code()
+opens_notifications_without_a_store()
 asyncio.run(opens_a_store_under_a_foreign_keystore())
 # Python ends the process when a thread of the library comes back to it after its end.
 assert privet.settle(10_000)

@@ -83,7 +83,13 @@ async fn follow(core: &Arc<Core>, connection: &Connection) -> Result<(), Trouble
     connection.push_key().await?;
     core.no_notifications(None);
     notification::keys(core).await?;
-    push::renew(core, connection).await?;
+    match push::renew(core, connection).await {
+        // One that it has no gateway for, say: what comes over the connection comes all the same.
+        Err(Unregistered::Relay(error)) if error.refusal().is_some() => {
+            core.no_notifications(Some(format!("this phone is not woken while it is not connected: {error}")));
+        }
+        outcome => outcome?,
+    }
     core.events.somebody_listens().await;
     // From the first that is left: those that a gateway took or that were acknowledged are gone.
     let mut reader = connection.read_wakes(1, true).await?;

@@ -78,6 +78,47 @@ pub enum Verb {
         #[arg(long)]
         plain: bool,
     },
+    /// List what happened (motion, tampering, cameras lost), newest first; or follow it, with the notifications for this device.
+    Events {
+        /// Only those of this camera.
+        #[arg(long, value_name = "NAME")]
+        camera: Option<String>,
+        /// At most so many of those that were.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u32,
+        /// Go on with what comes, until ctrl-c.
+        #[arg(long)]
+        follow: bool,
+        /// With --follow: stop after so many seconds.
+        #[arg(long, value_name = "N", requires = "follow")]
+        seconds: Option<u64>,
+        /// Write pictures (.jpg) into this folder, and say where.
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
+    },
+    /// Tell nothing of a camera on this device for a while.
+    Snooze {
+        /// Its name or id, or `all`.
+        camera: String,
+        /// For how long (30s, 10m, 2h, 1d, 1h30m), or `off` to end it.
+        duration: String,
+    },
+    /// Show what this device is notified of, or change it with `settings set`.
+    Settings {
+        /// What to do with them.
+        #[command(subcommand)]
+        change: Option<SettingsVerb>,
+    },
+    /// Keep a clip, whatever its age.
+    Pin {
+        /// Its id, or as much of its beginning as is unique.
+        clip: String,
+    },
+    /// Let a pinned clip go when its time comes.
+    Unpin {
+        /// Its id, or as much of its beginning as is unique.
+        clip: String,
+    },
     /// Check an exported clip. Needs no pairing when a root is given.
     Verify {
         /// The file.
@@ -94,6 +135,33 @@ pub enum Verb {
     Remove {
         /// Its name or id.
         device: String,
+    },
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum SettingsVerb {
+    /// Change some; the others stay. `privet-viewer settings set quiet=22:00-06:00 time-zone=Europe/Berlin`
+    #[command(after_help = "Keys:
+  profile=home|away          whether somebody is at home: one word for all devices
+  away-only=on|off           tell motion only while the profile is away
+  quiet='mon-fri 22:00-06:00'  hours without motion; without days every day; several with commas; none
+  time-zone=Europe/Berlin    of the quiet hours; utc if not said
+
+Keys of a camera, with --camera NAME or --camera all:
+  notify=on|off              tell motion
+  health=on|off              tell that it is offline, back or tampered with
+  cooldown=60s               no other motion for so long after one that was told; 0 for none
+  zones=path,drive           tell motion only from these zones; all
+
+For a while: `privet-viewer snooze`.")]
+    Set {
+        /// The camera that notify, health, cooldown and zones are for: its name or id, or `all`.
+        #[arg(long, value_name = "NAME")]
+        camera: Option<String>,
+        /// What to change.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        pairs: Vec<String>,
     },
 }
 

@@ -123,8 +123,15 @@ impl View<'_> {
                 _ = &mut interrupted => return Ok(()),
             };
             while let Ok(Some(event)) = client.next_event(0).await {
-                if let Event::TrustAlert(alert) = event {
-                    self.say.item(&json!({"kind": "alert", "what": alert.to_string()}), || format!("ALERT: {alert}"));
+                match event {
+                    Event::TrustAlert(alert) => {
+                        self.say
+                            .item(&json!({"kind": "alert", "what": alert.to_string()}), || format!("ALERT: {alert}"));
+                    }
+                    Event::Notification(told) => {
+                        self.say.item(&json!({"kind": "notification", "what": told.text}), || told.text.clone());
+                    }
+                    _ => {}
                 }
             }
             let verdict = matches!(item, LiveItem::Segment(_));

@@ -1,18 +1,21 @@
 //! `privet-viewer`: the phone's part on a laptop. Page: `docs/guide/viewer.md`.
 //!
-//! `args` says what can be asked, `run` does it with app-core, `live` and `files` move media, `say` is the one place that
+//! `args` says what can be asked, `run` does it with app-core, `live` and `files` move media, `events` and `wishes` are about
+//! notifications, `say` is the one place that
 //! prints: data on stdout (with `--json` one JSON line an item), talk on stderr.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod code;
+mod events;
 mod files;
 mod latency;
 mod live;
 mod player;
 mod run;
 mod say;
+mod wishes;
 
 use clap::Parser;
 

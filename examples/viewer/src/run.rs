@@ -9,9 +9,11 @@ use privet_app_core::{
 };
 use serde_json::json;
 
-use crate::args::{Args, Verb};
+use crate::args::{Args, SettingsVerb, Verb};
+use crate::events;
 use crate::live::{self, Wish};
 use crate::say::{Say, utc};
+use crate::wishes;
 
 /// What failed, by class.
 #[derive(Debug)]
@@ -164,6 +166,40 @@ async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Fail
             catch_up(client, args, say).await?;
             clip(client, id, out, !plain, say).await
         }
+        Verb::Events { camera, limit, follow, seconds, save } => {
+            catch_up(client, args, say).await?;
+            let camera = match camera {
+                Some(name) => Some(find_camera(client, name).await?.id),
+                None => None,
+            };
+            let (limit, follow, seconds) = (*limit, *follow, *seconds);
+            events::show(client, &events::Wish { camera, limit, follow, seconds, save: save.as_deref() }, say).await
+        }
+        Verb::Snooze { camera, duration } => {
+            let until = match duration.as_str() {
+                "off" => None,
+                text => {
+                    let for_ms = i64::try_from(wishes::duration(text)?.saturating_mul(1000)).unwrap_or(i64::MAX);
+                    Some((crate::latency::wall_us() / 1000).saturating_add(for_ms))
+                }
+            };
+            catch_up(client, args, say).await?;
+            let camera = match camera.as_str() {
+                "all" => None,
+                name => Some(find_camera(client, name).await?.id),
+            };
+            client.snooze(camera.as_deref(), until).await?;
+            settings(client, say).await
+        }
+        Verb::Settings { change } => {
+            catch_up(client, args, say).await?;
+            if let Some(SettingsVerb::Set { camera, pairs }) = change {
+                set(client, camera.as_deref(), pairs).await?;
+            }
+            settings(client, say).await
+        }
+        Verb::Pin { clip } => pin(client, args, clip, true, say).await,
+        Verb::Unpin { clip } => pin(client, args, clip, false, say).await,
         Verb::Verify { file, .. } => {
             let mut roots = Vec::new();
             let cameras = client.cameras().await.map_err(|error| match error {
@@ -288,14 +324,18 @@ async fn clips(client: &Client, camera: Option<&str>, limit: u32, say: &Say) -> 
         let item = json!({"id": clip.id, "camera": name, "camera_id": clip.camera_id, "start_ms": clip.start_ms,
             "duration_ms": clip.duration_ms, "bytes": clip.bytes, "segments": clip.segments,
             "first_segment": clip.first_segment, "finished": clip.finished,
-            "local": clip.local, "trust": trust_word(&clip.trust)});
+            "local": clip.local, "trust": trust_word(&clip.trust),
+            "pinned": clip.notes.as_ref().map(|notes| notes.pinned), "zones": clip.notes.as_ref().map(|notes| &notes.zones),
+            "peak_ms": clip.notes.as_ref().map(|notes| notes.peak_ms),
+            "thumbnail": clip.notes.as_ref().is_some_and(|notes| notes.thumbnail)});
         say.item(&item, || {
             let state = if clip.finished { trust_word(&clip.trust) } else { "recording" };
             let here = if clip.local { "here" } else { "relay" };
             let seconds = clip.duration_ms as f64 / 1000.0;
             let part =
                 if clip.first_segment > 0 { "  (the part since this phone joined, or joined again)" } else { "" };
-            format!("{}  {}  {name:<20} {seconds:>6.1} s  {state:<9} {here}{part}", clip.id, utc(clip.start_ms))
+            let pinned = if clip.notes.as_ref().is_some_and(|notes| notes.pinned) { "  pinned" } else { "" };
+            format!("{}  {}  {name:<20} {seconds:>6.1} s  {state:<9} {here}{pinned}{part}", clip.id, utc(clip.start_ms))
         });
     }
     Ok(())
@@ -309,10 +349,50 @@ fn trust_word(trust: &Trust) -> &'static str {
     }
 }
 
+/// Changes settings, beginning with what was asked for last.
+async fn set(client: &Client, camera: Option<&str>, pairs: &[String]) -> Result<(), Failure> {
+    let state = client.settings().await?;
+    let mut settings = state.pending.unwrap_or(state.kept);
+    let chosen = match camera {
+        None => Vec::new(),
+        Some("all") => (0..settings.cameras.len()).collect(),
+        Some(name) => {
+            let id = find_camera(client, name).await?.id;
+            settings.cameras.iter().position(|camera| camera.camera_id == id).into_iter().collect()
+        }
+    };
+    wishes::change(&mut settings, &chosen, pairs)?;
+    Ok(client.set_settings(settings).await?)
+}
+
+async fn settings(client: &Client, say: &Say) -> Result<(), Failure> {
+    let (state, cameras) = (client.settings().await?, client.cameras().await?);
+    let item = json!({"kept": wishes::as_json(&state.kept, &cameras), "known": state.known,
+        "pending": state.pending.as_ref().map(|pending| wishes::as_json(pending, &cameras))});
+    say.item(&item, || wishes::as_text(&state, &cameras, crate::latency::wall_us() / 1000));
+    Ok(())
+}
+
+async fn pin(client: &Client, args: &Args, id: &str, pinned: bool, say: &Say) -> Result<(), Failure> {
+    catch_up(client, args, say).await?;
+    let clip = find_clip(client, id).await?;
+    client.pin(&clip.id, pinned).await?;
+    let what = if pinned { "is kept" } else { "goes when its time comes" };
+    say.item(&json!({"id": clip.id, "pinned": pinned}), || format!("clip {} {what}", clip.id));
+    Ok(())
+}
+
+async fn find_clip(client: &Client, id: &str) -> Result<ClipInfo, Failure> {
+    let mut found: Vec<ClipInfo> =
+        all_clips(client, None, u32::MAX).await?.into_iter().filter(|clip| clip.id.starts_with(id)).collect();
+    match (found.pop(), found.len()) {
+        (Some(clip), 0) => Ok(clip),
+        (_, others) => Err(not_unique("clip", id, if others == 0 { 0 } else { others + 1 })),
+    }
+}
+
 async fn clip(client: &Client, id: &str, out: &Path, with_evidence: bool, say: &Say) -> Result<(), Failure> {
-    let clips = all_clips(client, None, u32::MAX).await?;
-    let found: Vec<_> = clips.iter().filter(|clip| clip.id.starts_with(id)).collect();
-    let [found] = found[..] else { return Err(not_unique("clip", id, found.len())) };
+    let found = find_clip(client, id).await?;
     let clip = client.open_clip(&found.id).await?;
     let mut progress = say.progress(format!("fetching clip {}", found.id));
     let report = {
@@ -418,7 +498,8 @@ async fn status(client: &Client, args: &Args, say: &Say) -> Result<(), Failure> 
     let item = json!({"paired": status.paired, "removed": status.removed, "hub": status.hub_name, "home": status.home_id,
         "relay": status.relay, "link": format!("{:?}", status.link), "link_reason": status.link_reason,
         "caught_up": status.caught_up, "position": status.position, "relay_head": status.relay_head,
-        "hub_seen_ms": status.hub_seen_ms, "outbox": status.outbox, "cache_bytes": status.cache_bytes, "alerts": alerts});
+        "hub_seen_ms": status.hub_seen_ms, "outbox": status.outbox, "cache_bytes": status.cache_bytes, "alerts": alerts,
+        "notifications": status.notifications});
     say.item(&item, || {
         if status.removed {
             return "removed from its home; `pair` to join again".into();
@@ -438,6 +519,9 @@ async fn status(client: &Client, args: &Args, say: &Say) -> Result<(), Failure> 
             status.outbox,
             status.cache_bytes >> 20
         );
+        if let Some(why) = &status.notifications {
+            text.push_str(&format!("\n{why}"));
+        }
         for (at, alert) in &status.alerts {
             text.push_str(&format!("\nALERT {}: {alert}", utc(*at)));
         }
