@@ -127,7 +127,9 @@ impl Hub {
         let home = HomeHandle::spawn(home).map_err(|e| StoreError::Io(e.to_string()))?;
         let (connections, connection) = watch::channel(None);
         let live = LiveSender::new(connection.clone(), board.clone());
-        let policy = config.recording.policy();
+        let mut policy = config.recording.policy();
+        // What is told of as nearly full must have a chance to end.
+        policy.room = policy.room.max(config.notifications.disk_margin().saturating_mul(2));
         let keeps = policy.keep.min(days(config.recording.relay_keeps_days));
         let mut tasks = Vec::new();
         let mut keep = |reserve| {

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::{Uplink, UplinkError};
 use crate::notices::NoticesError;
 use crate::status::Alarm;
-use crate::time::wall;
 
 /// For how long a phone is tried to be woken for something; the log has it for longer.
 const WORTH: Duration = Duration::from_secs(24 * 3600);
@@ -26,8 +25,8 @@ const PAUSE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Hands over what waits, and what comes from then on.
 pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
-    // The relay drops a wake by its own clock.
-    let ahead = connection.server_time().0 - wall().0;
+    // The relay drops a wake by its own clock, and this machine's may be set meanwhile.
+    let (relay, began) = (connection.server_time(), Instant::now());
     let mut pauses: BTreeMap<DeviceId, Pause> = BTreeMap::new();
     loop {
         let expected = uplink.notices.expected().await?;
@@ -36,7 +35,8 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
         let ready = expected.iter().copied().filter(|device| pauses.get(device).is_none_or(|pause| pause.until <= now));
         let rounds = ready.map(|device| {
             let (uplink, connection) = (&uplink, &connection);
-            async move { (device, round(uplink, connection, device, ahead).await) }
+            let until = relay.after(began.elapsed()).after(WORTH);
+            async move { (device, round(uplink, connection, device, until).await) }
         });
         let rounds: Vec<_> =
             futures::stream::iter(rounds.collect::<Vec<_>>()).buffer_unordered(PARALLEL).collect().await;
@@ -77,11 +77,10 @@ async fn round(
     uplink: &Uplink,
     connection: &Connection,
     device: DeviceId,
-    ahead: i64,
+    until: Timestamp,
 ) -> Result<Option<String>, UplinkError> {
     let (mut taken, mut refused, mut lost) = (Vec::new(), None, None);
     for notice in uplink.notices.seal(device, AT_ONCE).await? {
-        let until = Timestamp(wall().0.saturating_add(ahead)).after(WORTH);
         match connection.wake(notice.key, notice.id, notice.payload, notice.urgency, until).await {
             Ok(()) => taken.push(notice.number),
             Err(ClientError::Refused(refusal)) => match refusal.code {
