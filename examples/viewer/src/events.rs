@@ -1,5 +1,6 @@
 //! What happened, listed and as it comes, with pictures as files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,10 +53,12 @@ pub async fn show(client: &Client, wish: &Wish<'_>, say: &Say) -> Result<(), Fai
         };
         tell(event, picture.as_deref(), say);
     }
-    if wish.follow { follow(client, wish, say).await } else { Ok(()) }
+    // What came while this caught up is in the list, and comes once more by itself.
+    let listed = events.into_iter().map(|event| event.id).collect();
+    if wish.follow { follow(client, wish, listed, say).await } else { Ok(()) }
 }
 
-async fn follow(client: &Client, wish: &Wish<'_>, say: &Say) -> Result<(), Failure> {
+async fn follow(client: &Client, wish: &Wish<'_>, listed: BTreeSet<String>, say: &Say) -> Result<(), Failure> {
     if let Some(why) = client.status().await?.notifications {
         say.note(&why);
     }
@@ -69,7 +72,9 @@ async fn follow(client: &Client, wish: &Wish<'_>, say: &Say) -> Result<(), Failu
         };
         let wanted = |camera: Option<&str>| wish.camera.is_none() || wish.camera.as_deref() == camera;
         match event {
-            Some(Event::Happened(event)) if wanted(event.camera_id.as_deref()) => tell(&event, None, say),
+            Some(Event::Happened(event)) if wanted(event.camera_id.as_deref()) && !listed.contains(&event.id) => {
+                tell(&event, None, say);
+            }
             Some(Event::Notification(notification)) if wanted(notification.camera_id.as_deref()) => {
                 notify(&notification, wish.save, say)?;
             }
