@@ -285,7 +285,8 @@ fn notified(phone: &Phone, camera: &mut Process, args: &Args, outcome: &mut Outc
         line["kind"] == "thumbnail" && (clip.is_none() || line["clip"].as_str() == clip)
     })?;
     say(&format!("        the moment of most motion: {}", text(&thumbnail, "saved")?));
-    follower.stop(Duration::from_secs(10))
+    follower.kill();
+    Ok(())
 }
 
 fn ms_since(at_ms: i64) -> i64 {

@@ -119,7 +119,7 @@ fn tell(event: &EventInfo, picture: Option<&Path>, say: &Say) {
 /// A notification, with the small picture it may have as a file.
 fn notify(notification: &Notification, save: Option<&Path>, say: &Say) -> Result<(), Failure> {
     let picture = match (&notification.picture, save) {
-        (Some(picture), Some(folder)) => Some(write(folder, &notification.event_id, picture)?),
+        (Some(picture), Some(folder)) => Some(write(folder, &format!("{}-small", notification.event_id), picture)?),
         _ => None,
     };
     let item = json!({"kind": "notification", "id": notification.event_id, "what": notification.kind,

@@ -1,6 +1,6 @@
 //! Who is woken for what. Page: `docs/design/0010-notifications.md`.
 //!
-//! * [`decide`]: the rules, pure: one event, one phone's wishes, the time.
+//! * [`mod@decide`]: the rules, pure: one event, one phone's wishes, the time.
 //! * [`quiet`]: quiet hours by time zone.
 //! * [`grace`]: a camera or relay that is away is told of after a grace period, and as back only when it was.
 //! * [`book`]: wishes, and the notices that wait, in the hub's store: an event's notices are put once, whatever fails between.

@@ -13,7 +13,7 @@ use privet_protocol::time::Timestamp;
 use super::{NoticesError, NoticesHandle, Sealed};
 use crate::outbox::Outbox;
 
-/// The book, during one verb. What it [`Desk::answer`]s is durable when [`Desk::settle`] is told so.
+/// The book, during one verb. What it `Desk::answer`s is durable when `Desk::settle` is told so.
 pub struct Desk<'a> {
     notices: &'a NoticesHandle,
     book: MutexGuard<'a, Book>,

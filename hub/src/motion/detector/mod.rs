@@ -1,9 +1,9 @@
 //! Pictures and their time in, verdicts out; pure, so that a simulated night takes a second.
 //!
 //! A small picture is compared with the one about 200 ms before it (no ghosts after something left) and with a slow background
-//! (what stands still is still there). A pixel has changed when the difference is beyond its own noise ([`levels`]). Changed pixels
-//! are put into [`cells`] of 2x2, cells that touch are one thing, and the largest thing in each of the [`zones`] counts. A change of
-//! the whole picture is light or the camera, not motion ([`gates`]). Page: `docs/design/0009-motion.md`.
+//! (what stands still is still there). A pixel has changed when the difference is beyond its own noise (`levels`). Changed pixels
+//! are put into `cells` of 2x2, cells that touch are one thing, and the largest thing in each of the `zones` counts. A change of
+//! the whole picture is light or the camera, not motion (`gates`). Page: `docs/design/0009-motion.md`.
 
 use std::collections::VecDeque;
 

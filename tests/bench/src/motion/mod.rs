@@ -4,7 +4,7 @@
 //!    is the label.
 //! 2. [`stage`] draws them in a [`place`], with figures [`cutout`] of real films; [`film`] encodes them as cameras do.
 //! 3. [`decoder`] decodes; [`watch`] hands the pictures to the hub's scaler and detector, and to the [`baselines`].
-//! 4. [`score`] holds what was said against the labels; [`plot`] draws the result.
+//! 4. [`mod@score`] holds what was said against the labels; [`plot`] draws the result.
 
 mod baselines;
 mod cutout;
