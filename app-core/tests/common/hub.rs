@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use privet_home::{
-    ClipNotes, EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, PhoneWishes, Profile, PushSetup,
-    ReceiveError, RelayAddress, SecretBytes, StreamEnded, StreamKind, StreamStarted, Wishes,
+    ClipNotes, EndReason, Env, HubHome, HubMessage, Invitation, PhoneMessage, PhoneWishes, PolicyError, Profile,
+    PushSetup, ReceiveError, RelayAddress, SecretBytes, StreamEnded, StreamKind, StreamStarted, Wishes,
 };
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SystemRandom;
@@ -342,7 +342,8 @@ impl Shared {
                     }
                     let _ = said.send((received.device, message));
                 }
-                Err(ReceiveError::Seen | ReceiveError::Stale) => {}
+                // A phone that was removed may have had a message on the way.
+                Err(ReceiveError::Seen | ReceiveError::Stale | ReceiveError::Refused(PolicyError::NotAMember)) => {}
                 Err(error) => panic!("the hub could not take a message: {error}"),
             }
         }
