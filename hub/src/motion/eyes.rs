@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::MotionSettings;
 use super::ration::{Order, Portion, Ration, Unit, Use};
+use super::unfiltered::Unfiltered;
 use super::watcher::{Desk, Watcher};
 use crate::motion::Decode;
 use crate::source::{Format, MotionSample, Picture, Tamper};
@@ -70,6 +71,8 @@ pub(crate) struct Eyes {
     state: State,
     settings: MotionSettings,
     portion: Portion,
+    /// Takes the loop filter out of H.264.
+    unfiltered: Option<Unfiltered>,
     ration: Ration,
     orders: Vec<Order>,
     desk: Arc<Desk>,
@@ -148,6 +151,7 @@ impl Eyes {
             state: State::Idle,
             settings: settings.clone(),
             portion: Portion::Whole,
+            unfiltered: None,
             ration: Ration::new(Portion::Whole, settings.pictures_per_second),
             orders: Vec::new(),
             desk,
@@ -189,6 +193,7 @@ impl Eyes {
             self.state = State::Broken;
             return;
         }
+        self.unfiltered = if media == H264 { Unfiltered::new(&format.avcc) } else { None };
         self.portion = match self.settings.expert.decode {
             Some(Decode::All) => Portion::Whole,
             Some(Decode::KeyFrames) => Portion::KeyFrames,
@@ -305,7 +310,11 @@ impl Eyes {
             if as_what != Use::Reference {
                 self.desk.wish(decoder_us, unit.pts_us, as_what);
             }
-            let mut buffer = gst::Buffer::from_slice(unit.data);
+            let data = match &mut self.unfiltered {
+                Some(unfiltered) => unfiltered.unit(&unit.data),
+                None => unit.data,
+            };
+            let mut buffer = gst::Buffer::from_slice(data);
             if let Some(buffer) = buffer.get_mut() {
                 buffer.set_pts(u64::try_from(decoder_us).ok().map(gst::ClockTime::from_useconds));
                 if !unit.key {
@@ -334,7 +343,7 @@ impl Drop for Eyes {
     }
 }
 
-fn load() -> Result<(), EyesError> {
+pub(super) fn load() -> Result<(), EyesError> {
     let folder = PLUGIN_FOLDERS
         .iter()
         .find(|folder| std::path::Path::new(folder).join(PLUGINS[0]).exists())

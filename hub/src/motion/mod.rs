@@ -10,6 +10,7 @@ mod eyes;
 mod polygon;
 mod ration;
 mod settings;
+mod unfiltered;
 mod watcher;
 
 pub use detector::{Detector, Verdict};
@@ -18,3 +19,4 @@ pub(crate) use eyes::{Eyes, Sight};
 pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
 pub(crate) use ration::Portion;
 pub use settings::{Decode, Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};
+pub use unfiltered::Unfiltered;

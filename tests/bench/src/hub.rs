@@ -1,7 +1,11 @@
-//! `bench hub`: what each further 1080p15, 2.5 Mb/s camera costs the hub and its workers together, without detection; and what retina's
-//! own pull of the same camera costs in the same run.
+//! `bench hub`: what each further 1080p15, 2.5 Mb/s camera costs the hub and its workers together: without detection, with motion found
+//! on a 360p15 substream, and with motion found on the main stream's key frames, in a quiet scene and in one where something
+//! moves for a tenth of the time. From that, how many cameras one core carries.
+//!
+//! Two numbers of cameras are measured, and the slope between them counts: the cameras need the processor too, so that as many as
+//! one core carries can't be run here. Only the hub and its workers are measured. Detection is the difference to the same cameras without it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,14 +14,31 @@ use privet_demo::house::{House, Plan, raw_camera};
 use privet_demo::process::{Process, cpu, pss_kib, until};
 
 use crate::figure::{Figure, Goal};
-use crate::{film, folder};
+use crate::film::{self, Scene};
+use crate::folder;
 
-/// Cameras beyond the first.
-const FURTHER: usize = 4;
-const SECONDS: u64 = 20;
+/// The two numbers of cameras.
+const FEW: usize = 2;
+const MANY: usize = 6;
 const BENCH: &str = "hub";
 
+/// How motion is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Nowhere,
+    Substream,
+    KeyFrames,
+}
+
+/// The films that the cameras play.
+struct Films {
+    quiet: PathBuf,
+    small: PathBuf,
+    tenth: PathBuf,
+}
+
 /// What the hub and its workers used.
+#[derive(Clone, Copy)]
 struct Use {
     /// Share of a core.
     core: f64,
@@ -27,53 +48,106 @@ struct Use {
     pre_roll_mib: f64,
 }
 
+/// What a number of cameras used, and what each further one does.
+struct Slope {
+    few: Use,
+    each: Use,
+}
+
 /// All figures of this benchmark.
 ///
 /// # Errors
 /// [`Trouble`] when a part does not run.
 pub fn run() -> Result<Vec<Figure>, Trouble> {
     let folder = folder(BENCH)?;
-    let film = film::make(&folder)?;
-    let film = film.to_string_lossy();
-    let mut house = House::build(&folder, Plan { pre_roll_s: 5, ..Plan::default() })?;
-    house.start_relay()?;
-    let mut processes = Vec::new();
-    let mut add = |house: &mut House| -> Result<String, Trouble> {
-        let name = format!("camera-{}", house.cameras.len());
-        let (process, mut camera) = raw_camera(&folder, &name, &["--file", &film, "--fps", "15"])?;
-        (camera.name, camera.motion) = (name, false);
-        let url = camera.url.clone();
-        processes.push(process);
-        house.cameras.push(camera);
-        Ok(url)
+    let films = Films {
+        quiet: film::make(&folder, Scene::Quiet)?,
+        small: film::make(&folder, Scene::QuietSmall)?,
+        tenth: film::make(&folder, Scene::TenthMoving)?,
     };
-    let url = add(&mut house)?;
-    let one = measure(&mut house)?;
-    for _ in 0..FURTHER {
-        add(&mut house)?;
-    }
-    let all = measure(&mut house)?;
-    let retina = retina_alone(&folder, &url)?;
+    let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 20)?;
+    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream, 30)?;
+    let quiet = slope(&folder.join("quiet"), &films.quiet, &films, Watch::KeyFrames, 30)?;
+    let tenth = slope(&folder.join("tenth"), &films.tenth, &films, Watch::KeyFrames, 60)?;
+    let retina = retina_alone(&folder, &films.quiet)?;
 
-    let each = |all: f64, one: f64| (all - one) / FURTHER as f64;
-    let case = format!("each of {FURTHER} further cameras");
-    let further = each(all.core, one.core) * 100.0;
+    let percent = |core: f64| core * 100.0;
+    let detection = |of: &Slope| percent(of.each.core - plain.each.core);
+    let known = |case: &str, metric, value, unit| Figure::known(BENCH, case, metric, value, unit);
+    let (core, mib) = ("% of a core", "MiB");
+    let (case, first) = ("each further camera, no detection", "the first two cameras and the hub itself, no detection");
+    let on_sub = "each further camera, motion on a 360p15 substream";
+    let on_keys = "each further camera, motion on key frames, quiet scene";
+    let on_tenth = "each further camera, motion on key frames, a tenth of the time moving";
     Ok(vec![
-        Figure::known(BENCH, case.clone(), "processor", further, "% of a core").with_goal(Goal::AtMost(0.5)),
-        Figure::known(BENCH, case.clone(), "memory without pre-roll", each(all.mib, one.mib), "MiB")
-            .with_goal(Goal::AtMost(12.0)),
-        Figure::known(BENCH, case, "pre-roll", each(all.pre_roll_mib, one.pre_roll_mib), "MiB"),
-        Figure::known(BENCH, "the first camera and the hub itself", "processor", one.core * 100.0, "% of a core"),
-        Figure::known(BENCH, "the first camera and the hub itself", "memory without pre-roll", one.mib, "MiB"),
-        Figure::known(BENCH, "retina's own pull of the same camera", "processor", retina * 100.0, "% of a core"),
-        Figure::known(BENCH, "each further camera against retina's own pull", "ratio", further / (retina * 100.0), "x"),
+        known(case, "processor", percent(plain.each.core), core).with_goal(Goal::AtMost(0.5)),
+        known(case, "memory without pre-roll", plain.each.mib, mib).with_goal(Goal::AtMost(12.0)),
+        known(case, "pre-roll", plain.each.pre_roll_mib, mib),
+        known(first, "processor", percent(plain.few.core), core),
+        known(first, "memory without pre-roll", plain.few.mib, mib),
+        known("retina's own pull of the same camera", "processor", percent(retina), core),
+        known("each further camera against retina's own pull", "ratio", plain.each.core / retina, "x"),
+        known(on_sub, "processor, detection", detection(&substream), core).with_goal(Goal::AtMost(1.0)),
+        known(on_sub, "processor, all", percent(substream.each.core), core).with_goal(Goal::AtMost(1.4)),
+        known(on_sub, "cameras one core carries", 1.0 / substream.each.core, "").with_goal(Goal::AtLeast(70.0)),
+        known(on_sub, "memory without pre-roll", substream.each.mib, mib).with_goal(Goal::AtMost(32.0)),
+        known(on_keys, "processor, detection", detection(&quiet), core).with_goal(Goal::AtMost(1.2)),
+        known(on_keys, "processor, all", percent(quiet.each.core), core),
+        known(on_keys, "cameras one core carries", 1.0 / quiet.each.core, ""),
+        known(on_keys, "memory without pre-roll", quiet.each.mib, mib),
+        known(on_tenth, "processor, detection and clips", detection(&tenth), core).with_goal(Goal::AtMost(2.0)),
+        known(on_tenth, "processor, all", percent(tenth.each.core), core),
+        known(on_tenth, "memory without pre-roll", tenth.each.mib, mib),
     ])
 }
 
-/// Starts the hub with the cameras that there are, and measures it once all of them send and the pre-roll is full.
-fn measure(house: &mut House) -> Result<Use, Trouble> {
+/// Measures few cameras, then many.
+fn slope(folder: &Path, film: &Path, films: &Films, watch: Watch, seconds: u64) -> Result<Slope, Trouble> {
+    let mut house = House::build(folder, Plan { pre_roll_s: 5, ..Plan::default() })?;
+    house.start_relay()?;
+    let mut processes = Vec::new();
+    let mut add = |house: &mut House| -> Result<(), Trouble> {
+        let name = format!("camera-{}", house.cameras.len());
+        let (process, mut camera) = play(folder, &name, film)?;
+        processes.push(process);
+        camera.motion = watch != Watch::Nowhere;
+        if watch == Watch::Substream {
+            let (process, sub) = play(folder, &format!("{name}-sub"), &films.small)?;
+            processes.push(process);
+            camera.sub_url = Some(sub.url);
+        }
+        camera.name = name;
+        house.cameras.push(camera);
+        Ok(())
+    };
+    for _ in 0..FEW {
+        add(&mut house)?;
+    }
+    let few = measure(&mut house, seconds)?;
+    for _ in FEW..MANY {
+        add(&mut house)?;
+    }
+    let many = measure(&mut house, seconds)?;
     if let Some(mut hub) = house.hub.take() {
-        hub.stop(Duration::from_secs(10))?;
+        hub.stop(Duration::from_secs(20))?;
+    }
+    let each = |many: f64, few: f64| (many - few) / (MANY - FEW) as f64;
+    let each = Use {
+        core: each(many.core, few.core),
+        mib: each(many.mib, few.mib),
+        pre_roll_mib: each(many.pre_roll_mib, few.pre_roll_mib),
+    };
+    Ok(Slope { few, each })
+}
+
+fn play(folder: &Path, name: &str, film: &Path) -> Result<(Process, privet_demo::house::Camera), Trouble> {
+    raw_camera(folder, name, &["--file", &film.to_string_lossy(), "--fps", "15"])
+}
+
+/// Starts the hub with the cameras that there are, and measures it once all of them send and the pre-roll is full.
+fn measure(house: &mut House, seconds: u64) -> Result<Use, Trouble> {
+    if let Some(mut hub) = house.hub.take() {
+        hub.stop(Duration::from_secs(20))?;
     }
     house.start_hub()?;
     let id = house.hub.as_ref().map_or(0, Process::id);
@@ -85,22 +159,29 @@ fn measure(house: &mut House) -> Result<Use, Trouble> {
         (cameras.len() == house.cameras.len() && cameras.iter().all(full)).then_some(())
     })?;
     let (before, since) = (cpu(id), Instant::now());
-    thread::sleep(Duration::from_secs(SECONDS));
+    thread::sleep(Duration::from_secs(seconds));
     let core = (cpu(id).saturating_sub(before)).as_secs_f64() / since.elapsed().as_secs_f64();
-    let pre_roll: u64 = status(house)
-        .and_then(|status| {
-            Some(status["cameras"].as_array()?.iter().filter_map(|c| c["pre_roll_bytes"].as_u64()).sum())
-        })
-        .unwrap_or(0);
+    let status = status(house).ok_or_else(|| Trouble::new("the hub does not say its status"))?;
+    let cameras = status["cameras"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // A camera that is off would flatter.
+    if let Some(camera) = cameras.iter().find(|camera| camera["online"] != true) {
+        return Err(Trouble::new(format!("a camera went offline: {camera}")));
+    }
+    if let Some(note) = cameras.iter().find(|camera| camera["notes"].to_string().contains("substream")) {
+        return Err(Trouble::new(format!("a camera without its substream: {note}")));
+    }
+    let pre_roll: u64 = cameras.iter().filter_map(|camera| camera["pre_roll_bytes"].as_u64()).sum();
     let pre_roll_mib = pre_roll as f64 / (1 << 20) as f64;
     Ok(Use { core, mib: pss_kib(id)? as f64 / 1024.0 - pre_roll_mib, pre_roll_mib })
 }
 
 /// The share of a core that a process takes which only pulls the camera.
-fn retina_alone(folder: &Path, url: &str) -> Result<f64, Trouble> {
+fn retina_alone(folder: &Path, film: &Path) -> Result<f64, Trouble> {
+    const SECONDS: u64 = 20;
+    let (_camera, camera) = play(folder, "alone", film)?;
     let own = std::env::current_exe().map_err(|e| Trouble::new(e.to_string()))?;
     let seconds = (SECONDS + 10).to_string();
-    let pull = Process::start("retina", &own, &["pull", url, &seconds], &folder.join("pull.log"))?;
+    let pull = Process::start("retina", &own, &["pull", &camera.url, &seconds], &folder.join("pull.log"))?;
     thread::sleep(Duration::from_secs(3));
     let (before, since) = (cpu(pull.id()), Instant::now());
     thread::sleep(Duration::from_secs(SECONDS));

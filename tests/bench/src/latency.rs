@@ -20,7 +20,7 @@ const BENCH: &str = "latency";
 /// [`Trouble`] when a part does not run.
 pub fn run() -> Result<Vec<Figure>, Trouble> {
     let folder = folder(BENCH)?;
-    let film = film::make(&folder)?;
+    let film = film::make(&folder, film::Scene::Moving)?;
     let mut house = House::build(&folder, Plan::default())?;
     let (_process, mut camera) = raw_camera(&folder, "bench", &["--file", &film.to_string_lossy(), "--fps", "15"])?;
     camera.motion = false;

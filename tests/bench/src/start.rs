@@ -107,7 +107,7 @@ async fn client(house: &House, name: &str) -> Result<Client, Trouble> {
 
 fn house(name: &str) -> Result<(House, Process), Trouble> {
     let folder = folder(name)?;
-    let film = film::make(&folder)?;
+    let film = film::make(&folder, film::Scene::Moving)?;
     let mut house = House::build(&folder, Plan::default())?;
     let (process, mut camera) = raw_camera(&folder, "bench", &["--file", &film.to_string_lossy(), "--fps", "15"])?;
     camera.motion = false;
