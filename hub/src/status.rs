@@ -1,6 +1,6 @@
 //! What the owner can see: one board that every part writes its state on, and the page read from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ struct State {
     fresh: Vec<CameraId>,
     renewed_us: Option<u64>,
     vitals: BTreeMap<CameraId, Vital>,
+    /// Cameras at which motion can't be looked for.
+    blind: BTreeSet<CameraId>,
 }
 
 impl State {
@@ -209,6 +211,11 @@ pub enum Alarm {
         /// What it said.
         cause: String,
     },
+    /// Motion can't be looked for.
+    Motion {
+        /// At these cameras.
+        cameras: String,
+    },
     /// The disk is nearly full.
     DiskNearlyFull {
         /// What is left, in MiB.
@@ -218,7 +225,7 @@ pub enum Alarm {
 
 impl Alarm {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 6] = ["no-room", "state", "renewed", "relay", "notices", "disk"];
+    pub const KINDS: [&'static str; 7] = ["no-room", "state", "renewed", "relay", "notices", "motion", "disk"];
 
     fn kind(&self) -> &'static str {
         match self {
@@ -227,6 +234,7 @@ impl Alarm {
             Self::Renewed { .. } => "renewed",
             Self::Relay { .. } => "relay",
             Self::Notices { .. } => "notices",
+            Self::Motion { .. } => "motion",
             Self::DiskNearlyFull { .. } => "disk",
         }
     }
@@ -248,6 +256,11 @@ impl Alarm {
             Self::Notices { cause } => {
                 format!(
                     "the relay does not take notifications: {cause}; they wait here and are tried again; ask its operator"
+                )
+            }
+            Self::Motion { cameras } => {
+                format!(
+                    "motion is not looked for at {cameras}: its decoder ends the camera's worker again and again; where clips of events are kept, everything is recorded instead; it is tried again by itself; see the camera's note"
                 )
             }
             Self::DiskNearlyFull { free_mib } => {
@@ -286,6 +299,11 @@ impl Board {
 
     /// What came from a camera's worker.
     pub fn source(&self, camera: CameraId, event: &SourceEvent) {
+        match event {
+            SourceEvent::Blind { .. } => self.blind(camera, true),
+            SourceEvent::Motion(_) => self.blind(camera, false),
+            _ => {}
+        }
         let mut state = self.lock();
         match event {
             SourceEvent::Unit(unit) if unit.track == crate::source::Track::Video => Self::picture(&mut state, camera),
@@ -309,6 +327,24 @@ impl Board {
                 camera.notes.clone_from(&health.notes);
             }
             _ => {}
+        }
+    }
+
+    /// Whether motion can't be looked for at a camera.
+    fn blind(&self, camera: CameraId, is: bool) {
+        let mut state = self.lock();
+        let changed = if is { state.blind.insert(camera) } else { state.blind.remove(&camera) };
+        if !changed {
+            return;
+        }
+        let names: Vec<_> =
+            state.blind.iter().filter_map(|id| state.cameras.get(id)).map(|camera| camera.name.as_str()).collect();
+        let cameras = names.join(", ");
+        drop(state);
+        if cameras.is_empty() {
+            self.clear("motion");
+        } else {
+            self.raise(Alarm::Motion { cameras });
         }
     }
 

@@ -8,9 +8,10 @@ mod source_support;
 use std::time::Duration;
 
 use privet_hub::motion::MotionSettings;
-use privet_hub::source::{MotionSample, SourceEvent, Track};
+use privet_hub::source::{MotionSample, OfflineReason, SourceEvent, Track};
 use privet_raw_camera::{Options, RawCamera};
-use source_support::{Watched, clip, settings};
+use rustix::process::{Pid, Signal};
+use source_support::{Watched, clip, options, settings};
 
 /// Every sample up to `until_us` of the clip.
 async fn samples(name: &str, until_us: i64, speed: f64) -> Option<Vec<MotionSample>> {
@@ -51,9 +52,54 @@ async fn motion_off_costs_no_decoder() {
     watched.online().await;
     watched.units(Track::Video, 5).await;
     let pid = watched.handle.worker_pid().unwrap();
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    assert!(!maps.contains("libavcodec"), "the decoder is loaded although nobody asked for it");
+    assert!(!maps(&watched).contains("libavcodec"), "the decoder is loaded although nobody asked for it");
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map(Iterator::count).unwrap_or(1);
     assert_eq!(threads, 1);
     tokio::time::timeout(Duration::from_secs(5), watched.handle.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_decoder_that_ends_its_worker_again_and_again_costs_the_motion_and_not_the_pictures() {
+    let camera = RawCamera::start(Options::synthetic()).unwrap();
+    let mut wanted = settings(&camera.url());
+    wanted.motion = Some(MotionSettings::default());
+    let mut options = options();
+    options.first_blind = Duration::from_secs(3);
+    options.longest_blind = Duration::from_secs(6);
+    let mut watched = Watched::with(wanted, options);
+    // From outside: nobody can tell what a process died of.
+    for signal in [Signal::ABORT, Signal::STOP, Signal::ABORT] {
+        watched.online().await;
+        let active = watched.until("a picture that was looked at", motion).await;
+        assert!(active.is_some());
+        let pid = Pid::from_raw(watched.handle.worker_pid().unwrap().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        watched.offline().await;
+    }
+    watched.online().await;
+    let next = watched.until("the event behind online", Some).await;
+    assert!(matches!(next, SourceEvent::Blind { pause } if pause == Duration::from_secs(3)), "{next:?}");
+    assert!(watched.units(Track::Video, 5).await[0].key);
+    assert!(!maps(&watched).contains("libavcodec"), "the decoder is loaded again");
+    let notes = watched.until("notes", |event| if let SourceEvent::Health(h) = event { Some(h.notes) } else { None });
+    let note = notes.await.into_iter().find(|note| note.starts_with("motion is not looked for")).unwrap();
+    assert!(note.contains("aborted"), "{note}");
+    // And after a while one tries again.
+    let reason = watched.offline().await;
+    assert!(matches!(reason, OfflineReason::MotionAgain), "{reason:?}");
+    watched.online().await;
+    watched.until("a picture that was looked at", motion).await;
+}
+
+fn motion(event: SourceEvent) -> Option<Option<bool>> {
+    match event {
+        SourceEvent::Motion(sample) => Some(Some(sample.active)),
+        SourceEvent::Blind { .. } => Some(None),
+        _ => None,
+    }
+}
+
+fn maps(watched: &Watched) -> String {
+    let pid = watched.handle.worker_pid().unwrap();
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default()
 }

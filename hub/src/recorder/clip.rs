@@ -56,6 +56,8 @@ pub struct ClipPlan {
     running: Option<Running>,
     moving: bool,
     looked_us: u64,
+    /// Nobody looks for motion, so everything may be an event.
+    blind: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +70,14 @@ struct Running {
 impl ClipPlan {
     /// No clip.
     pub fn new(times: ClipTimes, record: Record) -> Self {
-        Self { times, record, running: None, moving: false, looked_us: 0 }
+        Self { times, record, running: None, moving: false, looked_us: 0, blind: false }
     }
 
     /// The detector's verdict about one picture. True when a clip begins.
     pub fn motion(&mut self, active: bool, now_us: u64) -> bool {
         self.moving = active;
         self.looked_us = now_us;
+        self.blind = false;
         match (self.record, &mut self.running) {
             (Record::Events, Some(running)) if active => {
                 running.last_us = now_us;
@@ -86,6 +89,11 @@ impl ClipPlan {
             }
             _ => false,
         }
+    }
+
+    /// Motion can't be looked for: until the next verdict, what clips of events are made of is kept without a break.
+    pub fn blind(&mut self) {
+        self.blind = true;
     }
 
     /// Whether the detector last saw something move.
@@ -101,13 +109,13 @@ impl ClipPlan {
     /// A group border: the right moment to end.
     pub fn at_border(&mut self, now_us: u64) -> Verdict {
         let Some(running) = self.running else {
-            if self.record != Record::Continuous {
+            if !self.keeps_all() {
                 return Verdict::Stay;
             }
             self.running = Some(Running { began_us: now_us, last_us: now_us });
             return Verdict::Begin;
         };
-        let quiet = self.record != Record::Continuous && !self.moving;
+        let quiet = !self.keeps_all() && !self.moving;
         if quiet && now_us >= running.last_us.saturating_add(self.times.post_roll_us) {
             self.running = None;
             Verdict::End
@@ -127,7 +135,7 @@ impl ClipPlan {
         let Some(running) = self.running else { return false };
         let wait = if camera_lost { 0 } else { BORDER_WAIT_US };
         let end = running.last_us.saturating_add(self.times.post_roll_us).saturating_add(wait);
-        let quiet = self.record != Record::Continuous && !self.moving;
+        let quiet = !self.keeps_all() && !self.moving;
         let over = (camera_lost || quiet) && now_us >= end;
         if over {
             self.running = None;
@@ -138,7 +146,8 @@ impl ClipPlan {
     /// The camera is gone: nothing moves until the detector says so again.
     pub fn camera_lost(&mut self, now_us: u64) {
         self.moving = false;
-        if let Some(running) = self.running.as_mut().filter(|_| self.record == Record::Continuous) {
+        let keeps_all = self.keeps_all();
+        if let Some(running) = self.running.as_mut().filter(|_| keeps_all) {
             running.last_us = now_us;
         }
     }
@@ -146,6 +155,14 @@ impl ClipPlan {
     /// There is no clip any more, for another reason than motion.
     pub fn abort(&mut self) {
         self.running = None;
+    }
+
+    fn keeps_all(&self) -> bool {
+        match self.record {
+            Record::Continuous => true,
+            Record::Events => self.blind,
+            Record::Off => false,
+        }
     }
 }
 
@@ -228,6 +245,25 @@ mod tests {
         assert!(!plan.overdue(139 * S, true));
         assert!(plan.overdue(140 * S, true));
         assert_eq!(plan.at_border(200 * S), Verdict::Begin);
+    }
+
+    #[test]
+    fn while_nobody_looks_for_motion_everything_is_kept_until_the_first_verdict() {
+        let mut plan = plan();
+        assert_eq!(plan.at_border(S), Verdict::Stay);
+        plan.blind();
+        assert_eq!(plan.at_border(2 * S), Verdict::Begin);
+        assert!(!plan.overdue(30 * S, false));
+        assert_eq!(plan.at_border(62 * S), Verdict::Renew);
+        plan.camera_lost(70 * S);
+        assert!(!plan.overdue(72 * S, true));
+        assert_eq!(plan.at_border(73 * S), Verdict::Stay, "a new worker, that has said nothing yet");
+        assert!(!plan.motion(false, 90 * S));
+        assert_eq!(plan.at_border(91 * S), Verdict::End);
+        assert_eq!(plan.at_border(92 * S), Verdict::Stay);
+        let mut off = plan_of(Record::Off);
+        off.blind();
+        assert_eq!(off.at_border(S), Verdict::Stay);
     }
 
     #[test]

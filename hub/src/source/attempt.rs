@@ -59,8 +59,12 @@ impl Incoming {
 }
 
 impl Attempt {
-    /// Connects to the camera and starts a worker on the connection.
-    pub(super) async fn start(camera: &CameraSettings, options: &WorkerOptions) -> Result<Self, OfflineReason> {
+    /// Connects to the camera and starts a worker on the connection; it looks for motion if that is wanted and `decoding`.
+    pub(super) async fn start(
+        camera: &CameraSettings,
+        options: &WorkerOptions,
+        decoding: bool,
+    ) -> Result<Self, OfflineReason> {
         let target = Target::parse(&camera.url)?;
         let (connection, address) = target.connect().await?;
         let settings = ToWorker {
@@ -69,8 +73,8 @@ impl Attempt {
             username: camera.username.clone(),
             password: camera.password.as_ref().map(|password| password.as_str().to_owned()),
             audio: camera.audio,
-            motion: camera.motion.clone(),
-            substream: camera.motion.is_some() && camera.sub_url.is_some(),
+            motion: camera.motion.clone().filter(|_| decoding),
+            substream: decoding && camera.motion.is_some() && camera.sub_url.is_some(),
             frozen_ms: millis(options.frozen_after),
             first_key_ms: millis(options.first_key_frame),
             answer_ms: millis(options.answer),

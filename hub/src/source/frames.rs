@@ -491,6 +491,7 @@ fn tame_fault(fault: &mut Fault) {
         | Fault::Garbage { detail, .. }
         | Fault::Broken { detail, .. }
         | Fault::Sandbox { detail }
+        | Fault::Decoder { detail }
         | Fault::NoVideo { offered: detail }
         | Fault::TooBig { what: detail, .. } => *detail = tame(detail),
         _ => {}

@@ -20,6 +20,7 @@ pub mod worker;
 
 mod attempt;
 mod backoff;
+mod breaker;
 mod connect;
 mod probe;
 mod process;
@@ -61,6 +62,12 @@ pub enum SourceEvent {
     },
     /// A picture of an activity.
     Picture(Picture),
+    /// Motion should be looked for on this connection and is not, because the decoder ended the worker again and again. Holds,
+    /// over connections too, until the next `Motion`. Comes right after `Online`.
+    Blind {
+        /// How long workers are started without a decoder before one tries again.
+        pause: std::time::Duration,
+    },
     /// The connection is gone, or an attempt to make one failed.
     Offline {
         /// Why, and what the owner could do.

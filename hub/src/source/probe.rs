@@ -56,7 +56,7 @@ pub async fn probe(
 ) -> Result<ProbeReport, ProbeError> {
     let begun = Instant::now();
     let deadline = begun + listen;
-    let mut attempt = match timeout_at(deadline, Attempt::start(&camera, &options)).await {
+    let mut attempt = match timeout_at(deadline, Attempt::start(&camera, &options, true)).await {
         Ok(attempt) => attempt?,
         Err(_) => return Err(ProbeError::Timeout(listen)),
     };

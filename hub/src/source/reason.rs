@@ -111,6 +111,12 @@ pub enum Fault {
         /// The cause.
         detail: String,
     },
+    /// The motion decoder hangs or can't go on. Nothing but a new worker helps.
+    #[error("the motion decoder {detail}; the camera's worker is restarted alone")]
+    Decoder {
+        /// What became of it.
+        detail: String,
+    },
     /// The worker could not shut itself in, so it touched nothing.
     #[error("the worker can't shut itself in: {detail}")]
     Sandbox {
@@ -182,6 +188,9 @@ pub enum OfflineReason {
         /// What.
         detail: String,
     },
+    /// A worker that decodes takes the place of one that did not.
+    #[error("the camera's worker is restarted to look for motion again")]
+    MotionAgain,
     /// No worker could be started.
     #[error("can't start a worker process: {detail}")]
     NoWorker {
@@ -194,5 +203,16 @@ impl OfflineReason {
     /// Retrying sooner than once a minute would not help and may lock the account.
     pub fn is_credentials(&self) -> bool {
         matches!(self, Self::Camera(Fault::Unauthorized { .. }))
+    }
+
+    /// Of a worker that decoded: the decoder may be why it ended. Its libraries are loaded at the start, and work while streaming.
+    pub(crate) fn may_be_decoder(&self) -> bool {
+        match self {
+            Self::Crashed { phase, .. } | Self::OutOfMemory { phase } | Self::Hung { phase } => {
+                matches!(phase, Phase::Starting | Phase::Streaming)
+            }
+            Self::Misbehaved { .. } | Self::Camera(Fault::Decoder { .. }) => true,
+            _ => false,
+        }
     }
 }

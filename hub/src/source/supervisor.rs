@@ -11,11 +11,12 @@ use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Watch};
 use super::backoff::Backoff;
+use super::breaker::Breaker;
 use super::frames::{FromWorker, Unit};
 use super::substream::Substream;
 use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
@@ -44,6 +45,11 @@ pub struct WorkerOptions {
     pub answer: Duration,
     /// A worker that says nothing for so long hangs; it has a heartbeat of one second.
     pub hung_after: Duration,
+    /// After a third bad end within an hour, workers are started without a decoder for so long; doubles up to
+    /// `longest_blind` with each further one.
+    pub first_blind: Duration,
+    /// The longest time without a decoder.
+    pub longest_blind: Duration,
 }
 
 impl Default for WorkerOptions {
@@ -56,6 +62,8 @@ impl Default for WorkerOptions {
             first_key_frame: Duration::from_secs(30),
             answer: Duration::from_secs(10),
             hung_after: Duration::from_secs(5),
+            first_blind: Duration::from_secs(600),
+            longest_blind: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -94,6 +102,8 @@ pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sende
     let stop = CancellationToken::new();
     let supervisor = Supervisor {
         backoff: Backoff::new(options.shortest_pause, options.longest_pause),
+        breaker: Breaker::new(options.first_blind, options.longest_blind),
+        bad_end: None,
         camera,
         options,
         events,
@@ -109,6 +119,9 @@ struct Supervisor {
     options: WorkerOptions,
     events: mpsc::Sender<SourceEvent>,
     backoff: Backoff,
+    breaker: Breaker,
+    /// What opened the breaker.
+    bad_end: Option<String>,
     pid: Arc<AtomicU32>,
     stop: CancellationToken,
     /// The camera's next video frame, over all connections.
@@ -149,8 +162,9 @@ impl Supervisor {
 
     /// One connection from its beginning to its end; how it ended, and how long there was video.
     async fn connection(&mut self) -> Result<(OfflineReason, Duration), NobodyListens> {
+        let decoding = self.camera.motion.is_some() && self.breaker.allows(Instant::now());
         let started = tokio::select! {
-            started = Attempt::start(&self.camera, &self.options) => started,
+            started = Attempt::start(&self.camera, &self.options, decoding) => started,
             () = self.stop.cancelled() => return Err(NobodyListens),
         };
         let mut attempt = match started {
@@ -158,19 +172,30 @@ impl Supervisor {
             Err(reason) => return Ok((reason, Duration::ZERO)),
         };
         self.pid.store(attempt.pid(), Ordering::Relaxed);
-        let ended = self.listen(&mut attempt).await;
+        let ended = self.listen(&mut attempt, decoding).await;
         attempt.farewell().await;
         self.pid.store(0, Ordering::Relaxed);
+        if let Ok((reason, good)) = &ended
+            && decoding
+            && self.breaker.ended(reason.may_be_decoder(), *good, Instant::now())
+        {
+            self.bad_end = Some(reason.to_string());
+        }
         ended
     }
 
-    async fn listen(&mut self, attempt: &mut Attempt) -> Result<(OfflineReason, Duration), NobodyListens> {
+    async fn listen(
+        &mut self,
+        attempt: &mut Attempt,
+        decoding: bool,
+    ) -> Result<(OfflineReason, Duration), NobodyListens> {
         let first_frame = self.next_frame;
         let mut online_since: Option<Instant> = None;
         // A new format waits for its key frame; until then nothing is passed on.
         let mut awaiting_key = true;
         let mut told: BTreeSet<String> = BTreeSet::new();
-        let sub_url = self.camera.sub_url.as_deref().filter(|_| self.camera.motion.is_some());
+        let sub_url = self.camera.sub_url.as_deref().filter(|_| decoding);
+        let blind = self.breaker.open().filter(|_| self.camera.motion.is_some() && !decoding);
         let mut substream = Substream::new(sub_url, &self.options);
         loop {
             let watch = tokio::select! {
@@ -178,6 +203,10 @@ impl Supervisor {
                 connection = substream.next() => {
                     attempt.hand_over(&connection).await;
                     continue;
+                }
+                () = over(blind.map(|(until, _)| until)) => {
+                    let good = online_since.map_or(Duration::ZERO, |since| since.elapsed());
+                    return Ok((OfflineReason::MotionAgain, good));
                 }
                 () = self.stop.cancelled() => return Err(NobodyListens),
                 () = self.events.closed() => return Err(NobodyListens),
@@ -207,7 +236,9 @@ impl Supervisor {
                         online_since = Some(Instant::now());
                         substream.begin();
                         tracing::info!(camera = %self.camera.id, name = self.camera.name, ?format, "camera online");
-                        SourceEvent::Online { format }
+                        self.send(SourceEvent::Online { format }).await?;
+                        let Some((_, pause)) = blind else { continue };
+                        SourceEvent::Blind { pause }
                     } else {
                         SourceEvent::Format(format)
                     }
@@ -237,6 +268,7 @@ impl Supervisor {
                 FromWorker::Picture(picture) => SourceEvent::Picture(picture),
                 FromWorker::Health(mut health) => {
                     health.notes.extend(substream.note());
+                    health.notes.extend(blind.map(|(_, pause)| self.blind_note(pause)));
                     for note in news(&mut told, &health.notes) {
                         tracing::warn!(camera = %self.camera.id, name = self.camera.name, note, "about the camera");
                     }
@@ -245,6 +277,17 @@ impl Supervisor {
             };
             self.send(event).await?;
         }
+    }
+
+    /// What an owner should know of a worker that does not decode.
+    fn blind_note(&self, pause: Duration) -> String {
+        let why = self.bad_end.as_deref().unwrap_or("unknown");
+        let minutes = pause.as_secs().div_ceil(60);
+        format!(
+            "motion is not looked for, for {minutes} min in all: its decoder seems to end the camera's worker again and again \
+             (last: {why}); recording does not wait for motion meanwhile; update GStreamer's libav plugin, or set the camera to \
+             plain H.264"
+        )
     }
 
     /// The unit with the wall-clock time that belongs to its reception. The worker's word counts only as far as it can be true.
@@ -275,6 +318,14 @@ fn news(told: &mut BTreeSet<String>, words: &[String]) -> Vec<String> {
         }
     }
     new
+}
+
+/// Waits until then, or for ever.
+async fn over(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn mono_us() -> u64 {

@@ -184,6 +184,26 @@ mod tests {
     }
 
     #[test]
+    fn cameras_at_which_motion_can_not_be_looked_for_are_an_alarm_until_the_first_verdict() {
+        use crate::source::{MotionSample, SourceEvent};
+
+        let board = Board::new();
+        let cameras = [CameraId::from_bytes([1; 16]), CameraId::from_bytes([2; 16])];
+        let evidence = privet_segment::EvidenceKey::generate(&privet_protocol::random::SystemRandom).unwrap();
+        for (camera, name) in cameras.into_iter().zip(["garden", "door"]) {
+            board.add_camera(camera, name, evidence.public().unwrap());
+            board.source(camera, &SourceEvent::Blind { pause: std::time::Duration::from_secs(600) });
+        }
+        let alarms = || board.page("", std::time::Duration::ZERO, Default::default(), 0, 0).alarms;
+        let text = || alarms().into_iter().map(|alarm| alarm.text).collect::<String>();
+        assert!(text().contains("at garden, door:"), "{}", text());
+        board.source(cameras[0], &SourceEvent::Motion(MotionSample::default()));
+        assert!(text().contains("at door:"), "{}", text());
+        board.source(cameras[1], &SourceEvent::Motion(MotionSample::default()));
+        assert_eq!(text(), "");
+    }
+
+    #[test]
     fn who_is_too_slow_finds_how_things_stand() {
         let (board, camera) = (Board::new(), CameraId::from_bytes([1; 16]));
         let mut news = board.news();
