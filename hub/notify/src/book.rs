@@ -76,7 +76,7 @@ pub struct Step {
     batch: Batch,
     home: Home,
     phones: BTreeMap<DeviceId, Option<Phone>>,
-    put: Vec<(u64, DeviceId)>,
+    put: Vec<(u64, Out)>,
     gone: Vec<u64>,
 }
 
@@ -140,13 +140,23 @@ pub struct Figures {
     pub oldest: Option<Timestamp>,
 }
 
+/// What is known of a notice that waits without reading it.
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    device: DeviceId,
+    /// Somebody took a camera's view away: there may be many of these.
+    tampered: bool,
+}
+
 /// The book. One at a time over a store, with one owner, who settles a step before the next one begins.
 pub struct Book {
     store: Arc<dyn Store>,
     home: Home,
     phones: BTreeMap<DeviceId, Phone>,
-    /// Whom the notices that wait are for, by number.
-    out: BTreeMap<u64, DeviceId>,
+    /// The notices that wait, by number.
+    out: BTreeMap<u64, Out>,
+    /// Numbers under which no notice can be read: they are to be [`Self::done`].
+    unfit: BTreeSet<u64>,
     changes: Limit,
     /// A commit failed, so what is in memory may be older than what is stored.
     stale: bool,
@@ -159,7 +169,8 @@ impl Book {
     /// [`BookError`].
     pub fn open(store: Arc<dyn Store>) -> Result<Self, BookError> {
         let (home, changes) = (Home::default(), Limit::new(CHANGES, CHANGES_WITHIN));
-        let mut book = Self { store, home, phones: BTreeMap::new(), out: BTreeMap::new(), changes, stale: true };
+        let (phones, out, unfit) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut book = Self { store, home, phones, out, unfit, changes, stale: true };
         book.refresh()?;
         Ok(book)
     }
@@ -185,6 +196,7 @@ impl Book {
         self.out.extend(step.put);
         for number in &step.gone {
             self.out.remove(number);
+            self.unfit.remove(number);
         }
     }
 
@@ -416,6 +428,7 @@ impl Book {
         step.home.disk_told |= matches!(event.what, Happening::DiskNearlyFull { .. });
         let snoozed_until = event.camera.and_then(|camera| self.home.snoozed.get(&camera).copied());
         let household = Household { profile: self.profile(), snoozed_until };
+        let tampered = matches!(event.what, Happening::Tampered { .. });
         for (device, phone) in self.phones.iter().filter(|(device, _)| !seen.told.contains(device)) {
             let before = Before {
                 motion: event.camera.and_then(|camera| phone.motion.get(&camera).copied()),
@@ -434,11 +447,11 @@ impl Book {
             let (device, counter, picture) = (*device, phone.counter, picture.cloned());
             let waiting = Waiting { device, counter, event: event.clone(), picture };
             step.batch.put(out_key(step.home.next), cbor::encode(&waiting));
-            step.put.push((step.home.next, device));
+            step.put.push((step.home.next, Out { device, tampered }));
             step.home.next += 1;
             step.keep(device, phone);
         }
-        seen.told.extend(step.put.iter().map(|(_, device)| *device));
+        seen.told.extend(step.put.iter().map(|(_, out)| out.device));
         step.keep_home();
         step.batch.put(seen_key(&event.id), cbor::encode(&seen));
         self.thin_out(&mut step, &event.id, now)?;
@@ -473,16 +486,30 @@ impl Book {
 
     /// The phones that notices wait for.
     pub fn expected(&self) -> BTreeSet<DeviceId> {
-        self.out.values().copied().collect()
+        self.out.values().map(|out| out.device).collect()
     }
 
-    /// The notices that wait for a phone, at most `limit`, oldest first, with their numbers.
+    /// The notices that wait for a phone, at most `limit`, oldest first, with their numbers. One that can't be read holds up no
+    /// other: its number is [`Self::unfit`] then.
     ///
     /// # Errors
     /// [`BookError`].
-    pub fn waiting_of(&self, device: &DeviceId, limit: usize) -> Result<Vec<(u64, Waiting)>, BookError> {
-        let numbered = |number| Ok((number, self.notice(number)?.ok_or(BookError::Damaged("notice"))?));
-        self.numbers_of(device).take(limit).map(numbered).collect()
+    pub fn waiting_of(&mut self, device: &DeviceId, limit: usize) -> Result<Vec<(u64, Waiting)>, BookError> {
+        self.refresh()?;
+        let mut waiting = Vec::new();
+        for number in self.numbers_of(device).take(limit).collect::<Vec<_>>() {
+            match self.notice(number) {
+                Ok(Some(notice)) => waiting.push((number, notice)),
+                Ok(None) | Err(BookError::Damaged(_)) => drop(self.unfit.insert(number)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Numbers under which no notice can be read. Whoever carries notices says that they are [`Self::done`].
+    pub fn unfit(&self) -> Vec<u64> {
+        self.unfit.iter().copied().collect()
     }
 
     /// The notices that wait, oldest first, with their numbers.
@@ -516,10 +543,10 @@ impl Book {
     }
 
     fn numbers_of(&self, device: &DeviceId) -> impl Iterator<Item = u64> {
-        self.out.iter().filter(move |(_, whom)| *whom == device).map(|(number, _)| *number)
+        self.out.iter().filter(move |(_, out)| out.device == *device).map(|(number, _)| *number)
     }
 
-    /// Forgets events that nobody takes again, and the oldest notices of a phone for which too many wait.
+    /// Forgets events that nobody takes again, and the oldest notices of a phone for which too many wait, those of tampering first.
     fn thin_out(&self, step: &mut Step, id: &EventId, now: Timestamp) -> Result<(), BookError> {
         // Ids are random: a stretch from the event's own on reaches every one in its turn.
         for (key, value) in self.store.scan(SEEN, &seen_key(id), 64)? {
@@ -528,9 +555,12 @@ impl Book {
                 step.batch.delete(key);
             }
         }
-        for device in step.put.iter().map(|(_, device)| *device).collect::<Vec<_>>() {
+        for device in step.put.iter().map(|(_, out)| out.device).collect::<Vec<_>>() {
             let surplus = (self.numbers_of(&device).count() + 1).saturating_sub(MAX_WAITING);
-            self.numbers_of(&device).take(surplus).for_each(|number| step.remove(number));
+            // Whoever plays with a camera's view pushes out no visitor: of many such notices the old ones say nothing new.
+            let tampered = |number: &u64| self.out.get(number).is_some_and(|out| out.tampered);
+            let (first, then): (Vec<u64>, Vec<u64>) = self.numbers_of(&device).partition(tampered);
+            first.into_iter().chain(then).take(surplus).for_each(|number| step.remove(number));
         }
         Ok(())
     }
@@ -544,7 +574,7 @@ impl Book {
             return Ok(());
         }
         let home = record::load(&*self.store, HOME, "profile")?.unwrap_or_default();
-        let (mut phones, mut out) = (BTreeMap::new(), BTreeMap::new());
+        let (mut phones, mut out, mut unfit) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         record::scan(&*self.store, PHONES, |id, value| {
             let id: [u8; 16] = id.try_into().map_err(|_| BookError::Damaged("wishes"))?;
             phones.insert(DeviceId::from_bytes(id), record::read(value, "wishes")?);
@@ -552,10 +582,17 @@ impl Book {
         })?;
         record::scan(&*self.store, OUT, |number, value| {
             let number = number.try_into().map(u64::from_be_bytes).map_err(|_| BookError::Damaged("notice"))?;
-            out.insert(number, record::read::<Waiting>(value, "notice")?.device);
+            match record::read::<Waiting>(value, "notice") {
+                Ok(Waiting { device, event, .. }) => {
+                    let tampered = matches!(event.what, Happening::Tampered { .. });
+                    out.insert(number, Out { device, tampered });
+                }
+                // Of a newer version, say. The log has the event; the hub starts all the same.
+                Err(_) => drop(unfit.insert(number)),
+            }
             Ok(())
         })?;
-        (self.home, self.phones, self.out, self.stale) = (home, phones, out, false);
+        (self.home, self.phones, self.out, self.unfit, self.stale) = (home, phones, out, unfit, false);
         Ok(())
     }
 }

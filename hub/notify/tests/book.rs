@@ -11,7 +11,7 @@ use privet_home::{CameraWish, Happening, HomeEvent, Profile, PushSetup, QuietHou
 use privet_notify::book::{CHANGES, MAX_WAITING};
 use privet_notify::{Book, BookError, Taken, Wished};
 use privet_protocol::id::CameraId;
-use privet_protocol::storage::{Fault, MemoryStore};
+use privet_protocol::storage::{Batch, Fault, MemoryStore, Store as _};
 use privet_protocol::time::Timestamp;
 use serde_bytes::ByteBuf;
 
@@ -269,4 +269,52 @@ fn what_waits_is_bounded_and_goes_with_its_phone() {
     assert!(waits(&open(&store), ANN).is_empty());
     assert_eq!(waits(&book, BEN).len(), MAX_WAITING);
     assert!(open(&store).key(&ANN).is_none());
+}
+
+#[test]
+fn a_notice_that_is_not_there_any_more_or_can_t_be_read_holds_up_no_other() {
+    let store = MemoryStore::new();
+    let (mut book, now) = (open(&store), at("2026-11-20T12:00:00Z"));
+    set_push(&mut book, ANN, setup(1)).unwrap();
+    for n in 1..=3 {
+        happened(&mut book, &event(n, None, Happening::DiskNearlyFull { free_mib: 1 }, now), now).unwrap();
+    }
+    let numbers: Vec<u64> = book.waiting().unwrap().into_iter().map(|(number, _)| number).collect();
+    // That the first is gone was written, and nobody knows.
+    let step = book.done(&numbers[..1]).unwrap();
+    store.fail_after(0, Fault::WrittenButFailed);
+    assert!(book.commit(step).is_err());
+    store.heal();
+    assert_eq!(book.expected(), BTreeSet::from([ANN]));
+    let left = |book: &mut Book| -> Vec<u64> {
+        book.waiting_of(&ANN, 8).unwrap().into_iter().map(|(number, _)| number).collect()
+    };
+    assert_eq!((left(&mut book), book.unfit()), (numbers[1..].to_vec(), vec![]));
+
+    // The second was written by a version that knows more. The book opens, and what can't be read goes.
+    let mut batch = Batch::new();
+    batch.put([b"notify/out/".as_slice(), &numbers[1].to_be_bytes()].concat(), b"what?".to_vec());
+    store.commit(batch).unwrap();
+    for mut book in [book, open(&store)] {
+        assert_eq!((left(&mut book), book.unfit()), (numbers[2..].to_vec(), vec![numbers[1]]));
+    }
+    let mut book = open(&store);
+    let step = book.done(&numbers[1..2]).unwrap();
+    book.commit(step).unwrap();
+    assert!(book.unfit().is_empty() && open(&store).unfit().is_empty());
+}
+
+#[test]
+fn of_too_many_notices_those_of_tampering_go_first() {
+    let (mut book, now) = (open(&MemoryStore::new()), at("2026-11-20T12:00:00Z"));
+    set_push(&mut book, ANN, setup(1)).unwrap();
+    let tampered = || Happening::Tampered { how: privet_home::Tamper::Covered };
+    let disk = || Happening::DiskNearlyFull { free_mib: 1 };
+    happened(&mut book, &event(0, None, disk(), now), now).unwrap();
+    let most = u32::try_from(MAX_WAITING).unwrap();
+    for n in 1..most + 2 {
+        happened(&mut book, &event(n, Some(GATE), tampered(), now), now).unwrap();
+    }
+    let waiting = waits(&book, ANN);
+    assert_eq!((waiting.len(), waiting[..2].to_vec()), (MAX_WAITING, vec![0, 3]), "the visitor's notice stays");
 }

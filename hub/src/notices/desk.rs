@@ -149,14 +149,21 @@ pub(super) fn seal(
 ) -> Result<Vec<Sealed>, NoticesError> {
     let mut book = notices.book();
     let waiting = book.waiting_of(device, limit)?;
+    let mut unfit = book.unfit();
+    if !unfit.is_empty() {
+        tracing::error!(
+            count = unfit.len(),
+            "stored notifications can't be read and are given up; the log has their events"
+        );
+    }
     let (Some(key), Some(to)) = (home.capability_of(device), book.key(device)) else {
-        let numbers: Vec<u64> = waiting.iter().map(|(number, _)| *number).collect();
-        let step = book.done(&numbers)?;
+        unfit.extend(waiting.iter().map(|(number, _)| *number));
+        let step = book.done(&unfit)?;
         book.commit(step)?;
         return Ok(Vec::new());
     };
     let names: BTreeMap<_, _> = notices.0.board.cameras().into_iter().map(|camera| (camera.id, camera.name)).collect();
-    let (mut sealed, mut unfit) = (Vec::new(), Vec::new());
+    let mut sealed = Vec::new();
     for (number, waiting) in waiting {
         let camera = waiting.event.camera.and_then(|id| names.get(&id)).map_or("", String::as_str);
         let notice = waiting.notice(home.name(), camera, now);

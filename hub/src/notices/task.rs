@@ -140,10 +140,15 @@ impl Task {
         }
         let outbox = self.outbox.clone();
         let room = tokio::task::spawn_blocking(move || outbox.room()).await.ok()?.ok()?;
+        let alarm = Alarm::DiskNearlyFull { free_mib: room.saturating_add(self.floor) >> 20 };
         match watch.room(room, self.floor, moment(), &*self.random) {
             Disk::Same => None,
+            Disk::Still => {
+                self.board.raise(alarm);
+                None
+            }
             Disk::Low(event) => {
-                self.board.raise(Alarm::DiskNearlyFull { free_mib: room.saturating_add(self.floor) >> 20 });
+                self.board.raise(alarm);
                 Some((*event, None))
             }
             Disk::Recovered => {

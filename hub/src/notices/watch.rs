@@ -1,13 +1,14 @@
 //! What of all that is seen is an event of the home. Pure: sightings and time go in, events come out.
 //!
 //! Motion and tampering are events as they are seen. A camera or relay that is away is one after a grace period, and its return
-//! only when its absence was told. A disk that runs full is told once, and again only after there was room.
+//! only when its absence was told. A disk that runs full is told once, and again only after there was room. A view that is taken away
+//! and given back again and again is told less and less often.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
-use privet_home::{Happening, HomeEvent};
+use privet_home::{Happening, HomeEvent, Tamper};
 use privet_notify::{Grace, Subject};
 use privet_protocol::id::{CameraId, EventId};
 use privet_protocol::random::Random;
@@ -17,6 +18,10 @@ use crate::recorder::{Moment, Sighting};
 
 /// An event, and a picture of it.
 pub type Happened = (HomeEvent, Option<Bytes>);
+
+/// How long the same tampering of a camera is not told again, for the first time and at most: a branch before the lens, or somebody
+/// who plays with it, must not push out of sight what else happens. After so long without any the next one is told at once.
+const TAMPER_PAUSE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3_600)];
 
 /// How long what may last.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +41,15 @@ pub struct Watch {
     relay: Grace,
     disk_margin: u64,
     disk_told: bool,
+    tampered: HashMap<(CameraId, Tamper), Tampered>,
+}
+
+/// A camera's tampering of one kind, by the clock that does not jump.
+#[derive(Debug)]
+struct Tampered {
+    told: Timestamp,
+    pause: Duration,
+    seen: Timestamp,
 }
 
 /// What the room on the disk means.
@@ -45,6 +59,8 @@ pub enum Disk {
     Same,
     /// It is nearly full, and that is to be told.
     Low(Box<HomeEvent>),
+    /// It still is, and was told, perhaps by an earlier run.
+    Still,
     /// There is room again.
     Recovered,
 }
@@ -65,6 +81,7 @@ impl Watch {
             relay: Grace::new(patience.relay, relay),
             disk_margin: patience.disk_margin,
             disk_told,
+            tampered: HashMap::new(),
         };
         for camera in cameras {
             watch.cameras.lost(Some(camera), "no picture came since the hub started", steady(now));
@@ -87,7 +104,9 @@ impl Watch {
                 Some((HomeEvent { clip, zones, ..of(event, at, Happening::Motion) }, small_jpeg))
             }
             Sighting::MotionOver { .. } => None,
-            Sighting::Tampered { event, at, how } => Some((of(event, at, Happening::Tampered { how }), None)),
+            Sighting::Tampered { event, at, how } => {
+                self.tells(camera, how, steady(now)).then(|| (of(event, at, Happening::Tampered { how }), None))
+            }
             Sighting::Online { at } => {
                 let back = self.cameras.found(Some(camera))?;
                 Some((of(EventId::generate(random), at, back), None))
@@ -95,6 +114,25 @@ impl Watch {
             Sighting::Offline { reason, .. } => {
                 self.cameras.lost(Some(camera), &reason, steady(now));
                 None
+            }
+        }
+    }
+
+    /// Whether this tampering is told.
+    fn tells(&mut self, camera: CameraId, how: Tamper, now: Timestamp) -> bool {
+        let [first, longest] = TAMPER_PAUSE;
+        match self.tampered.get_mut(&(camera, how)) {
+            Some(last) if now.since(last.seen) < longest => {
+                last.seen = now;
+                let due = now.since(last.told) >= last.pause;
+                if due {
+                    (last.told, last.pause) = (now, (last.pause * 2).min(longest));
+                }
+                due
+            }
+            _ => {
+                self.tampered.insert((camera, how), Tampered { told: now, pause: first, seen: now });
+                true
             }
         }
     }
@@ -118,6 +156,8 @@ impl Watch {
         } else if self.disk_told && room >= self.disk_margin.saturating_mul(2) {
             self.disk_told = false;
             Disk::Recovered
+        } else if self.disk_told {
+            Disk::Still
         } else {
             Disk::Same
         }

@@ -114,12 +114,31 @@ fn a_disk_that_runs_full_is_told_once_and_again_only_after_there_was_room() {
     assert_eq!(look(256), Disk::Same);
     let Disk::Low(event) = look(255) else { panic!("untold") };
     assert_eq!((event.camera, event.what), (None, Happening::DiskNearlyFull { free_mib: 767 }));
-    assert_eq!([look(0), look(255), look(256), look(511)], [(); 4].map(|()| Disk::Same), "room comes and goes");
+    assert_eq!([look(0), look(255), look(256), look(511)], [(); 4].map(|()| Disk::Still), "room comes and goes");
     assert_eq!(look(512), Disk::Recovered);
     assert!(matches!(look(100), Disk::Low(_)));
     // What an earlier run told is known.
     let mut later = Watch::new(patience(), BTreeSet::new(), true, [], at(0));
-    assert_eq!(later.room(0, floor, at(1), &SystemRandom), Disk::Same);
+    assert_eq!(later.room(0, floor, at(1), &SystemRandom), Disk::Still, "its alarm has to stand in this run too");
+    assert_eq!(later.room(512 * MIB, floor, at(2), &SystemRandom), Disk::Recovered);
+    assert_eq!(later.room(511 * MIB, floor, at(3), &SystemRandom), Disk::Same);
     let never = Patience { disk_margin: 0, ..patience() };
     assert_eq!(Watch::new(never, BTreeSet::new(), false, [], at(0)).room(0, 0, at(1), &SystemRandom), Disk::Same);
+}
+
+#[test]
+fn a_view_that_is_taken_away_again_and_again_is_told_less_and_less_often() {
+    let mut watch = watch(&[]);
+    let mut tampered = |s: u64, how: Tamper| {
+        let sighting = Sighting::Tampered { event: EventId::generate(&SystemRandom), at: at(s).wall, how };
+        watch.sighted(GATE, sighting, at(s), &SystemRandom).is_some()
+    };
+    // Every minute for a day, as often as the camera's recorder says it.
+    let told: Vec<u64> = (0..24 * 60).filter(|minute| tampered(minute * 60, Tamper::Covered)).collect();
+    assert_eq!(told[..7], [0, 1, 3, 7, 15, 31, 63]);
+    assert_eq!(told.len(), 7 + 22, "at last every hour");
+    let day = 24 * 3600;
+    assert!(tampered(day, Tamper::Moved), "another way of doing it is told at once");
+    assert!(!tampered(day + 60, Tamper::Covered));
+    assert!(tampered(day + 60 + 3600, Tamper::Covered), "after an hour without any");
 }

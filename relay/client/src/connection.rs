@@ -1,6 +1,7 @@
 //! An authenticated connection and every verb of the protocol.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use privet_protocol::id::{MailboxId, StreamId};
 use privet_protocol::relay::{
@@ -37,7 +38,20 @@ struct Inner {
     routes: Routes,
     router: tokio::task::JoinHandle<()>,
     limits: Limits,
-    server_time: Timestamp,
+    clock: RelayClock,
+}
+
+/// The relay's clock, which goes on while the connection lasts, whatever is done to this machine's.
+#[derive(Debug, Clone, Copy)]
+struct RelayClock {
+    hello: Timestamp,
+    began: Instant,
+}
+
+impl RelayClock {
+    fn at(self, now: Instant) -> Timestamp {
+        self.hello.after(now.saturating_duration_since(self.began))
+    }
 }
 
 impl Drop for Inner {
@@ -54,9 +68,10 @@ impl Connection {
         limits: Limits,
         server_time: Timestamp,
     ) -> Self {
+        let clock = RelayClock { hello: server_time, began: Instant::now() };
         let routes = Routes::default();
         let router = tokio::spawn(routes.clone().run(connection.clone()));
-        Self { inner: Arc::new(Inner { connection, _endpoint: endpoint, routes, router, limits, server_time }) }
+        Self { inner: Arc::new(Inner { connection, _endpoint: endpoint, routes, router, limits, clock }) }
     }
 
     /// What the relay allows.
@@ -64,9 +79,10 @@ impl Connection {
         &self.inner.limits
     }
 
-    /// The relay's clock at the hello.
+    /// The relay's clock as it is now: what it said at the hello, and the time since, by a clock that nobody sets. Times that the
+    /// relay keeps (how long a segment stays, when a wake is given up) are compared with this one only.
     pub fn server_time(&self) -> Timestamp {
-        self.inner.server_time
+        self.inner.clock.at(Instant::now())
     }
 
     /// The round trip to the relay as QUIC estimates it.
@@ -379,4 +395,19 @@ impl Connection {
 fn unexpected(response: &Response) -> ClientError {
     let text = format!("{response:?}");
     ClientError::Protocol(format!("not an answer to this request: {}", text.chars().take(80).collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_relay_s_clock_goes_on_during_a_long_connection() {
+        let began = Instant::now();
+        let clock = RelayClock { hello: Timestamp(1_000), began };
+        let week = Duration::from_secs(7 * 86_400);
+        assert_eq!([clock.at(began), clock.at(began + week)], [Timestamp(1_000), Timestamp(1_000 + 7 * 86_400_000)]);
+    }
 }
