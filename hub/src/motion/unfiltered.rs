@@ -22,8 +22,8 @@ const FIELD: &str = "disable_deblocking_filter_idc";
 /// Bytes of the length before a NAL unit.
 const LENGTH: usize = 4;
 
-/// Takes the filter out of a stream; knows its parameter sets.
-#[derive(Debug)]
+/// Takes the filter out of a stream; knows its parameter sets. The default is for one that carries them itself.
+#[derive(Debug, Default)]
 pub struct Unfiltered {
     sets: Context,
 }

@@ -10,6 +10,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use h264_reader::nal::slice::SliceHeader;
+use privet_raw_camera::clip::annex_b;
 use proptest::prelude::*;
 
 use super::*;
@@ -111,15 +112,7 @@ proptest! {
 
 /// The NAL units of an Annex B stream, each with its length.
 fn units(film: &[u8]) -> Vec<Vec<u8>> {
-    let starts: Vec<usize> = (0..film.len()).filter(|at| film[*at..].starts_with(&[0, 0, 1])).collect();
-    let ends = starts.iter().skip(1).copied().chain([film.len()]);
-    let nal = |(start, end): (&usize, usize)| {
-        let nal = &film[start + 3..end];
-        // The next start code may have one zero byte more.
-        let nal = nal.strip_suffix(&[0]).unwrap_or(nal);
-        [&u32::try_from(nal.len()).unwrap().to_be_bytes(), nal].concat()
-    };
-    starts.iter().zip(ends).map(nal).collect()
+    annex_b(film).map(|nal| [&u32::try_from(nal.len()).unwrap().to_be_bytes(), nal].concat()).collect()
 }
 
 fn rewritten(film: &[u8]) -> Vec<Vec<u8>> {

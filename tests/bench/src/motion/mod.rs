@@ -84,12 +84,14 @@ pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
     for (take, path) in takes.iter().zip(&films) {
         let film = Film::open(path)?;
         let labels = take.scene.labels(&cast);
-        let [hub, frigate] = match (take.stream, options.alone) {
-            (Stream::Sub, _) => watch::all_frames(&film)?,
-            (Stream::Main, false) => [watch::key_frames(&film)?, watch::all_frames(&film)?[1].clone()],
-            (Stream::Main, true) => [watch::key_frames(&film)?, Default::default()],
+        let hub = match take.stream {
+            Stream::Sub => watch::all_frames(&film)?,
+            Stream::Main => watch::key_frames(&film)?,
         };
-        let three = if options.alone { Default::default() } else { watch::three_frames(&film)? };
+        let [frigate, three] = match options.alone {
+            true => Default::default(),
+            false => [watch::running_average(&film)?, watch::three_frames(&film)?],
+        };
         let scores = [hub, frigate, three].map(|watched| score(&watched, &labels, take.scene.seconds));
         let Score { missed_at, false_at, .. } = &scores[0];
         if !missed_at.is_empty() || !false_at.is_empty() {

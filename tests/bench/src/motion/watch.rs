@@ -66,24 +66,35 @@ fn pts_us(n: usize) -> i64 {
     n as i64 * 1_000_000 / FPS as i64
 }
 
-/// The hub with a substream, and beside it the running average, both at five pictures a second.
+/// The hub with a substream, at five pictures a second.
 ///
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
-pub fn all_frames(film: &Film) -> Result<[Watched; 2], Trouble> {
-    let (mut hub, mut frigate, mut average) = (Hub::new(), Watched::default(), RunningAverage::default());
+pub fn all_frames(film: &Film) -> Result<Watched, Trouble> {
+    let (mut hub, mut decoder) = (Hub::new(), Decoder::of_the_hub()?);
+    for (n, unit) in film.units.iter().enumerate() {
+        decoder.show(n, unit, |plane| (n % STEP == 0).then(|| hub.look(n, n, plane)))?;
+    }
+    hub.watched.cpu_s += decoder.cpu_s;
+    Ok(hub.watched)
+}
+
+/// The running average, at five pictures a second.
+///
+/// # Errors
+/// [`Trouble`] when the film can't be decoded.
+pub fn running_average(film: &Film) -> Result<Watched, Trouble> {
+    let (mut watched, mut average) = (Watched::default(), RunningAverage::default());
     let mut decoder = Decoder::open()?;
     for (n, unit) in film.units.iter().enumerate() {
         decoder.show(n, unit, |plane| {
             if n % STEP == 0 {
-                hub.look(n, n, plane);
-                baseline(&mut frigate, n, || average.look(plane));
+                baseline(&mut watched, n, || average.look(plane));
             }
         })?;
     }
-    hub.watched.cpu_s += decoder.cpu_s;
-    frigate.cpu_s += decoder.cpu_s;
-    Ok([hub.watched, frigate])
+    watched.cpu_s += decoder.cpu_s;
+    Ok(watched)
 }
 
 /// The hub without a substream, as `hub/src/motion/ration.rs` decodes: key frames, each as a trial. When one differs, the group before
@@ -93,8 +104,7 @@ pub fn all_frames(film: &Film) -> Result<[Watched; 2], Trouble> {
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
 pub fn key_frames(film: &Film) -> Result<Watched, Trouble> {
-    let mut hub = Hub::new();
-    let mut decoder = Decoder::open()?;
+    let (mut hub, mut decoder) = (Hub::new(), Decoder::of_the_hub()?);
     let mut awake_until = LEARN;
     // Up to here the decoder has everything of this group; up to there the detector has looked.
     let (mut given, mut looked) = (0, 0);
