@@ -23,7 +23,7 @@ fn is_named(fault: Fault, reason: &OfflineReason) -> bool {
     match fault {
         Fault::Drop => matches!(reason, Camera(Reason::Closed { phase: Phase::Streaming })),
         Fault::Reset => matches!(reason, Camera(Reason::Broken { .. } | Reason::Closed { .. })),
-        Fault::Freeze | Fault::UnassignedChannel => {
+        Fault::Freeze | Fault::StopWithin | Fault::UnassignedChannel => {
             matches!(reason, Camera(Reason::Frozen { seconds: 4, phase: Phase::Streaming }))
         }
         Fault::GarbageBytes | Fault::GarbageText | Fault::GarbageNal => {
@@ -119,6 +119,7 @@ faults! {
     closing: Drop,
     resetting: Reset,
     freezing: Freeze,
+    stopping_within_a_picture: StopWithin,
     garbage_bytes: GarbageBytes,
     garbage_text: GarbageText,
     garbage_in_frames: GarbageRtp,

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use privet_hub::motion::MotionSettings;
 use privet_hub::source::{MotionSample, OfflineReason, SourceEvent, Track};
-use privet_raw_camera::{Options, RawCamera};
+use privet_raw_camera::{Clip, Options, RawCamera};
 use rustix::process::{Pid, Signal};
-use source_support::{Watched, clip, options, settings};
+use source_support::{Watched, clip, h265_corridor, options, settings};
 
 /// Every sample up to `until_us` of the clip.
-async fn samples(name: &str, until_us: i64, speed: f64) -> Option<Vec<MotionSample>> {
-    let clip = clip(name)?;
+async fn samples(clip: Clip, until_us: i64, speed: f64) -> Vec<MotionSample> {
     let camera = RawCamera::start(Options { speed, silent: true, ..Options::new(clip) }).unwrap();
     let mut wanted = settings(&camera.url());
     // The clip's clock runs `speed` times slower than ours here, and so does the detector's.
@@ -32,12 +31,22 @@ async fn samples(name: &str, until_us: i64, speed: f64) -> Option<Vec<MotionSamp
             .await;
         samples.push(sample);
     }
-    Some(samples)
+    samples
 }
 
 #[tokio::test]
 async fn a_person_that_enters_is_found_and_the_empty_scene_before_is_quiet() {
-    let Some(samples) = samples("one-by-one-person-detection.mp4", 9_000_000, 1.5).await else { return };
+    let Some(corridor) = clip("one-by-one-person-detection.mp4") else { return };
+    found_in_the_corridor(&samples(corridor, 9_000_000, 1.5).await);
+}
+
+#[tokio::test]
+async fn a_person_that_enters_is_found_in_h265_too() {
+    let Some(corridor) = h265_corridor() else { return };
+    found_in_the_corridor(&samples(corridor, 9_000_000, 1.5).await);
+}
+
+fn found_in_the_corridor(samples: &[MotionSample]) {
     let line: String = samples.iter().map(|sample| if sample.active { '#' } else { '.' }).collect();
     eprintln!("{line}");
     let onset = samples.iter().find(|sample| sample.active).expect("the person is found");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use privet_hub::motion::MotionSettings;
 use privet_hub::source::{CameraSettings, MotionSample, Picture, SourceEvent, Track};
 use privet_raw_camera::{Fault, Options, RawCamera};
-use source_support::{Watched, clip, options, settings};
+use source_support::{Watched, clip, h265_corridor, options, settings};
 
 fn looked_at(main: &RawCamera, sub_url: String) -> CameraSettings {
     let mut camera = settings(&main.url());
@@ -144,9 +144,9 @@ async fn a_substream_that_refuses_is_told_and_the_main_stream_is_looked_at_inste
 }
 
 /// The substream fails while it plays: not one picture of the main stream is missing, detection goes on, and it comes back.
-async fn fails(fault: Fault) {
+async fn fails(fault: Fault, what_it_plays: Options) {
     let main = RawCamera::start(Options::synthetic()).unwrap();
-    let sub = RawCamera::start(Options::synthetic()).unwrap();
+    let sub = RawCamera::start(what_it_plays).unwrap();
     let mut seen = Seen::new(looked_at(&main, sub.url())).await;
     seen.sample().await;
     assert_eq!(sub.playing(), 1);
@@ -167,18 +167,25 @@ macro_rules! fails {
     ($($name:ident: $fault:ident,)*) => {$(
         #[tokio::test]
         async fn $name() {
-            fails(Fault::$fault).await;
+            fails(Fault::$fault, Options::synthetic()).await;
         }
     )*};
 }
 
 fails! {
     closing: Drop,
-    stopping_half_way: Freeze,
+    stopping: Freeze,
+    stopping_within_a_picture: StopWithin,
     garbage_in_packets: GarbageNal,
     garbage_in_place_of_packets: GarbageBytes,
     a_fragment_without_end: EndlessFragment,
     a_message_without_end: EndlessMessage,
+}
+
+#[tokio::test]
+async fn a_substream_of_another_codec_than_the_main_stream_is_looked_at_and_so_is_the_main_stream_without_it() {
+    let Some(corridor) = h265_corridor() else { return };
+    fails(Fault::Drop, Options::new(corridor)).await;
 }
 
 #[tokio::test]

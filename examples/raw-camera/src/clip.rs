@@ -11,6 +11,8 @@ pub const VIDEO_CLOCK: u32 = 90_000;
 /// A clip in memory.
 #[derive(Clone, Debug)]
 pub struct Clip {
+    /// Video parameter set; empty for H.264, and what makes the clip H.265.
+    pub vps: Vec<u8>,
     /// Sequence parameter set.
     pub sps: Vec<u8>,
     /// Picture parameter set.
@@ -58,15 +60,27 @@ pub struct ClipError {
 }
 
 impl Clip {
-    /// Reads an MP4 file (`.mp4`, `.m4v`, `.mov`) or an Annex B file, which plays at `fps`.
+    /// Reads an MP4 file with H.264 (`.mp4`, `.m4v`, `.mov`) or an Annex B file, which plays at `fps`; its name says whether it
+    /// is of H.265 (`.h265`, `.hevc`).
     ///
     /// # Errors
-    /// [`ClipError`] when the file can't be read or holds no H.264.
+    /// [`ClipError`] when the file can't be read or holds no such video.
     pub fn open(path: &Path, fps: u32) -> Result<Self, ClipError> {
         let error = |cause: String| ClipError { path: path.display().to_string(), cause };
         let bytes = std::fs::read(path).map_err(|e| error(e.to_string()))?;
         let is_mp4 = bytes.get(4..8) == Some(b"ftyp");
-        if is_mp4 { from_mp4(&bytes) } else { from_annex_b(&bytes, fps) }.map_err(error)
+        let is_h265 = path.extension().is_some_and(|ending| ending == "h265" || ending == "hevc");
+        match () {
+            () if is_mp4 => from_mp4(&bytes),
+            () if is_h265 => from_h265(&bytes, fps),
+            () => from_annex_b(&bytes, fps),
+        }
+        .map_err(error)
+    }
+
+    /// Whether it is of H.265.
+    pub fn is_h265(&self) -> bool {
+        !self.vps.is_empty()
     }
 
     /// Without B-frames' effect: does any picture show before one that was sent earlier?
@@ -107,7 +121,42 @@ fn from_annex_b(bytes: &[u8], fps: u32) -> Result<Clip, String> {
         }
     }
     let length = pictures.len() as i64 * tick;
-    finish(Clip { sps, pps, pictures, length, audio: None })
+    finish(Clip { vps: Vec::new(), sps, pps, pictures, length, audio: None })
+}
+
+/// H.265 without reordering: pictures show in the order in which they stand.
+fn from_h265(bytes: &[u8], fps: u32) -> Result<Clip, String> {
+    let (mut vps, mut sps, mut pps) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pictures: Vec<Picture> = Vec::new();
+    let tick = i64::from(VIDEO_CLOCK / fps.max(1));
+    let mut before: Vec<Vec<u8>> = Vec::new();
+    for nal in annex_b(bytes) {
+        let kind = nal[0] >> 1 & 63;
+        match kind {
+            32 => vps = nal.to_vec(),
+            33 => sps = nal.to_vec(),
+            34 => pps = nal.to_vec(),
+            0..=31 => {
+                // first_slice_segment_in_pic_flag is the bit after the header.
+                let first = nal.get(2).is_some_and(|byte| byte & 0x80 != 0);
+                if first || pictures.is_empty() {
+                    let time = pictures.len() as i64 * tick;
+                    let nals = std::mem::take(&mut before);
+                    pictures.push(Picture { nals, key: (16..=21).contains(&kind), decode: time, show: time });
+                }
+                if let Some(picture) = pictures.last_mut() {
+                    picture.nals.push(nal.to_vec());
+                }
+            }
+            39 => before.push(nal.to_vec()),
+            _ => {}
+        }
+    }
+    let length = pictures.len() as i64 * tick;
+    if vps.is_empty() {
+        return Err("it holds no H.265".into());
+    }
+    finish(Clip { vps, sps, pps, pictures, length, audio: None })
 }
 
 /// The NAL units of an Annex B stream.
@@ -184,7 +233,7 @@ fn from_mp4(bytes: &[u8]) -> Result<Clip, String> {
             Some(Audio { rate: trak.mdia.mdhd.timescale, channels: u16::from(channels.max(1)), config, frames })
         }
     };
-    finish(Clip { sps, pps, pictures, length: end, audio })
+    finish(Clip { vps: Vec::new(), sps, pps, pictures, length: end, audio })
 }
 
 fn finish(mut clip: Clip) -> Result<Clip, String> {

@@ -187,6 +187,7 @@ impl<'a> Connection<'a> {
                 ssrc: 0x53c0,
                 single_fragments: self.shared.has(Quirk::SingleFragment),
                 no_marker: self.shared.has(Quirk::NoMarker),
+                h265: self.shared.options.clip.is_h265(),
             },
             audio: Track {
                 channel: 2,
@@ -195,6 +196,7 @@ impl<'a> Connection<'a> {
                 ssrc: 0x53c1,
                 single_fragments: false,
                 no_marker: false,
+                h265: false,
             },
             writer: writer.clone(),
             shared: self.shared,
@@ -313,7 +315,13 @@ impl Player<'_> {
                             break;
                         }
                     }
-                    Some(Fault::Freeze) => {
+                    Some(Fault::Freeze | Fault::StopWithin) => {
+                        if fault == Some(Fault::StopWithin) {
+                            out.clear();
+                            let timestamp = FIRST_TIMESTAMP.wrapping_add((round + picture.show + offset) as u32);
+                            self.picture(&clip, index, timestamp, &mut out);
+                            self.write(&out[..out.len() / 2])?;
+                        }
                         frozen.store(true, Ordering::Relaxed);
                         // Until the client or the camera goes; the reader thread notices.
                         while !shared.stopping() && !self.gone() {
@@ -348,10 +356,12 @@ impl Player<'_> {
         let picture = &clip.pictures[index];
         let shared = self.shared;
         let stamps = Stamp::now(self.frame).nals();
+        // They are SEI of H.264.
+        let stamps = if clip.is_h265() { &[][..] } else { &stamps[..] };
         let parameters = picture.key && self.start_fault != Some(Fault::NoParameters);
         if shared.has(Quirk::V380AnnexB) && picture.key && picture.nals.iter().map(Vec::len).sum::<usize>() < 60_000 {
             let mut stream = Vec::new();
-            let nals = [&clip.sps, &clip.pps].into_iter().chain(&stamps).chain(&picture.nals);
+            let nals = [&clip.sps, &clip.pps].into_iter().chain(stamps).chain(&picture.nals);
             for (i, nal) in nals.enumerate() {
                 if i > 0 {
                     stream.extend_from_slice(&[0, 0, 0, 1]);
@@ -363,10 +373,12 @@ impl Player<'_> {
         }
         if parameters {
             let mark = shared.has(Quirk::TapoMarkerOnParameters);
-            self.video.nal(out, timestamp, mark, &clip.sps);
+            for set in [&clip.vps, &clip.sps].into_iter().filter(|set| !set.is_empty()) {
+                self.video.nal(out, timestamp, mark, set);
+            }
             self.video.nal(out, timestamp, mark, &clip.pps);
         }
-        for nal in &stamps {
+        for nal in stamps {
             self.video.nal(out, timestamp, shared.has(Quirk::MarkerOnSei), nal);
         }
         for (i, nal) in picture.nals.iter().enumerate() {

@@ -11,6 +11,8 @@ pub enum Fault {
     Reset,
     /// Sends nothing more, answers nothing more, keeps the connection.
     Freeze,
+    /// Sends half of a picture's bytes, then nothing more, and keeps the connection.
+    StopWithin,
     /// Timestamps jump an hour ahead.
     JumpAhead,
     /// Timestamps jump an hour back.

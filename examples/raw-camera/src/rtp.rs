@@ -11,6 +11,8 @@ pub(crate) struct Track {
     pub(crate) ssrc: u32,
     pub(crate) single_fragments: bool,
     pub(crate) no_marker: bool,
+    /// Fragments are those of RFC 7798.
+    pub(crate) h265: bool,
 }
 
 impl Track {
@@ -31,10 +33,13 @@ impl Track {
 
     /// A NAL unit, in fragments when it is long.
     pub(crate) fn nal(&mut self, out: &mut Vec<u8>, timestamp: u32, mark: bool, nal: &[u8]) {
+        if self.h265 && nal.len() > MAX_PAYLOAD {
+            return self.h265_fragments(out, timestamp, mark, nal);
+        }
         let Some((&header, body)) = nal.split_first() else { return };
         let indicator = header & 0xe0 | 28;
         if nal.len() <= MAX_PAYLOAD {
-            if self.single_fragments {
+            if self.single_fragments && !self.h265 {
                 self.packet(out, timestamp, mark, &[&[indicator, header & 31 | 0xc0], body]);
             } else {
                 self.packet(out, timestamp, mark, &[nal]);
@@ -46,6 +51,17 @@ impl Track {
             let last = i + 1 == count;
             let fragment = header & 31 | u8::from(i == 0) << 7 | u8::from(last) << 6;
             self.packet(out, timestamp, mark && last, &[&[indicator, fragment], chunk]);
+        }
+    }
+
+    /// A long NAL unit of H.265, whose header has two bytes.
+    fn h265_fragments(&mut self, out: &mut Vec<u8>, timestamp: u32, mark: bool, nal: &[u8]) {
+        let Some((&[header, layer], body)) = nal.split_first_chunk() else { return };
+        let count = body.len().div_ceil(MAX_PAYLOAD - 3);
+        for (i, chunk) in body.chunks(MAX_PAYLOAD - 3).enumerate() {
+            let last = i + 1 == count;
+            let fragment = header >> 1 & 63 | u8::from(i == 0) << 7 | u8::from(last) << 6;
+            self.packet(out, timestamp, mark && last, &[&[header & 0x81 | 49 << 1, layer, fragment], chunk]);
         }
     }
 

@@ -26,13 +26,20 @@ pub(crate) fn describe(clip: &Clip, sound: bool, has: impl Fn(Quirk) -> bool, fa
     if fault != Some(Fault::NoVideo) {
         lines.push("m=video 0 RTP/AVP 96".into());
         lines.push("a=control:track1".into());
-        let codec = if fault == Some(Fault::WrongCodec) { "MP4V-ES" } else { "H264" };
+        let codec = match fault {
+            Some(Fault::WrongCodec) => "MP4V-ES",
+            _ if clip.is_h265() => "H265",
+            _ => "H264",
+        };
         lines.push(format!("a=rtpmap:96 {codec}/90000"));
         let mut parameters = "a=fmtp:96 packetization-mode=1".to_owned();
-        if let Some([_, profile, constraints, level]) = clip.sps.first_chunk::<4>() {
+        if clip.is_h265() {
+            let [vps, sps, pps] = [&clip.vps, &clip.sps, &clip.pps].map(|set| BASE64.encode(set));
+            parameters = format!("a=fmtp:96 sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}");
+        } else if let Some([_, profile, constraints, level]) = clip.sps.first_chunk::<4>() {
             parameters += &format!(";profile-level-id={profile:02x}{constraints:02x}{level:02x}");
         }
-        let hidden = has(Quirk::NoSprop) || fault == Some(Fault::NoParameters);
+        let hidden = clip.is_h265() || has(Quirk::NoSprop) || fault == Some(Fault::NoParameters);
         if !hidden {
             let (sps, pps) = if has(Quirk::AnnexBSprop) {
                 ([&[0, 0, 0, 1][..], &clip.sps].concat(), [&[0, 0, 0, 1][..], &clip.pps].concat())

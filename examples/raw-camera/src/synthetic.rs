@@ -21,7 +21,7 @@ pub fn clip(columns: u32, rows: u32, fps: u32, gop: u32, frames: u32) -> Clip {
             Picture { nals: vec![slice], key, decode: time, show: time }
         })
         .collect();
-    Clip { sps, pps, pictures, length: i64::from(frames) * tick, audio: None }
+    Clip { vps: Vec::new(), sps, pps, pictures, length: i64::from(frames) * tick, audio: None }
 }
 
 /// The brightness of each macroblock.

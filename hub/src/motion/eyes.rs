@@ -1,12 +1,13 @@
 //! Decodes a camera's access units and lets the detector look at some of the pictures. Runs in the worker process.
 //!
 //! The [`ration`](super::ration) says what is decoded, GStreamer decodes on its own thread, the [`watcher`](super::watcher) looks.
-//! The queue before the decoder is short: when decoding can't keep up, units are left out up to the next key frame. If it fails or
-//! hangs, the video goes on without motion detection, and [`Eyes::trouble`] says so.
+//! The queue before the decoder is short: when decoding can't keep up, units are left out up to the next key frame. What goes
+//! wrong with it, the [`watchdog`](super::watchdog) finds: it is started anew, and when that does not help, or it hangs,
+//! [`Eyes::trouble`] says that it is over.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use gstreamer as gst;
@@ -17,14 +18,18 @@ use tokio::sync::mpsc;
 use super::MotionSettings;
 use super::ration::{Order, Portion, Ration, Unit, Use};
 use super::unfiltered::Unfiltered;
+use super::watchdog::{Finding, Progress, Watchdog};
 use super::watcher::{Desk, Watcher};
 use crate::motion::Decode;
 use crate::source::{Format, MotionSample, Picture, Tamper};
 
 /// Units that may wait for the decoder: a look back at two groups, and what comes meanwhile.
 const MAX_WAITING: u64 = 200;
-/// A decoder that gave nothing for so long, although units wait, hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(10);
+/// Their bytes.
+const MAX_WAITING_BYTES: u64 = 32 << 20;
+/// A picture of a whole stream that shows so much before the latest one does not come from reordering: the stream was placed
+/// anew on the time.
+const BACK_US: i64 = 1_500_000;
 /// The decoder's clock begins here, so that no picture's time is negative there.
 const DECODER_START_US: i64 = 10_000_000;
 /// What may wait for the worker's loop.
@@ -59,13 +64,25 @@ pub(crate) enum Sight {
     Suspicion { pts_us: i64 },
 }
 
+/// What an owner should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It goes on as well as it can.
+    Told(&'static str),
+    /// Nothing will be looked at any more in this process.
+    Over(&'static str),
+}
+
 /// Decoder and detector.
 pub(crate) struct Eyes {
     pipeline: gst::Pipeline,
+    /// Of H.264 and of H.265; at most one of them is in the pipeline.
+    chains: [Chain; 2],
+    sink: gst::Element,
+    /// Which one is.
+    linked: Option<usize>,
+    /// Of the chain that is.
     source: AppSrc,
-    decoders: Decoders,
-    /// Whose parser and decoder are in the pipeline.
-    linked: Option<&'static str>,
     sights: Option<mpsc::Receiver<Sight>>,
     undecoded: u64,
     state: State,
@@ -79,15 +96,49 @@ pub(crate) struct Eyes {
     /// The decoder's time less the picture's: a look back goes on at the decoder.
     shift_us: i64,
     highest_us: i64,
-    /// Pictures that the decoder had given when it was last seen to give any.
-    given: (u64, Option<Instant>),
+    /// The latest unit's time, as it came.
+    latest_us: i64,
+    watchdog: Watchdog,
+    /// Units given to the decoder.
+    pushed: u64,
+    /// Pictures that were wanted of it.
+    wished: u64,
 }
 
-/// Parser and decoder of each codec; those that are not needed are not in the pipeline.
-struct Decoders {
-    h264: [gst::Element; 2],
-    h265: [gst::Element; 2],
-    sink: gst::Element,
+/// What one codec needs. A source of its own, because what it was told of one codec keeps it from linking to the other.
+struct Chain {
+    media: &'static str,
+    source: AppSrc,
+    parser: gst::Element,
+    decoder: gst::Element,
+}
+
+impl Chain {
+    fn new(media: &'static str, parser: &'static str, decoder: &'static str) -> Result<Self, EyesError> {
+        let source = make("appsrc")?;
+        // Without these two a decoder holds back up to four pictures (measured: 272 ms at 15 fps).
+        source.set_property("is-live", true);
+        let (parser, decoder) = (make(parser)?, make(decoder)?);
+        decoder.set_property_from_str("std-compliance", "normal");
+        decoder.set_property("max-threads", 1i32);
+        source.set_property_from_str("format", "time");
+        source.set_property("max-bytes", 0u64);
+        source.set_property("max-buffers", MAX_WAITING * 2);
+        let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
+        Ok(Self { media, source, parser, decoder })
+    }
+
+    fn elements(&self) -> [&gst::Element; 3] {
+        [self.source.upcast_ref(), &self.parser, &self.decoder]
+    }
+}
+
+fn make(element: &'static str) -> Result<gst::Element, EyesError> {
+    gst::ElementFactory::make(element).build().map_err(failed(element))
+}
+
+fn failed(what: &'static str) -> impl Fn(gst::glib::BoolError) -> EyesError {
+    move |e| EyesError(format!("{what}: {}", e.message))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,35 +148,25 @@ enum State {
     /// Units are left out until a key frame.
     WaitingForKey,
     Decoding,
-    /// The decoder gave up.
+    /// The decoder can't be had.
     Broken,
+    /// It goes on and on without a picture that can be looked at.
+    Useless,
+    /// It hangs; whoever asks it for anything waits for ever.
+    Hangs,
 }
 
 impl Eyes {
     /// Loads the libraries and builds the pipeline; before the sandbox closes.
     pub(crate) fn open(settings: &MotionSettings) -> Result<Self, EyesError> {
-        let failed = |what: &'static str| move |e: gst::glib::BoolError| EyesError(format!("{what}: {}", e.message));
         load()?;
-        let make = |element: &'static str| gst::ElementFactory::make(element).build().map_err(failed(element));
-        let source = make("appsrc")?;
-        let sink = make("appsink")?;
         // Which one is needed is known only when the sandbox is closed.
-        let h264 = [make("h264parse")?, make("avdec_h264")?];
-        let h265 = [make("h265parse")?, make("avdec_h265")?];
-        // Without these two a decoder holds back up to four pictures (measured: 272 ms at 15 fps).
-        source.set_property("is-live", true);
-        for [_, decoder] in [&h264, &h265] {
-            decoder.set_property_from_str("std-compliance", "normal");
-            decoder.set_property("max-threads", 1i32);
-        }
-        source.set_property_from_str("format", "time");
-        source.set_property("max-bytes", 0u64);
-        source.set_property("max-buffers", MAX_WAITING * 2);
+        let chains = [Chain::new(H264, "h264parse", "avdec_h264")?, Chain::new(H265, "h265parse", "avdec_h265")?];
+        let sink = make("appsink")?;
         sink.set_property("sync", false);
         let pipeline = gst::Pipeline::new();
-        pipeline.add_many([&source, &sink]).map_err(failed("pipeline"))?;
+        pipeline.add(&sink).map_err(failed("pipeline"))?;
 
-        let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
         let sink: AppSink = sink.downcast().map_err(|_| EyesError("appsink is none".into()))?;
         let (sights, receiver) = mpsc::channel(MAX_SIGHTS);
         let desk = Arc::new(Desk::default());
@@ -140,11 +181,11 @@ impl Eyes {
                 })
                 .build(),
         );
-        let decoders = Decoders { h264, h265, sink: sink.upcast() };
         Ok(Self {
             pipeline,
-            source,
-            decoders,
+            source: chains[0].source.clone(),
+            chains,
+            sink: sink.upcast(),
             linked: None,
             sights: Some(receiver),
             undecoded: 0,
@@ -157,7 +198,10 @@ impl Eyes {
             desk,
             shift_us: DECODER_START_US,
             highest_us: i64::MIN,
-            given: (0, None),
+            latest_us: i64::MIN,
+            watchdog: Watchdog::default(),
+            pushed: 0,
+            wished: 0,
         })
     }
 
@@ -168,28 +212,31 @@ impl Eyes {
 
     /// The units that follow are in this format, and so much of them is decoded, unless the settings say otherwise.
     pub(crate) fn set_format(&mut self, format: &Format, portion: Portion) {
-        if self.state == State::Broken {
+        if self.is_over() {
             return;
         }
-        let (media, stream_format) = match format.codec.get(..4) {
-            Some("avc1") => (H264, "avc"),
-            Some("hvc1") => (H265, "hvc1"),
-            Some("hev1") => (H265, "hev1"),
+        let (index, stream_format) = match format.codec.get(..4) {
+            Some("avc1") => (0, "avc"),
+            Some("hvc1") => (1, "hvc1"),
+            Some("hev1") => (1, "hev1"),
             _ => {
                 self.state = State::Idle;
                 return;
             }
         };
-        let caps = gst::Caps::builder(media)
+        let caps = gst::Caps::builder(self.chains[index].media)
             .field("stream-format", stream_format)
             .field("alignment", "au")
             .field("codec_data", gst::Buffer::from_slice(format.avcc.clone()))
             .field("width", i32::try_from(format.width).unwrap_or(i32::MAX))
             .field("height", i32::try_from(format.height).unwrap_or(i32::MAX))
             .build();
-        // Before linking: a source that has other caps links to nothing else.
-        self.source.set_caps(Some(&caps));
-        if self.linked != Some(media) && self.link(media).is_err() {
+        if self.linked != Some(index) && !self.unlink() {
+            return;
+        }
+        // Before linking, which asks the source what it will send.
+        self.chains[index].source.set_caps(Some(&caps));
+        if self.linked.is_none() && self.link(index).is_err() {
             self.state = State::Broken;
             return;
         }
@@ -205,33 +252,39 @@ impl Eyes {
         };
     }
 
-    /// Puts parser and decoder of this codec between source and sink.
-    fn link(&mut self, media: &'static str) -> Result<(), gst::glib::BoolError> {
-        let Decoders { h264, h265, sink } = &self.decoders;
-        let [parser, decoder] = if media == H264 { h264 } else { h265 };
-        if self.linked.take().is_some() {
-            let [old_parser, old_decoder] = if media == H264 { h265 } else { h264 };
-            self.pipeline
-                .set_state(gst::State::Null)
-                .map_err(|_| gst::glib::bool_error!("the pipeline does not stop"))?;
-            self.pipeline.remove_many([old_parser, old_decoder])?;
+    /// Takes the other codec's chain out. False when that can't be done.
+    fn unlink(&mut self) -> bool {
+        let Some(old) = self.linked else { return true };
+        if !self.stop() {
+            return false;
         }
-        self.pipeline.add_many([parser, decoder])?;
-        gst::Element::link_many([self.source.upcast_ref(), parser, decoder, sink])?;
-        self.linked = Some(media);
+        // The pipeline does not stop what is not in it any more; what is removed also loses its links.
+        if self.pipeline.remove_many(self.chains[old].elements()).is_err() {
+            self.state = State::Broken;
+            return false;
+        }
+        self.linked = None;
+        true
+    }
+
+    /// Puts this codec's chain before the sink.
+    fn link(&mut self, index: usize) -> Result<(), gst::glib::BoolError> {
+        let chain = &self.chains[index];
+        let [source, parser, decoder] = chain.elements();
+        self.pipeline.add_many([source, parser, decoder])?;
+        gst::Element::link_many([source, parser, decoder, &self.sink])?;
+        self.source = chain.source.clone();
+        self.linked = Some(index);
         Ok(())
     }
 
     /// What follows is of another stream: what is on its way is not looked at any more, and the detector starts anew.
     pub(crate) fn look_elsewhere(&mut self) {
-        if self.state != State::Broken {
+        if !self.is_over() {
             self.state = State::Idle;
-            self.desk.clear();
-            self.desk.view.fetch_add(1, Ordering::SeqCst);
+            self.desk.begin_anew();
             // Also gives back the pictures that the decoder holds.
-            if self.pipeline.set_state(gst::State::Null).is_err() {
-                self.state = State::Broken;
-            }
+            self.stop();
         }
     }
 
@@ -240,6 +293,7 @@ impl Eyes {
         match self.state {
             State::WaitingForKey if key => {
                 self.state = State::Decoding;
+                self.latest_us = i64::MIN;
                 self.ration = Ration::new(self.portion, self.settings.pictures_per_second);
             }
             State::Decoding => {}
@@ -248,6 +302,15 @@ impl Eyes {
                 return;
             }
         }
+        if self.portion == Portion::Whole && self.latest_us > pts_us.saturating_add(BACK_US) {
+            // Else nothing would be looked at until the time is again what it was.
+            self.desk.begin_anew();
+            self.ration = Ration::new(self.portion, self.settings.pictures_per_second);
+            // The decoder's clock goes on.
+            self.shift_us = self.shift_us.saturating_add(self.latest_us - pts_us + 40_000);
+            self.latest_us = i64::MIN;
+        }
+        self.latest_us = self.latest_us.max(pts_us);
         let mut orders = std::mem::take(&mut self.orders);
         self.ration.take(Unit { data, key, disposable, pts_us }, &mut orders);
         self.decode(&mut orders);
@@ -274,28 +337,56 @@ impl Eyes {
         self.undecoded
     }
 
-    /// What an owner should know.
-    pub(crate) fn trouble(&mut self, now: Instant) -> Option<&'static str> {
-        let given = self.desk.given.load(Ordering::Relaxed);
-        let waits = self.state == State::Decoding && self.source.current_level_buffers() > 0;
-        let (before, since) = &mut self.given;
-        if given != *before || !waits {
-            (*before, *since) = (given, None);
+    /// What an owner should know. To be asked a few times a second: it also looks after the decoder.
+    pub(crate) fn trouble(&mut self, now: Instant) -> Option<Trouble> {
+        if !self.is_over() {
+            self.look_after(now);
         }
-        let hangs = waits && now.duration_since(*since.get_or_insert(now)) > HANGS_AFTER;
         match self.state {
-            State::Broken => Some("no motion detection: the decoder gave up; restart the hub"),
-            _ if hangs => Some("no motion detection: the decoder hangs; the video goes on without it"),
-            _ if self.ration.is_long() => Some(
+            State::Broken => Some(Trouble::Over("can't be set up for this stream")),
+            State::Useless => Some(Trouble::Over("gives no picture of this stream")),
+            State::Hangs => Some(Trouble::Over("hangs")),
+            _ if self.desk.unfit.load(Ordering::Relaxed) => Some(Trouble::Told(
+                "no motion detection: the camera sends pictures of more than 8 bits; set its codec to H.264, or to H.265 of 8 \
+                 bits (Main, not Main 10)",
+            )),
+            _ if self.ration.is_long() => Some(Trouble::Told(
                 "key frames are so far apart that all pictures are decoded to find motion, which costs many times more: \
                  set the camera's I-frame interval to 2 s, switch off H.264+/Smart codec, or give the hub a sub_url",
-            ),
+            )),
             _ => None,
         }
     }
 
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Broken | State::Useless | State::Hangs)
+    }
+
+    fn look_after(&mut self, now: Instant) {
+        let waiting = self.source.current_level_buffers();
+        let given = self.desk.given.load(Ordering::Relaxed);
+        let finding = self.watchdog.look(
+            Progress {
+                waiting,
+                done: self.pushed.saturating_sub(waiting).saturating_add(given),
+                wished: self.wished,
+                looked: self.desk.looked.load(Ordering::Relaxed),
+            },
+            now,
+        );
+        // Also takes away what nobody reads: nothing bounds the bus.
+        let error = self.pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+        match finding {
+            Finding::Hangs => self.state = State::Hangs,
+            Finding::Useless => self.state = State::Useless,
+            Finding::LostItsWay => self.recover(),
+            Finding::Well if error.is_some() && self.state != State::Idle => self.recover(),
+            Finding::Well => {}
+        }
+    }
+
     fn decode(&mut self, orders: &mut Vec<Order>) {
-        if self.source.current_level_buffers() > MAX_WAITING {
+        if self.source.current_level_buffers() > MAX_WAITING || self.source.current_level_bytes() > MAX_WAITING_BYTES {
             self.undecoded += orders.len() as u64;
             self.state = State::WaitingForKey;
             orders.clear();
@@ -309,6 +400,7 @@ impl Eyes {
             self.highest_us = self.highest_us.max(decoder_us);
             if as_what != Use::Reference {
                 self.desk.wish(decoder_us, unit.pts_us, as_what);
+                self.wished += 1;
             }
             let data = match &mut self.unfiltered {
                 Some(unfiltered) => unfiltered.unit(&unit.data),
@@ -324,6 +416,7 @@ impl Eyes {
             if self.source.push_buffer(buffer).is_err() {
                 return self.recover();
             }
+            self.pushed += 1;
         }
     }
 
@@ -331,15 +424,32 @@ impl Eyes {
     fn recover(&mut self) {
         self.undecoded += 1;
         self.desk.clear();
-        let restarted =
-            self.pipeline.set_state(gst::State::Ready).and_then(|_| self.pipeline.set_state(gst::State::Playing));
-        self.state = if restarted.is_ok() { State::WaitingForKey } else { State::Broken };
+        // From the very beginning: in between, a decoder keeps what it stumbled over.
+        if self.stop() {
+            let restarted = self.pipeline.set_state(gst::State::Playing);
+            self.state = if restarted.is_ok() { State::WaitingForKey } else { State::Broken };
+        }
+    }
+
+    /// Stops the pipeline. False, and the state says why, when that can't be done: stopping waits for a decoder that hangs.
+    fn stop(&mut self) -> bool {
+        if self.watchdog.stalls(Instant::now()) {
+            self.state = State::Hangs;
+        } else if self.pipeline.set_state(gst::State::Null).is_err() {
+            self.state = State::Broken;
+        } else {
+            return true;
+        }
+        false
     }
 }
 
 impl Drop for Eyes {
     fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        if self.state == State::Hangs || !self.stop() {
+            // Its thread goes with the process, which has to say first why it ends.
+            std::mem::forget(self.pipeline.clone());
+        }
     }
 }
 

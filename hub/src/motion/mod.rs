@@ -11,11 +11,12 @@ mod polygon;
 mod ration;
 mod settings;
 mod unfiltered;
+mod watchdog;
 mod watcher;
 
 pub use detector::{Detector, Verdict};
 pub use eyes::EyesError;
-pub(crate) use eyes::{Eyes, Sight};
+pub(crate) use eyes::{Eyes, Sight, Trouble};
 pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
 pub(crate) use ration::Portion;
 pub use settings::{Decode, Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};

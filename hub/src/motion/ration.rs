@@ -22,6 +22,8 @@ const LEARN_US: i64 = 2_500_000;
 const MAX_KEPT: usize = 12 << 20;
 /// Units that wait for the next one that is looked at.
 const MAX_BATCH: usize = 30;
+/// Their bytes.
+const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// A decoder that reorders holds a key frame back until so many more units have come.
 const TAIL: usize = 5;
@@ -83,6 +85,7 @@ pub(crate) struct Ration {
     began_us: Option<i64>,
     /// Wait for the unit that is looked at.
     batch: Vec<Unit>,
+    batch_bytes: usize,
     /// The group that a trial may make suspicious, and those after it; each begins with a key frame.
     groups: VecDeque<Vec<Unit>>,
     kept: usize,
@@ -108,6 +111,7 @@ impl Ration {
             awake_until_us: i64::MIN,
             began_us: None,
             batch: Vec::new(),
+            batch_bytes: 0,
             groups: VecDeque::new(),
             kept: 0,
             given: 0,
@@ -195,6 +199,7 @@ impl Ration {
     /// Everything that is kept goes to the decoder.
     fn look_back(&mut self, out: &mut Vec<Order>) {
         self.batch.clear();
+        self.batch_bytes = 0;
         let groups = std::mem::take(&mut self.groups);
         self.kept = 0;
         let Some(first) = groups.front().and_then(|group| group.first()) else { return };
@@ -229,14 +234,16 @@ impl Ration {
         if unit.disposable && !due {
             return;
         }
+        self.batch_bytes += unit.data.len();
         self.batch.push(unit);
-        if due || self.batch.len() >= MAX_BATCH {
+        if due || self.batch.len() >= MAX_BATCH || self.batch_bytes >= MAX_BATCH_BYTES {
             self.flush(out);
         }
     }
 
     /// Gives the batch away. What is due of it is looked at.
     fn flush(&mut self, out: &mut Vec<Order>) {
+        self.batch_bytes = 0;
         for unit in self.batch.drain(..) {
             let due = unit.pts_us >= self.next_look_us || self.next_look_us.saturating_sub(unit.pts_us) > 10_000_000;
             if due {

@@ -142,3 +142,15 @@ fn time_that_goes_back_or_leaps_stops_nothing() {
         assert!(orders.len() >= 9, "{portion:?}: {orders:?}");
     }
 }
+
+#[test]
+fn large_units_do_not_wait_for_the_picture_that_is_due() {
+    let mut ration = Ration::new(Portion::Whole, 0.5);
+    let (mut out, mut sizes) = (Vec::new(), Vec::new());
+    for number in 0..6 {
+        let before = out.len();
+        ration.take(unit_of(number, number == 0, 1 << 20), &mut out);
+        sizes.push(out.len() - before);
+    }
+    assert_eq!(sizes, [1, 0, 0, 0, 4, 0], "4 MiB are enough");
+}

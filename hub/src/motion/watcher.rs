@@ -1,7 +1,7 @@
 //! Scales the decoder's pictures down and asks the detector; on the decoder's thread.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
@@ -13,7 +13,10 @@ use super::ration::{Use, interval_us};
 use super::scale::{Plane, Small, shrink};
 use super::thumbnail::{Album, Decoded, Snapshot};
 use super::{Detector, MotionSettings, Verdict};
-use crate::source::MotionSample;
+use crate::source::{MotionSample, Tamper};
+
+/// Pictures that are wanted of the decoder at a time; it holds back far fewer.
+const MAX_WISHES: usize = 512;
 
 /// A picture that is wanted of the decoder.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,10 @@ pub(super) struct Desk {
     pub(super) view: AtomicU32,
     /// Pictures that the decoder gave.
     pub(super) given: AtomicU64,
+    /// Wanted ones that came to the detector, or that are `unfit`.
+    pub(super) looked: AtomicU64,
+    /// The last wanted one is of a kind that can't be looked at.
+    pub(super) unfit: AtomicBool,
 }
 
 impl Desk {
@@ -42,6 +49,15 @@ impl Desk {
         // With B-frames a picture is sent before others that show earlier.
         let place = wishes.iter().rposition(|wish| wish.decoder_us < decoder_us).map_or(0, |before| before + 1);
         wishes.insert(place, Wish { decoder_us, pts_us, as_what });
+        if wishes.len() > MAX_WISHES {
+            wishes.pop_front();
+        }
+    }
+
+    /// What is on its way is not looked at any more, and the detector starts anew.
+    pub(super) fn begin_anew(&self) {
+        self.clear();
+        self.view.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Nothing is wanted any more.
@@ -81,6 +97,8 @@ pub(super) struct Watcher {
     /// Not before this time.
     next_us: i64,
     album: Album,
+    /// Tampering that the worker's loop had no room for.
+    untold: Option<Tamper>,
     sights: mpsc::Sender<Sight>,
 }
 
@@ -95,6 +113,7 @@ impl Watcher {
             small: Small::default(),
             next_us: i64::MIN,
             album: Album::default(),
+            untold: None,
             sights,
         }
     }
@@ -117,7 +136,10 @@ impl Watcher {
             return;
         };
         // The first plane of every format that an 8-bit decoder gives is brightness.
-        if info.format_info().depth().first() != Some(&8) || info.is_rgb() {
+        let unfit = info.format_info().depth().first() != Some(&8) || info.is_rgb();
+        self.desk.unfit.store(unfit, Ordering::Relaxed);
+        if unfit {
+            self.desk.looked.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let Ok(frame) = gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info) else { return };
@@ -125,6 +147,7 @@ impl Watcher {
         let Ok(stride) = usize::try_from(stride) else { return };
         let plane = Plane { data, stride, width: frame.width() as usize, height: frame.height() as usize };
         shrink(plane, &mut self.small);
+        self.desk.looked.fetch_add(1, Ordering::Relaxed);
         let verdict = match as_what {
             Use::Try => {
                 // What the detector learns of a suspicious picture is forgotten: it comes again, in its place.
@@ -140,9 +163,9 @@ impl Watcher {
             Use::Look | Use::Reference => self.detector.look(&self.small, pts_us),
         };
         self.next_us = pts_us.saturating_add(interval_us(self.settings.pictures_per_second));
-        if let Some(how) = verdict.tamper {
-            self.send(Sight::Tampered(how));
-        }
+        // Said once, so it must not get lost; and this thread must not wait for the loop, which may wait for it.
+        self.untold = verdict.tamper.or(self.untold);
+        self.untold = self.untold.take_if(|how| self.sights.try_send(Sight::Tampered(*how)).is_err());
         let take = || Snapshot::take(&Decoded { luma: plane, chroma: chroma(&frame) });
         if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
             self.send(Sight::Picture(picture));
@@ -181,4 +204,19 @@ fn chroma<'a>(frame: &'a gstreamer_video::VideoFrameRef<&gst::BufferRef>) -> Opt
         Some(Plane { data, stride, width, height })
     };
     Some([plane(1)?, plane(2)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_that_never_come_true_do_not_pile_up() {
+        let desk = Desk::default();
+        for wish in 0..2_000 {
+            desk.wish(wish, wish, Use::Look);
+        }
+        assert_eq!(desk.wishes().len(), MAX_WISHES);
+        assert!(desk.take(1_999).is_some() && desk.is_clear(), "the latest ones are kept");
+    }
 }

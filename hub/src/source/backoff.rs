@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
-/// Video for so long makes the camera a good one again.
-const GOOD: Duration = Duration::from_secs(30);
-
 /// Pure; randomness is passed in.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     shortest: Duration,
     longest: Duration,
+    good_after: Duration,
     failures: u32,
 }
 
 impl Backoff {
-    /// Starts with the shortest pause.
-    pub fn new(shortest: Duration, longest: Duration) -> Self {
-        Self { shortest, longest: longest.max(shortest), failures: 0 }
+    /// Starts with the shortest pause, and again after an attempt that gave video for `good_after`.
+    pub fn new(shortest: Duration, longest: Duration, good_after: Duration) -> Self {
+        Self { shortest, longest: longest.max(shortest), good_after, failures: 0 }
     }
 
     /// The pause after an attempt that gave video for `good`. `patient` asks for the longest at once: wrong credentials do not get
     /// better by themselves, and cameras lock accounts.
     pub fn pause(&mut self, good: Duration, patient: bool, random: u16) -> Duration {
-        if good >= GOOD {
+        if good >= self.good_after {
             self.failures = 0;
         }
         let doubled = self.shortest.saturating_mul(1 << self.failures.min(16)).min(self.longest);
@@ -39,7 +37,7 @@ mod tests {
 
     #[test]
     fn doubles_to_the_longest_and_stays() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(30));
         let pauses: Vec<_> = (0..9).map(|_| backoff.pause(Duration::ZERO, false, u16::MAX).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(backoff.pause(Duration::from_secs(29), false, u16::MAX).as_secs(), 60);
@@ -48,7 +46,7 @@ mod tests {
 
     #[test]
     fn jitter_takes_a_fifth_at_most() {
-        let mut backoff = Backoff::new(Duration::from_secs(10), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(30));
         assert_eq!(backoff.pause(Duration::ZERO, false, 0), Duration::from_secs(8));
         assert_eq!(backoff.pause(Duration::ZERO, true, u16::MAX), Duration::from_secs(60));
     }

@@ -13,6 +13,10 @@ use super::connect::Target;
 use super::frames::SubstreamNews;
 use super::{OfflineReason, WorkerOptions};
 
+/// Motion found on it for so long makes it a good one again. Long, because each time it comes or goes the detector starts anew: one
+/// that plays for a minute now and then costs more than it gives.
+const GOOD: Duration = Duration::from_secs(600);
+
 /// A connection for the worker.
 #[derive(Debug)]
 pub(super) struct HandedConnection {
@@ -50,7 +54,7 @@ impl Substream {
             Some(Ok(target)) => (Some(target), None),
             Some(Err(reason)) => (None, Some(reason)),
         };
-        let backoff = Backoff::new(options.shortest_pause, options.longest_pause);
+        let backoff = Backoff::new(options.shortest_pause, options.longest_pause, GOOD);
         Self { target, backoff, state: State::Idle, trouble }
     }
 
@@ -149,6 +153,24 @@ mod tests {
         assert!(substream.note().is_some(), "a connection alone shows nothing");
         substream.heard(SubstreamNews::Watched);
         assert_eq!(substream.note(), None);
+    }
+
+    #[tokio::test]
+    async fn one_that_plays_for_a_minute_now_and_then_is_asked_ever_less_often() {
+        let options = WorkerOptions {
+            shortest_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(60),
+            ..WorkerOptions::default()
+        };
+        let mut substream = Substream::new(Some("rtsp://192.0.2.1/sub"), &options);
+        let next = |substream: &Substream| substream.backoff.clone().pause(Duration::ZERO, false, u16::MAX).as_secs();
+        let closed = || OfflineReason::from(Fault::Closed { phase: Phase::Streaming });
+        for _ in 0..4 {
+            substream.failed(closed(), Duration::from_secs(60));
+        }
+        assert_eq!(next(&substream), 16);
+        substream.failed(closed(), Duration::from_secs(600));
+        assert_eq!(next(&substream), 2, "ten good minutes");
     }
 
     #[tokio::test]

@@ -24,6 +24,9 @@ use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
 /// More frames than a worker can have dropped: half a day at 30 per second.
 const MAX_HOLE: u64 = 1_300_000;
 
+/// Video for so long makes the camera a good one again.
+const GOOD: Duration = Duration::from_secs(30);
+
 /// So many things are said about a camera on one connection; an honest worker knows a dozen.
 const MAX_TOLD: usize = 32;
 
@@ -101,7 +104,7 @@ pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sende
     let pid = Arc::new(AtomicU32::new(0));
     let stop = CancellationToken::new();
     let supervisor = Supervisor {
-        backoff: Backoff::new(options.shortest_pause, options.longest_pause),
+        backoff: Backoff::new(options.shortest_pause, options.longest_pause, GOOD),
         breaker: Breaker::new(options.first_blind, options.longest_blind),
         bad_end: None,
         camera,

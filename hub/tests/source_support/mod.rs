@@ -105,6 +105,26 @@ pub fn clip(name: &str) -> Option<privet_raw_camera::Clip> {
     Some(privet_raw_camera::Clip::open(&path, 15).expect("a clip that can be read"))
 }
 
+/// The first seconds of the corridor in H.265, as a camera sends it: a key frame every two seconds, no B-frames.
+pub fn h265_corridor() -> Option<privet_raw_camera::Clip> {
+    clip("one-by-one-person-detection.mp4")?;
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/video/one-by-one-person-detection.mp4");
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("corridor.h265");
+    let run = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-t", "12", "-i"])
+        .arg(&from)
+        .args(["-an", "-vf", "scale=640:360", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params"])
+        .arg("keyint=20:min-keyint=20:scenecut=0:bframes=0:log-level=none")
+        .arg(&to)
+        .status();
+    if !run.is_ok_and(|status| status.success()) {
+        eprintln!("\n*** SKIPPED: no ffmpeg that encodes H.265; a camera that sends it is not shown without ***\n");
+        return None;
+    }
+    Some(privet_raw_camera::Clip::open(&to, 10).expect("a clip that can be read"))
+}
+
 /// Resident memory of a process in bytes.
 pub fn resident(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();

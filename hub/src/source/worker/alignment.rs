@@ -3,10 +3,15 @@
 
 use super::anchor::TimelineAnchor;
 
-/// The two may be so far apart before they are brought together again: a network that stutters is not a clock that jumped.
-const MAX_APART_US: i64 = 1_000_000;
+/// The substream may be so far behind before the two are brought together again: a network that stutters is not a clock that
+/// jumped.
+const MAX_BEHIND_US: i64 = 1_000_000;
 /// For so long.
 const PATIENCE_US: u64 = 3_000_000;
+/// It may be so far ahead: no picture shows what is still to come, so the first one, which the rest hangs on, came late.
+const MAX_AHEAD_US: i64 = 300_000;
+/// For so long: when the main stream stuttered, it seems so for a moment.
+const DOUBT_US: u64 = 1_000_000;
 
 /// What the main stream shows now: its latest presentation time and when that arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +40,8 @@ impl MainClock {
 pub struct Alignment {
     /// The anchor, and what its start is on the main stream's time.
     anchor: Option<(TimelineAnchor, i64)>,
-    apart_since: Option<u64>,
+    behind_since: Option<u64>,
+    ahead_since: Option<u64>,
 }
 
 impl Alignment {
@@ -46,21 +52,28 @@ impl Alignment {
             Some((anchor, start_us)) => anchor.place(ticks, mono_us).saturating_add(*start_us),
             None => return self.begin(ticks, mono_us, main_us),
         };
-        if pts_us.saturating_sub(main_us).saturating_abs() <= MAX_APART_US {
-            self.apart_since = None;
-        } else if mono_us.saturating_sub(*self.apart_since.get_or_insert(mono_us)) > PATIENCE_US {
-            return self.begin(ticks, mono_us, main_us);
-        }
-        pts_us
+        let ahead_us = pts_us.saturating_sub(main_us);
+        let behind = lasts(&mut self.behind_since, ahead_us < -MAX_BEHIND_US, mono_us, PATIENCE_US);
+        let ahead = lasts(&mut self.ahead_since, ahead_us > MAX_AHEAD_US, mono_us, DOUBT_US);
+        if behind || ahead { self.begin(ticks, mono_us, main_us) } else { pts_us }
     }
 
     fn begin(&mut self, ticks: i64, mono_us: u64, main_us: i64) -> i64 {
-        self.apart_since = None;
+        (self.behind_since, self.ahead_since) = (None, None);
         let mut anchor = TimelineAnchor::new(90_000, mono_us);
         let pts_us = anchor.place(ticks, mono_us).saturating_add(main_us);
         self.anchor = Some((anchor, main_us));
         pts_us
     }
+}
+
+/// Whether it is so, and has been for longer than `long_us`.
+fn lasts(since: &mut Option<u64>, is: bool, now_us: u64, long_us: u64) -> bool {
+    if !is {
+        *since = None;
+        return false;
+    }
+    now_us.saturating_sub(*since.get_or_insert(now_us)) > long_us
 }
 
 #[cfg(test)]
@@ -104,13 +117,43 @@ mod tests {
                 .collect()
         };
         assert!(run(0, 30, 0).iter().all(|apart| apart.abs() < 100));
-        let apart = run(30, 30, 2);
+        let apart = run(30, 30, -2);
         assert!(
-            apart.iter().all(|apart| (apart - 2_000_000).abs() < 1_000),
-            "two seconds apart for two seconds: {apart:?}"
+            apart.iter().all(|apart| (apart + 2_000_000).abs() < 1_000),
+            "two seconds behind for two seconds: {apart:?}"
         );
         assert!(run(60, 10, 0).iter().all(|apart| apart.abs() < 1_000), "it was a stutter");
-        let apart = run(70, 60, 2);
+        let apart = run(70, 60, -2);
         assert!(apart.last().is_some_and(|apart| apart.abs() < 1_000), "brought together: {apart:?}");
+    }
+
+    #[test]
+    fn no_picture_is_of_the_future_for_long_because_the_first_one_came_late() {
+        let mut alignment = Alignment::default();
+        // The first one is shown 500 ms after it was taken, all others at once.
+        let ahead: Vec<i64> = (0..60)
+            .map(|i| {
+                let late = if i == 0 { 500_000 } else { 0 };
+                let mono = 9_000_000 + i * 66_667 + late;
+                let main = 4_000_000 + (mono - 9_000_000) as i64;
+                alignment.place(777 + i as i64 * 6_000, mono, main) - main
+            })
+            .collect();
+        assert!(ahead[1..10].iter().all(|ahead| (400_000..600_000).contains(ahead)), "not at once: {ahead:?}");
+        assert!(ahead[25..].iter().all(|ahead| ahead.abs() < 1_000), "brought together: {ahead:?}");
+    }
+
+    #[test]
+    fn a_main_stream_that_stutters_moves_nothing() {
+        let mut alignment = Alignment::default();
+        let ahead: Vec<i64> = (0..90)
+            .map(|i| {
+                // For 600 ms the main stream's clock is read two seconds too early.
+                let stutter = if (30..39).contains(&i) { 2_000_000 } else { 0 };
+                let main = i as i64 * 66_667;
+                alignment.place(i as i64 * 6_000, 1_000_000 + i * 66_667, main - stutter) - main
+            })
+            .collect();
+        assert!(ahead.iter().all(|ahead| ahead.abs() < 1_000), "{ahead:?}");
     }
 }

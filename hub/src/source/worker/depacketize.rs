@@ -94,6 +94,11 @@ impl ParameterSets {
     pub fn complete(&self, codec: Codec) -> bool {
         !self.sps.is_empty() && !self.pps.is_empty() && (codec == Codec::H264 || !self.vps.is_empty())
     }
+
+    /// Temporal layers above the lowest that H.265 pictures may be of: `sps_max_sub_layers_minus1` (H.265 7.3.2.2).
+    fn temporal_layers(&self) -> u8 {
+        self.sps.get(2).map_or(0, |byte| byte >> 1 & 7)
+    }
 }
 
 /// A parameter set larger than this is none.
@@ -385,7 +390,7 @@ impl Depacketizer {
         let trailing = nal.iter().rev().take_while(|&&byte| byte == 0).count();
         unit.data.truncate(unit.data.len() - trailing);
         let nal = &unit.data[at + 4..];
-        let Some((role, reference)) = role(self.codec, nal) else {
+        let Some((role, reference)) = role(self.codec, nal, self.parameters.temporal_layers()) else {
             unit.data.truncate(at);
             return Ok(());
         };
@@ -478,8 +483,9 @@ impl Unit {
     }
 }
 
-/// What the NAL unit is for and whether others refer to it; `None` for what a decoder must ignore (fillers).
-fn role(codec: Codec, nal: &[u8]) -> Option<(Role, bool)> {
+/// What the NAL unit is for and whether others refer to it; `None` for what a decoder must ignore (fillers). `layers` is how
+/// many temporal layers there are above the lowest.
+fn role(codec: Codec, nal: &[u8], layers: u8) -> Option<(Role, bool)> {
     let first = *nal.first()?;
     Some(match codec {
         Codec::H264 => {
@@ -496,7 +502,11 @@ fn role(codec: Codec, nal: &[u8]) -> Option<(Role, bool)> {
         }
         Codec::H265 => match first >> 1 & 0x3f {
             16..=23 => (Role::Idr, true),
-            kind @ 0..=31 => (Role::Picture, kind > 15 || kind % 2 == 1),
+            kind @ 0..=31 => {
+                // Even kinds up to 14 say that no picture of the same layer refers to it; those of higher layers may.
+                let layer = nal.get(1).map_or(0, |byte| (byte & 7).saturating_sub(1));
+                (Role::Picture, kind > 15 || kind % 2 == 1 || layer < layers)
+            }
             32 => (Role::Vps, false),
             33 => (Role::Sps, false),
             34 => (Role::Pps, false),

@@ -173,7 +173,7 @@ fn what_is_no_video_is_refused() {
 
 #[test]
 fn h265_units_fragments_and_aggregates() {
-    let (vps, sps, pps): (&[u8], &[u8], &[u8]) = (&[0x40, 1, 9], &[0x42, 1, 9], &[0x44, 1, 9]);
+    let (vps, sps, pps): (&[u8], &[u8], &[u8]) = (&[0x40, 1, 9], &[0x42, 1, 1], &[0x44, 1, 9]);
     let mut d = Depacketizer::new(Codec::H265, ParameterSets::default(), 0, 1 << 16);
     let mut aggregate = vec![48 << 1, 1];
     for nal in [vps, sps, pps] {
@@ -196,4 +196,14 @@ fn h265_units_fragments_and_aggregates() {
         [(true, false), (false, false), (false, true)]
     );
     assert!(d.parameters().complete(Codec::H265));
+}
+
+#[test]
+fn an_h265_picture_of_a_lower_temporal_layer_is_not_disposable_whatever_its_kind_says() {
+    // Three layers.
+    let sets = ParameterSets { vps: vec![0x40, 1, 9], sps: vec![0x42, 1, 2 << 1 | 1], pps: vec![0x44, 1, 9] };
+    let mut d = Depacketizer::new(Codec::H265, sets, 0, 1 << 16);
+    // TRAIL_N of the lowest and the middle layer, TSA_N of the highest.
+    let out = feed(&mut d, &[(&[0, 1, 7], 0, true), (&[0, 2, 7], 1, true), (&[2 << 1, 3, 7], 2, true)]);
+    assert_eq!(out.iter().map(|p| p.disposable).collect::<Vec<_>>(), [false, false, true]);
 }

@@ -11,7 +11,7 @@ use super::alignment::{Alignment, MainClock};
 use super::depacketize::Picture;
 use super::orders::SubConnection;
 use super::substream::{FromSubstream, Substream};
-use crate::motion::{Eyes, Portion, Sight};
+use crate::motion::{Eyes, Portion, Sight, Trouble};
 use crate::source::Format;
 use crate::source::frames::{SubstreamNews, ToWorker};
 
@@ -131,7 +131,7 @@ impl Gaze {
     }
 
     /// What an owner should know about the decoder.
-    pub(super) fn trouble(&mut self) -> Option<&'static str> {
+    pub(super) fn trouble(&mut self) -> Option<Trouble> {
         self.eyes.trouble(std::time::Instant::now())
     }
 

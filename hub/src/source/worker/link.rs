@@ -55,6 +55,8 @@ pub(super) enum Event {
 /// The socket to the hub.
 pub(super) struct Link {
     pub(super) health: Health,
+    /// What is wrong with the detector now, beside the notes: it comes and goes, and they must not keep it out.
+    pub(super) trouble: Option<&'static str>,
     /// What every wait for the camera goes through.
     pub(super) intake: Rc<Intake>,
     socket: UnixStream,
@@ -72,6 +74,7 @@ impl Link {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             health: Health::default(),
+            trouble: None,
             intake: Rc::new(intake),
             socket,
             sender: Sender::new(),
@@ -165,7 +168,12 @@ impl Link {
             self.last_heartbeat = Instant::now();
             self.health.memory = self.memory.resident();
             self.health.dropped_units = self.sender.dropped();
-            self.offer(frames::message(Kind::Health, &self.health))?;
+            self.health.notes.extend(self.trouble.map(str::to_owned));
+            let frame = frames::message(Kind::Health, &self.health);
+            if self.trouble.is_some() {
+                self.health.notes.pop();
+            }
+            self.offer(frame)?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::depacketize::{Codec, DepacketizeError, Depacketizer, Packet, Picture,
 use super::formats;
 use super::gaze::{Gaze, Seen};
 use super::link::{End, Event, Link};
-use crate::motion::{Eyes, Sight};
+use crate::motion::{Eyes, Sight, Trouble};
 use crate::source::frames::{self, HEADER, Kind, ToWorker, UNIT_HEAD};
 use crate::source::{AudioFormat, Fault, Format, MAX_ACCESS_UNIT, Phase, Track};
 
@@ -149,6 +149,8 @@ struct Receiver {
     began: Instant,
     last_packet: Instant,
     last_key_us: Option<i64>,
+    /// With the seconds of the first such group; another number would be another note.
+    long_gop_told: bool,
 }
 
 impl Receiver {
@@ -169,6 +171,7 @@ impl Receiver {
             began: now,
             last_packet: now,
             last_key_us: None,
+            long_gop_told: false,
         }
     }
 
@@ -187,9 +190,15 @@ impl Receiver {
                     Event::Tick => {
                         self.watch(link)?;
                         link.health.undecoded = self.gaze.as_ref().map_or(0, Gaze::undecoded);
-                        if let Some(trouble) = self.gaze.as_mut().and_then(Gaze::trouble) {
-                            link.note(trouble.to_owned());
-                        }
+                        link.trouble = match self.gaze.as_mut().and_then(Gaze::trouble) {
+                            // Without a detector no clip would begin: a new worker may find one that works, and where none does
+                            // the hub records without.
+                            Some(Trouble::Over(detail)) => {
+                                return Err(Fault::Decoder { detail: detail.to_owned() }.into());
+                            }
+                            Some(Trouble::Told(trouble)) => Some(trouble),
+                            None => None,
+                        };
                         link.on_tick()?;
                     }
                     Event::Writable => link.flush()?,
@@ -210,6 +219,10 @@ impl Receiver {
                     }
                 }
                 seen = next(&mut self.gaze) => match seen {
+                    // Said once: it must arrive.
+                    Seen::Sight(Sight::Tampered(how)) => {
+                        link.message(frames::tampered(how)).map_err(|_| End::HubGone)?;
+                    }
                     Seen::Sight(sight) => {
                         if let Some(frame) = frame_of(&sight) {
                             link.offer(frame)?;
@@ -278,6 +291,7 @@ impl Receiver {
         if picture.key
             && let Some(last) = self.last_key_us.replace(pts_us)
             && pts_us - last > LONG_GOP_US
+            && !std::mem::replace(&mut self.long_gop_told, true)
         {
             link.note(format!(
                 "key frames are {} s apart; set the camera's I-frame interval to 2 s and switch off H.264+/Smart codec",
@@ -343,9 +357,8 @@ impl Receiver {
 fn frame_of(sight: &Sight) -> Option<Vec<u8>> {
     match sight {
         Sight::Sample(sample) => Some(frames::motion(sample)),
-        Sight::Tampered(how) => Some(frames::tampered(*how)),
         Sight::Picture(picture) => frames::picture(picture),
-        Sight::Suspicion { .. } => None,
+        Sight::Tampered(_) | Sight::Suspicion { .. } => None,
     }
 }
 

@@ -20,10 +20,12 @@ use super::orders::SubConnection;
 use super::session::{Tracks, fault_of_packets, whole_seconds};
 use super::{formats, handover};
 use crate::source::frames::{self, ToWorker};
-use crate::source::{Fault, Format, MAX_ACCESS_UNIT, Phase};
+use crate::source::{Fault, Format, Phase};
 
 /// Pictures that may wait for the worker's loop.
 const MAX_WAITING: usize = 32;
+/// The largest access unit: a substream is small, and [`MAX_WAITING`] of them must be far from the worker's limit.
+const MAX_SUB_UNIT: usize = 1 << 20;
 /// How often silence is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -133,7 +135,7 @@ async fn session(
     let mut playing = Box::pin(answered(&intake, wanted.answer, Phase::Play, Box::pin(session.play(play))).await?);
 
     let mut pictures =
-        Pictures { codec, depacketizer: Depacketizer::new(codec, sets, 0, MAX_ACCESS_UNIT), format: None, stale: true };
+        Pictures { codec, depacketizer: Depacketizer::new(codec, sets, 0, MAX_SUB_UNIT), format: None, stale: true };
     let (began, mut last_packet) = (Instant::now(), Instant::now());
     loop {
         let phase = if pictures.format.is_some() { Phase::Streaming } else { Phase::FirstFrame };
