@@ -160,6 +160,7 @@ impl Hub {
                 pairings,
                 board: board.clone(),
                 heartbeat: config.heartbeat(),
+                relay_keeps: keeps,
             },
             config,
             started_us,

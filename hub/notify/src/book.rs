@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, Thumbnail, WishError, Wishes};
+use privet_home::{Happening, HomeEvent, PhoneWishes, Profile, PushSetup, Thumbnail, Wishes};
 use privet_notice::NotificationKey;
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId};
-use privet_protocol::storage::{Batch, Store, StoreError};
+use privet_protocol::storage::{Batch, Store};
 use privet_protocol::time::Timestamp;
 
 use crate::decide::{Before, Household, decide};
+use crate::error::{BookError, MAX_WISHES};
 use crate::grace::Subject;
 use crate::limit::Limit;
 use crate::quiet;
@@ -34,40 +35,8 @@ pub const CHANGES: u32 = 30;
 pub const CHANGES_WITHIN: Duration = Duration::from_secs(60);
 /// The longest snooze that is taken: more is a mistake of units.
 pub const MAX_SNOOZE: Duration = Duration::from_secs(366 * 86_400);
-/// Bytes of the largest wishes that are kept: they have to fit into a message back.
-const MAX_WISHES: usize = 64 * 1024;
 /// How long it is remembered that an event was taken.
 const REMEMBERED: Duration = Duration::from_secs(3 * 86_400);
-
-/// Why something was not kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BookError {
-    /// The store failed; do the same again.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A record can't be read.
-    #[error("the stored {0} can't be read; wishes are asked of the phones again when it is removed")]
-    Damaged(&'static str),
-    /// The wishes are impossible.
-    #[error(transparent)]
-    Wishes(#[from] WishError),
-    /// Nobody knows this time zone.
-    #[error("there is no time zone '{0}'; use a name like Europe/Berlin")]
-    TimeZone(String),
-    /// The hub has no such camera.
-    #[error("there is no camera {0}; leave it out, or take its id from the list of cameras")]
-    Camera(CameraId),
-    /// A snooze that no person means.
-    #[error("a snooze ends within a year; to hear nothing of a camera, switch it off")]
-    Snooze,
-    /// More than fits into the answer.
-    #[error("the wishes have {0} bytes, {MAX_WISHES} are possible; name fewer zones")]
-    TooLarge(usize),
-    /// A notification key that is none.
-    #[error("the phone's notification key is none")]
-    Key,
-}
 
 /// A change that is not durable yet.
 #[derive(Debug)]

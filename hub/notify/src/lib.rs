@@ -12,13 +12,15 @@
 
 pub mod book;
 pub mod decide;
+mod error;
 pub mod grace;
 mod limit;
 pub mod quiet;
 mod record;
 mod waiting;
 
-pub use book::{Book, BookError, Figures, Step, Taken, Wished};
+pub use book::{Book, Figures, Step, Taken, Wished};
 pub use decide::{Before, Household, Silence, decide};
+pub use error::BookError;
 pub use grace::{Grace, Subject};
 pub use waiting::{LATE, Waiting};

@@ -10,7 +10,7 @@ use privet_protocol::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::book::BookError;
+use crate::error::BookError;
 use crate::grace::Subject;
 
 /// One phone.

@@ -240,7 +240,10 @@ impl Eyes {
             self.state = State::Broken;
             return;
         }
-        self.unfiltered = if media == H264 { Unfiltered::new(&format.avcc) } else { None };
+        self.unfiltered = match self.chains[index].media {
+            H264 => Unfiltered::new(&format.avcc),
+            _ => None,
+        };
         self.portion = match self.settings.expert.decode {
             Some(Decode::All) => Portion::Whole,
             Some(Decode::KeyFrames) => Portion::KeyFrames,

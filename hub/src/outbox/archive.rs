@@ -5,20 +5,33 @@
 //! log together with such a record is given to the caller as message and batch; these verbs run where the log is written, one
 //! after the other ([`crate::uplink::home`]), so a pin never meets a clip that is being forgotten.
 
+use std::time::Duration;
+
 use privet_home::{ClipNotes, Env, HomeError, HubHome, HubMessage};
 use privet_protocol::cbor;
 use privet_protocol::id::StreamId;
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 
-use super::record::{self, AtRelay, Clip, Pending};
+use super::record::{self, Clip, Pending};
 use super::retention::Whole;
 use super::{Outbox, State};
+use crate::recorder::Moment;
 
 /// Bytes of stored notes at most: a thumbnail of 20,000 and the rest.
 const MAX_NOTES: usize = 32 * 1024;
-/// A pinned clip is not put again sooner than this after it was put, in milliseconds, however short the relay keeps things.
-const AGAIN_PAUSE_MS: i64 = 12 * 3_600_000;
+
+/// Files that are no clip's any more, for [`Outbox::sweep`]. When they are not swept, the next start does it.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[must_use = "the files stay on the disk until they are swept"]
+pub struct Leftovers(Vec<(StreamId, u64)>);
+
+impl Leftovers {
+    /// How many clips they were.
+    pub fn clips(&self) -> usize {
+        self.0.len()
+    }
+}
 
 impl Outbox {
     // --- notes ---
@@ -56,11 +69,17 @@ impl Outbox {
     /// [`HomeError`]; then it may or may not have been done, and can be asked for again.
     pub fn pin(&self, home: &mut HubHome, env: Env<'_>, stream: StreamId, pinned: bool) -> Result<bool, HomeError> {
         let Some((message, batch)) = self.pinning(stream, pinned)? else { return Ok(false) };
-        match message {
-            Some(message) => drop(home.append(&[message], batch, env)?),
-            None => self.store.commit(batch)?,
+        let done = match message {
+            Some(message) => home.append(&[message], batch, env).map(drop),
+            None => self.store.commit(batch).map_err(HomeError::from),
+        };
+        match done {
+            Ok(()) => self.set_pinned(stream, pinned),
+            Err(error) => {
+                self.refresh_pin(stream);
+                return Err(error);
+            }
         }
-        self.set_pinned(stream, pinned);
         Ok(true)
     }
 
@@ -102,55 +121,72 @@ impl Outbox {
         }
     }
 
+    /// The commit of a pin failed, and may have been written all the same: what is stored counts. A clip of which even that can't be
+    /// known stays.
+    pub fn refresh_pin(&self, stream: StreamId) {
+        let stored = self.store.get(&record::key(record::PINS, stream));
+        self.set_pinned(stream, stored.map_or(true, |pin| pin.is_some()));
+    }
+
     // --- retention ---
 
-    /// Every whole clip.
-    pub fn clips(&self) -> Vec<Whole> {
+    /// Every whole clip, as it is now.
+    pub fn clips(&self, now: Moment) -> Vec<Whole> {
         let state = self.lock();
         let busy = state.busy();
+        let calendar = &state.calendar;
+        let relay = calendar.relay(now);
+        let at_relay = |stream: &StreamId| state.at_relay.get(stream).copied().unwrap_or_default();
         let whole = |(stream, clip): (&StreamId, &Clip)| Whole {
             stream: *stream,
             started: clip.started,
             ended: clip.ended,
+            kept: clip.kept(),
+            age: calendar.age(clip.kept()),
             bytes: clip.bytes,
             pinned: state.pinned.contains(stream),
             here: !state.thinned.contains(stream),
             waiting: busy.contains(stream),
+            elsewhere: at_relay(stream).elsewhere(relay, |put| calendar.age(put)),
         };
         state.clips.iter().map(whole).collect()
     }
 
-    /// Takes a clip's files off this disk, unless it was pinned meanwhile; the relay keeps what it has.
+    /// Gives up the hub's own copies of those of `streams` that may go; the relay keeps what it has. A verb of the home's thread, as
+    /// pins are.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn thin(&self, stream: StreamId) -> Result<(), StoreError> {
-        let Some(clip) = ({
+    /// [`StoreError`]; then they are still there.
+    pub fn thin(&self, streams: &[StreamId]) -> Result<Leftovers, StoreError> {
+        let (mut batch, mut leftovers) = (Batch::new(), Leftovers::default());
+        {
             let state = self.lock();
-            state.clips.get(&stream).filter(|_| !state.pinned.contains(&stream)).copied()
-        }) else {
-            return Ok(());
-        };
-        let mut batch = Batch::new();
-        batch.put(record::key(record::THINNED, stream), Vec::new());
-        self.store.commit(batch)?;
-        self.lock().thinned.insert(stream);
-        self.remove_files(stream, &clip)
+            let may = |stream: &&StreamId| !state.pinned.contains(stream) && !state.thinned.contains(stream);
+            for stream in streams.iter().filter(may) {
+                let Some(clip) = state.clips.get(stream) else { continue };
+                batch.put(record::key(record::THINNED, *stream), Vec::new());
+                leftovers.0.push((*stream, clip.segments));
+            }
+        }
+        if !batch.is_empty() {
+            self.store.commit(batch)?;
+            self.lock().thinned.extend(leftovers.0.iter().map(|(stream, _)| *stream));
+        }
+        Ok(leftovers)
     }
 
-    /// Ends clips for good: those of `streams` that may go, told to the phones and noted for the relay in one commit, and then
-    /// their files. Gives how many went.
+    /// Ends clips for good: those of `streams` that may go, told to the phones and noted for the relay in one commit. Gives what
+    /// is left of them on the disk.
     ///
     /// # Errors
     /// [`HomeError`]; then all of it is tried again.
-    pub fn forget(&self, home: &mut HubHome, env: Env<'_>, streams: &[StreamId]) -> Result<usize, HomeError> {
+    pub fn forget(&self, home: &mut HubHome, env: Env<'_>, streams: &[StreamId]) -> Result<Leftovers, HomeError> {
         let (streams, batch) = self.forgetting(streams);
         if streams.is_empty() {
-            return Ok(0);
+            return Ok(Leftovers::default());
         }
         home.append(&[HubMessage::Forgotten { streams: streams.clone() }], batch, env)?;
-        self.forgotten(&streams)?;
-        Ok(streams.len())
+        Ok(self.forgotten(&streams))
     }
 
     /// Those of `streams` that may be forgotten, and what is to be committed with saying so.
@@ -174,19 +210,21 @@ impl Outbox {
     }
 
     /// That is durable.
-    ///
-    /// # Errors
-    /// [`StoreError`] when a file can't be removed; the next start does it.
-    pub fn forgotten(&self, streams: &[StreamId]) -> Result<(), StoreError> {
-        for stream in streams {
-            let Some(clip) = self.lock().forget(*stream) else { continue };
-            self.remove_files(*stream, &clip)?;
-        }
-        Ok(())
+    pub fn forgotten(&self, streams: &[StreamId]) -> Leftovers {
+        let mut state = self.lock();
+        let gone = |stream: &StreamId| state.forget(*stream).map(|clip| (*stream, clip.segments));
+        Leftovers(streams.iter().filter_map(gone).collect())
     }
 
-    fn remove_files(&self, stream: StreamId, clip: &Clip) -> Result<(), StoreError> {
-        (0..clip.segments).try_for_each(|index| self.blobs.remove(&super::file_name(stream, index)?))
+    /// Removes files that are nobody's any more, which may take long.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the first that can't be removed, after all others; the next start does it.
+    pub fn sweep(&self, leftovers: Leftovers) -> Result<(), StoreError> {
+        let files =
+            leftovers.0.into_iter().flat_map(|(stream, segments)| (0..segments).map(move |index| (stream, index)));
+        let remove = |(stream, index)| self.blobs.remove(&super::file_name(stream, index)?);
+        files.map(remove).fold(Ok(()), Result::and)
     }
 
     // --- at the relay ---
@@ -209,37 +247,64 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pinned clips that the relay keeps no longer, or not for long, and that are here to be put again.
-    pub fn expiring(&self, now: Timestamp) -> Vec<StreamId> {
+    /// Pinned clips that the relay keeps no longer, or not for long, at `relay` by its own clock, and that are here to be put again.
+    pub fn expiring(&self, relay: Timestamp) -> Vec<StreamId> {
         let state = self.lock();
         let busy = state.busy();
         let due = |stream: &&StreamId| {
             let idle = !busy.contains(stream) && !state.drops.contains(stream) && !state.finish.contains_key(stream);
             let here = state.clips.contains_key(stream) && !state.thinned.contains(stream);
-            idle && here && state.at_relay.get(stream).is_some_and(|kept| is_due(kept, now))
+            idle && here && state.at_relay.get(stream).is_some_and(|kept| kept.is_due(relay))
         };
         state.pinned.iter().filter(due).copied().collect()
     }
 
-    /// Lets the relay forget a clip and puts it there again, to be kept until `until`: an upload can't be extended. For some seconds
-    /// nobody can fetch it.
+    /// The lengths of a clip's files, to [`Self::put_again`]. `None`: not all are there; then the clip is not taken for one that is
+    /// here any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk can't be read.
+    pub fn lengths(&self, stream: StreamId) -> Result<Option<Vec<u64>>, StoreError> {
+        let segments = self.lock().clips.get(&stream).map_or(0, |clip| clip.segments);
+        let mut lengths = Vec::new();
+        for index in 0..segments {
+            let Some((_, length)) = self.blobs.open_blob(&super::file_name(stream, index)?)? else {
+                // Nothing of it is removed: what is left may still be read. The next start finds the same.
+                self.lock().thinned.insert(stream);
+                return Ok(None);
+            };
+            lengths.push(length);
+        }
+        Ok(Some(lengths))
+    }
+
+    /// Lets the relay forget a clip and puts it there again, to be kept for `keep`: an upload can't be extended. For some seconds
+    /// nobody can fetch it. False when the clip was forgotten or let go meanwhile; a verb of the home's thread, as those are.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_again(&self, stream: StreamId, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let Some(clip) = self.lock().clips.get(&stream).copied() else { return Ok(()) };
+    pub fn put_again(
+        &self,
+        stream: StreamId,
+        lengths: &[u64],
+        keep: Duration,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
         let mut batch = Batch::new();
         let mut waiting = Vec::new();
-        for index in 0..clip.segments {
-            let name = super::file_name(stream, index)?;
-            let Some((_, length)) = self.blobs.open_blob(&name)? else {
-                return Err(StoreError::Damaged(format!("the file of {name} is gone")));
-            };
-            let pending = Pending { stream, index, length, until, kept: now };
-            let number = self.lock().take_number();
-            batch.put(record::segment_key(number), pending.to_bytes());
-            waiting.push((number, pending));
-        }
+        let clip = {
+            let mut state = self.lock();
+            let clip = state.clips.get(&stream).copied().filter(|_| state.pinned.contains(&stream));
+            let Some(clip) = clip.filter(|clip| clip.segments == lengths.len() as u64) else { return Ok(false) };
+            for (index, length) in (0u64..).zip(lengths) {
+                let (length, keep_ms) = (*length, super::millis(keep));
+                let pending = Pending { stream, index, length, keep_ms, kept: now.wall };
+                let number = state.take_number();
+                batch.put(record::segment_key(number), pending.to_bytes());
+                waiting.push((number, pending));
+            }
+            clip
+        };
         batch.put(record::key(record::DROPS, stream), Vec::new());
         batch.put(record::finish_key(stream), record::finish_bytes(Some(clip.segments)));
         batch.delete(record::key(record::AT_RELAY, stream));
@@ -249,7 +314,7 @@ impl Outbox {
         state.finish.insert(stream, Some(clip.segments));
         state.at_relay.remove(&stream);
         state.waiting.extend(waiting);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -269,12 +334,6 @@ impl State {
         self.drops.insert(stream);
         self.clips.remove(&stream)
     }
-}
-
-/// Whether nine tenths of the time are over that the relay keeps it.
-fn is_due(kept: &AtRelay, now: Timestamp) -> bool {
-    let whole = kept.until.0.saturating_sub(kept.since.0).max(0);
-    now.0 >= kept.since.0.saturating_add((whole / 10 * 9).max(AGAIN_PAUSE_MS))
 }
 
 /// The notes of a clip of which nothing more is known.

@@ -16,24 +16,26 @@ use privet_protocol::storage::StoreError;
 use tokio::sync::mpsc;
 
 use super::Outbox;
-use super::calendar::Calendar;
+use super::archive::Leftovers;
 use super::retention::{Policy, Removal};
 use crate::recorder::chain::Chain;
 use crate::recorder::task::Recorders;
 use crate::recorder::{ClipSegment, Input};
 use crate::reserve::Reserve;
 use crate::status::{Alarm, Board};
-use crate::time::{moment, wall};
+use crate::time::{moment, mono_us};
 use crate::uplink::home::{HomeHandle, Stopping};
 
 /// Segments that wait in memory for a slow disk may take so many bytes.
 const MAX_QUEUED: u64 = 96 << 20;
 /// Recording resumes when there is so much room above the floor.
 const RESUME_ROOM: u64 = 32 << 20;
-/// Clips that go, or are put at the relay again, between two looks at the most: new ones must not wait for old ones.
+/// Clips that go between two looks at the most: new ones must not wait for old ones.
 const AT_ONCE: usize = 32;
 /// How often the room is looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often clips are looked at while there is room, in microseconds.
+const RETAIN_US: u64 = 30_000_000;
 
 /// What is to be kept, in order.
 #[derive(Debug)]
@@ -98,7 +100,8 @@ pub struct Keeper {
     board: Board,
     relay_keeps: Duration,
     policy: Policy,
-    calendar: Calendar,
+    /// When clips are looked at next, by the clock that does not jump.
+    retain_us: u64,
     queued: Arc<AtomicU64>,
     /// The one that keeps clips looks after the room; the other one only announces live streams.
     reserve: Option<Reserve>,
@@ -134,7 +137,7 @@ impl Keeper {
             board,
             relay_keeps,
             policy,
-            calendar: Calendar::default(),
+            retain_us: 0,
             queued,
             reserve,
             full: false,
@@ -237,8 +240,8 @@ impl Keeper {
             return Ok(());
         }
         let outbox = self.outbox.clone();
-        let until = wall().after(self.relay_keeps);
-        match blocking(move || outbox.keep(&segment, until, wall())).await {
+        let keep = self.relay_keeps;
+        match blocking(move || outbox.keep(&segment, keep, moment())).await {
             Ok(()) => Ok(()),
             Err(error) => self.no_room(&error).await,
         }
@@ -282,16 +285,19 @@ impl Keeper {
         Ok(())
     }
 
-    /// Lets clips go that are too old, too many, or in the way; puts those again that the relay does not keep for longer.
+    /// Lets clips go that are too old, too many, or in the way.
     async fn retain(&mut self, room: u64) -> Result<(), Stopping> {
-        let clips = self.outbox.clips();
         let now = moment();
-        self.board.set_clips(self.policy.forecast(&clips, room, now.wall));
-        let mut policy = self.policy;
-        if !self.calendar.believes(now, clips.iter().map(|clip| clip.ended).max()) {
-            policy.keep = Duration::MAX;
+        self.outbox.pass(now);
+        let counting = self.outbox.clone();
+        if let Err(error) = blocking(move || counting.keep_count()).await {
+            tracing::warn!(%error, "the count of time can't be kept; trying again");
         }
-        let removals = policy.removals(&clips, room, now.wall);
+        let clips = self.outbox.clips(now);
+        self.board.set_clips(self.policy.forecast(&clips, room));
+        let removals = self.policy.removals(&clips, room);
+        let more = removals.len() > AT_ONCE;
+        self.retain_us = if more { 0 } else { now.mono_us.saturating_add(RETAIN_US) };
         let (mut forgotten, mut thinned) = (Vec::new(), Vec::new());
         for removal in removals.into_iter().take(AT_ONCE) {
             match removal {
@@ -302,26 +308,32 @@ impl Keeper {
         if !forgotten.is_empty() {
             let outbox = self.outbox.clone();
             match self.home.call(move |home, env| outbox.forget(home, env, &forgotten)).await? {
-                Ok(clips) => tracing::info!(clips, "the oldest clips are forgotten"),
+                Ok(gone) => {
+                    tracing::info!(clips = gone.clips(), "the oldest clips are forgotten");
+                    self.sweep(gone).await;
+                }
                 Err(error) => tracing::error!(%error, "old clips could not be forgotten; trying again"),
             }
         }
-        let (outbox, keeps) = (self.outbox.clone(), self.relay_keeps);
-        let looked = blocking(move || {
-            for stream in thinned {
-                tracing::info!(%stream, "a clip that the relay has makes room on the disk");
-                outbox.thin(stream)?;
+        if !thinned.is_empty() {
+            let outbox = self.outbox.clone();
+            match self.home.call(move |_, _| outbox.thin(&thinned)).await? {
+                Ok(gone) => {
+                    tracing::info!(clips = gone.clips(), "clips that the relay has make room on the disk");
+                    self.sweep(gone).await;
+                }
+                Err(error) => tracing::error!(%error, "clips could not make room on the disk; trying again"),
             }
-            for stream in outbox.expiring(wall()).into_iter().take(AT_ONCE) {
-                tracing::info!(%stream, "a pinned clip is put at the relay again");
-                outbox.put_again(stream, wall().after(keeps), wall())?;
-            }
-            Ok(())
-        });
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "old clips could not be looked after; trying again");
         }
         Ok(())
+    }
+
+    /// Removes files here, not on the home's thread: on a slow disk that takes long, and phones wait for that one.
+    async fn sweep(&self, gone: Leftovers) {
+        let outbox = self.outbox.clone();
+        if let Err(error) = blocking(move || outbox.sweep(gone)).await {
+            tracing::error!(%error, "files of clips that are no more could not be removed; the next start does it");
+        }
     }
 
     /// A segment could not be kept: every clip ends with what is durable, and nothing is recorded until there is room.
@@ -359,8 +371,14 @@ impl Keeper {
         self.stopping.retain(|camera, _| self.recorders.of(*camera).is_some_and(|recorder| !recorder.is_gone()));
         let all_know = self.stopping.is_empty() && self.untold.is_empty();
         let outbox = self.outbox.clone();
-        let room = blocking(move || outbox.room()).await.unwrap_or(0);
-        self.retain(room).await?;
+        let known = blocking(move || outbox.room()).await;
+        // What is not known is no reason to let anything go.
+        if let Ok(room) = known
+            && (room < self.policy.room || mono_us() >= self.retain_us)
+        {
+            self.retain(room).await?;
+        }
+        let room = known.unwrap_or(0);
         if self.full && room >= RESUME_ROOM && all_know {
             tracing::info!("there is room again: recording goes on");
             self.full = false;

@@ -11,17 +11,18 @@
 //! 5. `ClipNotes` go into the log once a clip, after `StreamEnded`. What a crash takes of them is said to be unknown at the next start.
 //! 6. The file stays until its clip is forgotten, or makes way while the relay has it: first one commit says so, then it is removed.
 //!
-//! [`Outbox`] is the state on disk, [`archive`] what becomes of whole clips, [`retention`] which of them go; [`keeper`] is the task
-//! that writes into it and watches the room on the disk.
+//! [`Outbox`] is the state on disk, [`archive`] what becomes of whole clips, [`retention`] which of them go and [`calendar`] how old
+//! they are; [`keeper`] is the task that writes into it and watches the room on the disk.
 
 pub mod archive;
-mod calendar;
+pub mod calendar;
 pub mod keeper;
 mod record;
 pub mod retention;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use privet_home::{EndReason, StreamEnded, StreamKind, StreamStarted};
@@ -30,9 +31,10 @@ use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
 use privet_store::{BlobName, Blobs};
 
+use self::calendar::{Calendar, Count, HouseTime};
 pub use self::record::{AtRelay, Clip, OpenStream, Pending};
-use crate::recorder::ClipSegment;
 use crate::recorder::chain::Chain;
+use crate::recorder::{ClipSegment, Moment};
 
 /// Entries read from the store at once.
 const PAGE: usize = 512;
@@ -59,6 +61,7 @@ struct State {
     thinned: BTreeSet<StreamId>,
     drops: BTreeSet<StreamId>,
     lost: u64,
+    calendar: Calendar,
 }
 
 /// What waits, in figures.
@@ -130,6 +133,8 @@ impl Outbox {
                 Ok(())
             })?;
         }
+        let count: Option<Count> = store.get(record::CLOCK)?.map(|v| record::value("the clock", &v)).transpose()?;
+        state.calendar = Calendar::new(count, state.newest(), state.clips.values().map(|clip| clip.ended).max());
         state.settle(&there, &mut names, &mut dangling);
         if !dangling.is_empty() {
             store.commit(dangling)?;
@@ -138,6 +143,31 @@ impl Outbox {
             blobs.remove(&blob.name)?;
         }
         Ok(Self { store, blobs, state: Arc::new(Mutex::new(state)) })
+    }
+
+    // --- time ---
+
+    /// House time: what the age of clips is counted in.
+    pub fn pass(&self, now: Moment) -> HouseTime {
+        self.lock().calendar.pass(now)
+    }
+
+    /// The relay's clock, as heard on a connection.
+    pub fn heard(&self, relay: Timestamp, now: Moment) {
+        self.lock().calendar.heard(relay, now);
+    }
+
+    /// Makes the count of house time durable, when it is time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is still due.
+    pub fn keep_count(&self) -> Result<(), StoreError> {
+        let Some(count) = self.lock().calendar.due() else { return Ok(()) };
+        let mut batch = Batch::new();
+        batch.put(record::CLOCK, privet_protocol::cbor::encode(&count));
+        self.store.commit(batch)?;
+        self.lock().calendar.saved(&count);
+        Ok(())
     }
 
     // --- streams ---
@@ -200,12 +230,12 @@ impl Outbox {
 
     // --- segments in ---
 
-    /// Makes a segment durable, with the stream's count and the camera's chain.
+    /// Makes a segment durable, with the stream's count and the camera's chain. The relay is to keep it for `keep` from when it has it.
     ///
     /// # Errors
     /// [`StoreError`], [`StoreError::Full`] among them; then the stream must be given up, because a later segment must not
     /// stand without this one.
-    pub fn keep(&self, segment: &ClipSegment, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    pub fn keep(&self, segment: &ClipSegment, keep: Duration, now: Moment) -> Result<(), StoreError> {
         let Some(mut open) = self.lock().open.get(&segment.stream).cloned() else {
             return Err(StoreError::Io("the stream is not open".into()));
         };
@@ -219,8 +249,8 @@ impl Outbox {
             stream: segment.stream,
             index: segment.index,
             length: segment.bytes.len() as u64,
-            until,
-            kept: now,
+            keep_ms: millis(keep),
+            kept: now.wall,
         };
         let name = file_name(pending.stream, pending.index)?;
         let written = self.blobs.write(&name).and_then(|mut writer| {
@@ -232,8 +262,11 @@ impl Outbox {
             let _ = self.blobs.remove(&name);
             return Err(error);
         }
-        open.add(segment);
-        let number = self.lock().take_number();
+        let (number, kept) = {
+            let mut state = self.lock();
+            (state.take_number(), state.calendar.pass(now))
+        };
+        open.add(segment, kept);
         let mut batch = Batch::new();
         batch.put(record::segment_key(number), pending.to_bytes());
         batch.put(record::open_key(segment.stream), open.to_bytes());
@@ -309,21 +342,19 @@ impl Outbox {
     /// # Errors
     /// [`StoreError`]; then it will be sent again, which is harmless.
     pub fn stored(&self, number: u64, kept: Option<AtRelay>) -> Result<(), StoreError> {
-        let Some((pending, known)) = ({
+        let Some((pending, known, put)) = ({
             let state = self.lock();
-            state.waiting.get(&number).map(|p| (p.clone(), state.at_relay.get(&p.stream).copied()))
+            let put = state.calendar.latest();
+            state.waiting.get(&number).map(|p| (p.clone(), state.at_relay.get(&p.stream).copied(), put))
         }) else {
             // Forgotten while it was sent; the relay is told next.
             self.release(number);
             return Ok(());
         };
-        // The first segment that goes says when the clip goes.
-        let kept = kept.map(|kept| known.filter(|known| known.until <= kept.until).unwrap_or(kept));
+        let at_relay = known.unwrap_or_default().with(kept.map(|kept| AtRelay { put, ..kept }));
         let mut batch = Batch::new();
         batch.delete(record::segment_key(number));
-        if let Some(kept) = kept {
-            batch.put(record::key(record::AT_RELAY, pending.stream), privet_protocol::cbor::encode(&kept));
-        }
+        batch.put(record::key(record::AT_RELAY, pending.stream), privet_protocol::cbor::encode(&at_relay));
         self.store.commit(batch)?;
         let mut state = self.lock();
         state.claimed.remove(&number);
@@ -331,9 +362,7 @@ impl Outbox {
         if state.waiting.remove(&number).is_none() {
             return Ok(());
         }
-        if let Some(kept) = kept {
-            state.at_relay.insert(pending.stream, kept);
-        }
+        state.at_relay.insert(pending.stream, at_relay);
         // A clip of this hub stays on its disk; nobody else's does.
         let stays = state.open.contains_key(&pending.stream) || state.clips.contains_key(&pending.stream);
         drop(state);
@@ -389,6 +418,12 @@ impl State {
         self.waiting.values().map(|p| p.stream).collect()
     }
 
+    /// What is dated last in house time.
+    fn newest(&self) -> Option<HouseTime> {
+        let clips = self.clips.values().filter_map(|clip| clip.kept);
+        clips.chain(self.open.values().filter_map(|open| open.kept)).max()
+    }
+
     /// Brings the records of a start together with the files that are `there`: a clip that lacks one is thinned, and what is said
     /// of clips that are no more goes. Adds the files that are somebody's to `names`.
     fn settle(&mut self, there: &HashSet<String>, names: &mut HashSet<String>, batch: &mut Batch) {
@@ -425,6 +460,10 @@ impl State {
         self.next += 1;
         number
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn file_name(stream: StreamId, index: u64) -> Result<BlobName, StoreError> {

@@ -1,5 +1,7 @@
 //! What stands in the store for the outbox, and under which keys.
 
+use std::time::Duration;
+
 use privet_home::{EndReason, StreamEnded, StreamKind, StreamStarted};
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, StreamId};
@@ -7,6 +9,8 @@ use privet_protocol::storage::StoreError;
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::HouseTime;
+use super::retention::Elsewhere;
 use crate::recorder::ClipSegment;
 
 /// Segments by number.
@@ -27,9 +31,13 @@ pub(super) const AT_RELAY: &[u8] = b"hub/at-relay/";
 pub(super) const THINNED: &[u8] = b"hub/thinned/";
 /// Streams that the relay is to forget, by id.
 pub(super) const DROPS: &[u8] = b"hub/drop/";
+/// How house time is counted.
+pub(super) const CLOCK: &[u8] = b"hub/clock";
 /// Statement chains by camera.
 const CHAIN: &[u8] = b"hub/chain/";
 const MAX_RECORD: usize = 1024;
+/// A pinned clip is not put again sooner than this after it was put, however short the relay keeps things.
+const AGAIN_PAUSE: Duration = Duration::from_secs(12 * 3_600);
 
 /// A segment that waits for the relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,10 +48,15 @@ pub struct Pending {
     pub index: u64,
     /// Its bytes.
     pub length: u64,
-    /// Until when the relay shall keep it.
-    pub until: Timestamp,
-    /// When it was put here.
+    /// How long the relay shall keep it from when it has it, in milliseconds: no time of day, as this machine's clock may be wrong.
+    #[serde(default = "as_long_as_it_does")]
+    pub keep_ms: u64,
+    /// When it was put here, by the wall clock.
     pub kept: Timestamp,
+}
+
+fn as_long_as_it_does() -> u64 {
+    u64::MAX
 }
 
 impl Pending {
@@ -74,6 +87,9 @@ pub struct OpenStream {
     /// Digest of the last one's statement.
     #[serde(with = "serde_bytes")]
     pub last_statement: [u8; 32],
+    /// When the last one became durable.
+    #[serde(default)]
+    pub kept: Option<HouseTime>,
 }
 
 impl OpenStream {
@@ -86,10 +102,12 @@ impl OpenStream {
             segments: 0,
             bytes: 0,
             last_statement: [0; 32],
+            kept: None,
         }
     }
 
-    pub(super) fn add(&mut self, segment: &ClipSegment) {
+    pub(super) fn add(&mut self, segment: &ClipSegment, kept: HouseTime) {
+        self.kept = Some(kept);
         self.segments = segment.index + 1;
         self.bytes += segment.bytes.len() as u64;
         self.last_statement = segment.chain.previous;
@@ -130,15 +148,66 @@ pub struct Clip {
     pub segments: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// When the last one became durable: from then on the clip's age counts. Older records have none.
+    #[serde(default)]
+    pub kept: Option<HouseTime>,
 }
 
-/// The relay has a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Clip {
+    /// See [`Self::kept`]; for an older record the wall clock has to do.
+    pub(super) fn kept(&self) -> HouseTime {
+        self.kept.unwrap_or(HouseTime(self.ended.0))
+    }
+}
+
+/// What the relay has of a clip. Its times are by the relay's clock, and compared with no other one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtRelay {
     /// Since when.
     pub since: Timestamp,
-    /// Until when it keeps it.
+    /// Until when it keeps it; not after `since` when it has nothing.
     pub until: Timestamp,
+    /// It does not have all of it: some was given up.
+    #[serde(default)]
+    pub lacks: bool,
+    /// When that was, in house time.
+    #[serde(default)]
+    pub put: Option<HouseTime>,
+}
+
+impl AtRelay {
+    /// With all of it from `since` until `until`.
+    pub fn new(since: Timestamp, until: Timestamp) -> Self {
+        Self { since, until, ..Self::default() }
+    }
+
+    /// With one segment more, or (`None`) one that it will never have: the first that goes says when the clip goes.
+    pub(super) fn with(self, kept: Option<Self>) -> Self {
+        let has = |kept: &Self| kept.until > kept.since;
+        let first = [Some(self), kept].into_iter().flatten().filter(has).min_by_key(|kept| kept.until);
+        Self { lacks: self.lacks || kept.is_none(), ..first.unwrap_or(self) }
+    }
+
+    /// Whether nine tenths of the time are over that the relay keeps it, by the relay's clock.
+    pub(super) fn is_due(&self, relay: Timestamp) -> bool {
+        let whole = self.until.since(self.since);
+        !whole.is_zero() && relay >= self.since.after((whole / 10 * 9).max(AGAIN_PAUSE))
+    }
+
+    /// Whether the relay has the whole clip, by its own clock, as far as that was heard. `age` is of what is dated in house time.
+    pub(super) fn elsewhere(&self, relay: Option<Timestamp>, age: impl Fn(HouseTime) -> Duration) -> Elsewhere {
+        let whole = self.until.since(self.since);
+        if self.lacks || whole.is_zero() {
+            return Elsewhere::Nowhere;
+        }
+        match relay {
+            Some(relay) if relay < self.until => Elsewhere::Relay,
+            Some(_) => Elsewhere::Nowhere,
+            // Ages may fall a bit short while nobody was heard who knows of a pause.
+            None if self.put.is_some_and(|put| age(put) < whole / 10 * 9) => Elsewhere::Relay,
+            None => Elsewhere::Unknown,
+        }
+    }
 }
 
 impl OpenStream {
@@ -149,6 +218,7 @@ impl OpenStream {
             ended: self.ended,
             segments: self.segments,
             bytes: self.bytes,
+            kept: self.kept,
         }
     }
 }

@@ -11,8 +11,11 @@ use super::*;
 const CAMERA: CameraId = CameraId::from_bytes([1; 16]);
 const STREAM: StreamId = StreamId::from_bytes([2; 16]);
 const NOW: Timestamp = Timestamp(1_000);
-const UNTIL: Timestamp = Timestamp(9_000);
-const KEPT: Option<AtRelay> = Some(AtRelay { since: NOW, until: UNTIL });
+const KEEP: Duration = Duration::from_secs(8);
+/// The relay's clock is another one.
+const KEPT: Option<AtRelay> =
+    Some(AtRelay { since: Timestamp(500_000), until: Timestamp(508_000), lacks: false, put: None });
+const AT: Moment = Moment { wall: NOW, mono_us: 1_000_000 };
 
 fn started(kind: StreamKind) -> StreamStarted {
     StreamStarted { stream: STREAM, camera: CAMERA, kind, secret: SecretBytes::new([0; 40]), started: Timestamp(7) }
@@ -71,7 +74,7 @@ fn live_once(outbox: &Outbox) -> (u64, bool) {
         return (0, false);
     }
     for index in 0..3 {
-        if outbox.keep(&segment(index), UNTIL, NOW).is_err() {
+        if outbox.keep(&segment(index), KEEP, AT).is_err() {
             return (index, false);
         }
     }
@@ -112,7 +115,7 @@ fn a_crash_between_any_two_writes_loses_nothing_acknowledged_and_says_nothing_fa
             assert_eq!(outbox.chain(CAMERA).unwrap().recorded, waiting);
             for index in 0..waiting {
                 let (_, pending) = outbox.claim().unwrap();
-                assert_eq!((pending.index, pending.until), (index, UNTIL));
+                assert_eq!((pending.index, pending.keep_ms), (index, 8_000));
                 assert_eq!(
                     outbox.read(&pending).unwrap(),
                     segment(index).bytes,
@@ -159,11 +162,11 @@ fn the_end_is_told_to_the_relay_only_after_all_segments_and_then_nothing_is_left
     assert_eq!(disk.files(), 3, "the clip stays here until it is forgotten");
     let (_, batch) = outbox.forgetting(&[STREAM]);
     outbox.store.commit(batch).unwrap();
-    outbox.forgotten(&[STREAM]).unwrap();
+    outbox.sweep(outbox.forgotten(&[STREAM])).unwrap();
     outbox.dropped(STREAM).unwrap();
     assert_eq!(disk.files(), 0);
     let outbox = disk.outbox();
-    assert!(outbox.clips().is_empty() && outbox.drops().is_empty());
+    assert!(outbox.clips(AT).is_empty() && outbox.drops().is_empty());
     assert_eq!(outbox.chain(CAMERA).unwrap().recorded, 3, "the chain outlives the clip");
 }
 
@@ -185,7 +188,7 @@ fn a_full_disk_refuses_a_segment_whole() {
     let floor = privet_store::free_bytes(disk.folder.path()).unwrap() * 2;
     let full = Outbox::open(Arc::new(disk.store.clone()), Blobs::open(disk.folder.path(), floor).unwrap()).unwrap();
     announce(&full, StreamKind::Clip).unwrap();
-    assert!(matches!(full.keep(&segment(0), UNTIL, NOW), Err(StoreError::Full(_))));
+    assert!(matches!(full.keep(&segment(0), KEEP, AT), Err(StoreError::Full(_))));
     assert_eq!(full.waiting().segments, 0);
     assert_eq!(full.room().unwrap(), 0);
     let ended = end(&full).unwrap().unwrap();
@@ -199,11 +202,11 @@ fn two_segments_at_one_place_of_the_chain_are_not_both_kept() {
     let disk = Disk::new();
     let outbox = disk.outbox();
     announce(&outbox, StreamKind::Clip).unwrap();
-    outbox.keep(&segment(0), UNTIL, NOW).unwrap();
+    outbox.keep(&segment(0), KEEP, AT).unwrap();
     let again = ClipSegment { index: 1, ..segment(0) };
-    assert!(outbox.keep(&again, UNTIL, NOW).unwrap_err().to_string().contains("does not follow"));
-    outbox.keep(&segment(2), UNTIL, NOW).unwrap_err();
-    outbox.keep(&segment(1), UNTIL, NOW).unwrap();
+    assert!(outbox.keep(&again, KEEP, AT).unwrap_err().to_string().contains("does not follow"));
+    outbox.keep(&segment(2), KEEP, AT).unwrap_err();
+    outbox.keep(&segment(1), KEEP, AT).unwrap();
     assert_eq!(outbox.chain(CAMERA).unwrap().recorded, 2);
 }
 

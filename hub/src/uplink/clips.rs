@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use privet_protocol::time::Timestamp;
+use privet_protocol::id::StreamId;
+use privet_protocol::storage::StoreError;
 use privet_relay_client::{ClientError, Code, Connection, Retention};
 
+use super::home::Stopping;
 use super::{Uplink, UplinkError};
 use crate::outbox::{AtRelay, Pending};
 use crate::status::Alarm;
+use crate::time::moment;
 
 /// Segments sent at the same time.
 pub(super) const PARALLEL: usize = 3;
@@ -15,6 +18,10 @@ pub(super) const PARALLEL: usize = 3;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long to wait when the relay has no room.
 const NO_ROOM: Duration = Duration::from_secs(30);
+/// How often pinned clips are looked at.
+const RENEW: Duration = Duration::from_secs(30);
+/// Pinned clips that are put again between two looks at the most: new ones must not wait for old ones.
+const RENEW_AT_ONCE: usize = 32;
 /// Bytes handed to QUIC at once.
 const PIECE: usize = 64 * 1024;
 /// Live goes first.
@@ -58,9 +65,10 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
 }
 
 async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -> Result<AtRelay, UplinkError> {
+    // By the relay's clock from beginning to end: this machine's may be wrong.
     let since = connection.server_time();
-    let longest = since.after(Duration::from_secs(connection.limits().retention_s));
-    let until = Timestamp(pending.until.0.min(longest.0));
+    let keep = Duration::from_millis(pending.keep_ms).min(Duration::from_secs(connection.limits().retention_s));
+    let until = since.after(keep);
     let mut writer = connection.put(pending.stream, pending.index, Retention::Keep { until }, true).await?;
     if writer.stored().is_none() {
         writer.set_priority(PRIORITY);
@@ -68,7 +76,7 @@ async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -
         let segment = pending.clone();
         let bytes = tokio::task::spawn_blocking(move || outbox.read(&segment))
             .await
-            .map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+            .map_err(|e| StoreError::Io(e.to_string()))??;
         let mut at = usize::try_from(writer.offset()).unwrap_or(usize::MAX).min(bytes.len());
         while at < bytes.len() {
             let end = (at + PIECE).min(bytes.len());
@@ -78,7 +86,7 @@ async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -
     }
     let stored = writer.finish().await?;
     if stored == pending.length {
-        Ok(AtRelay { since, until })
+        Ok(AtRelay::new(since, until))
     } else {
         let cause = format!("the relay stored {stored} of {} bytes", pending.length);
         Err(ClientError::Protocol(cause).into())
@@ -97,7 +105,7 @@ impl Claim<'_> {
         let outbox = self.uplink.outbox.clone();
         let number = self.number;
         let stored = tokio::task::spawn_blocking(move || outbox.stored(number, kept)).await;
-        stored.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+        stored.map_err(|e| StoreError::Io(e.to_string()))??;
         self.held = false;
         Ok(())
     }
@@ -109,6 +117,40 @@ impl Drop for Claim<'_> {
             self.uplink.outbox.release(self.number);
         }
     }
+}
+
+/// Puts pinned clips at the relay again before its time for them is over.
+pub(super) async fn renew(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
+    loop {
+        // The relay's clock is one of two that say how old clips are.
+        uplink.outbox.heard(connection.server_time(), moment());
+        for stream in uplink.outbox.expiring(connection.server_time()).into_iter().take(RENEW_AT_ONCE) {
+            // One that can't be put again keeps no other from it.
+            match renew_one(&uplink, stream).await? {
+                Ok(true) => tracing::info!(%stream, "a pinned clip is put at the relay again"),
+                Ok(false) => tracing::debug!(%stream, "a pinned clip went before it was put at the relay again"),
+                Err(error) => {
+                    tracing::error!(%stream, %error, "a pinned clip can't be put at the relay again; trying again");
+                }
+            }
+        }
+        tokio::time::sleep(RENEW).await;
+    }
+}
+
+async fn renew_one(uplink: &Uplink, stream: StreamId) -> Result<Result<bool, StoreError>, Stopping> {
+    let outbox = uplink.outbox.clone();
+    let read = tokio::task::spawn_blocking(move || outbox.lengths(stream)).await;
+    let lengths = match read.unwrap_or_else(|panic| Err(StoreError::Io(panic.to_string()))) {
+        Ok(Some(lengths)) => lengths,
+        Ok(None) => {
+            tracing::error!(%stream, "a pinned clip is gone from the disk; the relay keeps what it has for as long as it does");
+            return Ok(Ok(false));
+        }
+        Err(error) => return Ok(Err(error)),
+    };
+    let (outbox, keep) = (uplink.outbox.clone(), uplink.relay_keeps);
+    uplink.home.call(move |_, _| outbox.put_again(stream, &lengths, keep, moment())).await
 }
 
 /// Tells the relay which streams are no more, and which are whole, once it has all their segments.
@@ -126,7 +168,7 @@ pub(super) async fn finish(uplink: Uplink, connection: Connection) -> Result<(),
             }
             let outbox = uplink.outbox.clone();
             let done = tokio::task::spawn_blocking(move || outbox.dropped(stream)).await;
-            done.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+            done.map_err(|e| StoreError::Io(e.to_string()))??;
         }
         for (stream, segments) in uplink.outbox.finishes() {
             let told = match segments {
@@ -150,7 +192,7 @@ pub(super) async fn finish(uplink: Uplink, connection: Connection) -> Result<(),
             }
             let outbox = uplink.outbox.clone();
             let done = tokio::task::spawn_blocking(move || outbox.finished(stream)).await;
-            done.map_err(|e| privet_protocol::storage::StoreError::Io(e.to_string()))??;
+            done.map_err(|e| StoreError::Io(e.to_string()))??;
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -65,8 +65,10 @@ pub(super) async fn take(
                 Ok(also)
             });
             desk.settle(received.is_ok());
-            if let (Ok(_), Some((stream, pinned))) = (&received, pin) {
-                outbox.set_pinned(stream, pinned);
+            match (&received, pin) {
+                (Ok(_), Some((stream, pinned))) => outbox.set_pinned(stream, pinned),
+                (Err(_), Some((stream, _))) => outbox.refresh_pin(stream),
+                (_, None) => {}
             }
             if let Ok(FromPhone { removed: Some(removed), .. }) = &received {
                 // Here, because the message is not read again: this connection may end before the verb's answer is looked at.

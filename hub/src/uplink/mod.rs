@@ -68,6 +68,8 @@ pub struct Uplink {
     pub board: Board,
     /// The time between signs of life.
     pub heartbeat: Duration,
+    /// How long the relay is asked to keep a clip.
+    pub relay_keeps: Duration,
 }
 
 /// Why a connection came to its end.
@@ -152,6 +154,7 @@ impl Uplink {
             work.spawn(clips::send(self.clone(), connection.clone()));
         }
         work.spawn(clips::finish(self.clone(), connection.clone()));
+        work.spawn(clips::renew(self.clone(), connection.clone()));
         work.spawn(notices::send(self.clone(), connection.clone()));
         work.spawn(pairing::serve(self.clone(), connection.clone()));
         let error = tokio::select! {

@@ -99,6 +99,7 @@ impl World {
             pairings: Pairings::default(),
             board,
             heartbeat: Duration::from_secs(60),
+            relay_keeps: Duration::from_secs(2 * 86_400),
         };
         Self { folder, relay, gate, uplink }
     }

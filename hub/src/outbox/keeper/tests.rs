@@ -10,6 +10,7 @@ use privet_store::Blobs;
 
 use super::*;
 use crate::recorder::task::RecorderHandle;
+use crate::time::wall;
 
 const SLOW: CameraId = CameraId::from_bytes([1; 16]);
 const OTHER: CameraId = CameraId::from_bytes([2; 16]);
@@ -158,7 +159,7 @@ async fn the_oldest_clips_are_forgotten_in_one_message_but_no_pinned_one() {
     let head = house.head().await;
     house.keeper.look().await.unwrap();
     assert_eq!(house.head().await, head + 1);
-    let left = house.keeper.outbox.clips();
+    let left = house.keeper.outbox.clips(moment());
     assert_eq!(left.iter().map(|clip| clip.stream).collect::<Vec<_>>(), [id(1), id(4)]);
     assert_eq!(house.keeper.outbox.waiting().segments, 2);
     let status = house.keeper.board.page("", Duration::ZERO, Default::default(), 0, 0);

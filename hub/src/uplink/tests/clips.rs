@@ -6,8 +6,10 @@ use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::time::Timestamp;
 
 use super::*;
-use crate::recorder::ClipSegment;
+use crate::outbox::retention::Elsewhere;
 use crate::recorder::chain::Chain;
+use crate::recorder::{ClipSegment, Moment};
+use crate::time::moment;
 use crate::uplink::clips;
 
 const STREAM: StreamId = StreamId::from_bytes([5; 16]);
@@ -22,8 +24,8 @@ fn make(outbox: &Outbox, store: &dyn Store) {
     for index in 0..3 {
         let chain = Chain { recorded: index + 1, recorded_until: Some(wall()), ..Chain::default() };
         let bytes = Bytes::from(vec![u8::try_from(index).unwrap(); 100]);
-        let until = wall().after(Duration::from_secs(3600));
-        outbox.keep(&ClipSegment { stream: STREAM, index, bytes, chain }, until, wall()).unwrap();
+        let segment = ClipSegment { stream: STREAM, index, bytes, chain };
+        outbox.keep(&segment, Duration::from_secs(3600), moment()).unwrap();
     }
     let (_, batch) = outbox.end(STREAM, EndReason::Finished, None).unwrap();
     store.commit(batch).unwrap();
@@ -53,10 +55,15 @@ async fn a_pinned_clip_is_kept_for_longer_at_the_relay_and_a_forgotten_one_is_go
 
     let pinning = outbox.clone();
     assert!(uplink.home.call(move |home, env| pinning.pin(home, env, STREAM, true)).await.unwrap().unwrap());
-    assert!(outbox.expiring(wall()).is_empty(), "it is there for an hour, and was put just now");
-    let later = wall().after(Duration::from_secs(13 * 3600));
+    // All of it by the relay's clock.
+    let relay = connection.server_time();
+    assert!(outbox.expiring(relay).is_empty(), "it is there for an hour, and was put just now");
+    let later = relay.after(Duration::from_secs(13 * 3600));
     assert_eq!(outbox.expiring(later), [STREAM]);
-    outbox.put_again(STREAM, wall().after(Duration::from_secs(2 * 86_400)), wall()).unwrap();
+    let lengths = outbox.lengths(STREAM).unwrap().unwrap();
+    assert_eq!(lengths, [100, 100, 100]);
+    let keep = Duration::from_secs(2 * 86_400);
+    assert!(outbox.put_again(STREAM, &lengths, keep, moment()).unwrap());
     within("the clip at the relay again", settled(outbox)).await;
     assert_eq!(connection.stat(STREAM).await.unwrap(), first);
     assert!(outbox.expiring(later).is_empty(), "the relay took the new time");
@@ -67,10 +74,36 @@ async fn a_pinned_clip_is_kept_for_longer_at_the_relay_and_a_forgotten_one_is_go
         forgetting.pin(home, env, STREAM, false)?;
         forgetting.forget(home, env, &[STREAM])
     });
-    assert_eq!(forgotten.await.unwrap().unwrap(), 1);
+    let leftovers = forgotten.await.unwrap().unwrap();
+    assert_eq!(leftovers.clips(), 1);
+    outbox.sweep(leftovers).unwrap();
     within("the end of the clip", settled(outbox)).await;
     let gone = connection.stat(STREAM).await.unwrap_err();
     assert_eq!(gone.refusal(), Some(Code::NotFound), "{gone}");
     assert_eq!(Blobs::open(world.folder.path().join("blobs"), 0).unwrap().list().unwrap(), []);
     assert!(outbox.expiring(Timestamp(i64::MAX)).is_empty());
+}
+
+#[tokio::test]
+async fn how_long_the_relay_has_a_clip_goes_by_the_relay_s_clock_alone() {
+    let world = World::new(100).await;
+    let outbox = &world.uplink.outbox;
+    make(outbox, &*world.uplink.store);
+    let connection = world.connect().await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(clips::send(world.uplink.clone(), connection.clone()));
+    tasks.spawn(clips::finish(world.uplink.clone(), connection.clone()));
+    tasks.spawn(clips::renew(world.uplink.clone(), connection.clone()));
+    // This machine's clock has not been set yet.
+    let now = Moment { wall: Timestamp(0), ..moment() };
+    within("the clip at the relay", settled(outbox)).await;
+    within("the relay's clock", async {
+        while outbox.clips(now)[0].elsewhere != Elsewhere::Relay {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let over = Moment { mono_us: now.mono_us + 3_700_000_000, ..now };
+    assert_eq!(outbox.clips(over)[0].elsewhere, Elsewhere::Nowhere, "its hour there is over");
+    world.end().await;
 }
