@@ -265,18 +265,15 @@ impl Client {
     }
 
     /// Takes what a push service delivered to the app itself: opens it and gives it, and tells [`Event::Notification`]. Nothing when
-    /// this one was told before, over the connection or through the service.
+    /// somebody has had this one before, over the connection or through the service, and when it is stale
+    /// ([`Notification::stale`]): then it is a [`crate::TrustAlert::StaleNotice`].
     ///
     /// # Errors
     /// Those of [`crate::open_notification`], and [`CoreError::Storage`].
     pub async fn take_notification(&self, payload: Vec<u8>) -> Result<Option<Notification>> {
         self.need_home()?;
         let core = self.core.clone();
-        runtime::run(async move {
-            let keys = notification::keys(&core).await?;
-            push::take(&core, keys, payload).await
-        })
-        .await
+        runtime::run(async move { push::take(&core, payload).await }).await
     }
 
     /// The notification about this event was shown by an extension; it is not told again here.
@@ -459,8 +456,8 @@ impl Client {
         .await
     }
 
-    /// The next event, or nothing within `wait_ms`. Notifications are taken from the relay from the first call on, or once there is a
-    /// listener.
+    /// The next event, or nothing within `wait_ms`. Notifications are taken from the relay from the first call on, or while there is
+    /// a listener; each is the relay's to forget when this gave it.
     ///
     /// # Errors
     /// [`CoreError::Stopped`] after [`Client::shut_down`].
@@ -468,7 +465,8 @@ impl Client {
         runtime::here(self.core.events.next(Duration::from_millis(wait_ms.into()))).await
     }
 
-    /// Calls `listener` for every event from now on, from a thread of its own; `None` for nobody.
+    /// Calls `listener` for every event from now on, from a thread of its own; `None` for nobody. A notification is the relay's to
+    /// forget when the listener returned from it; without a listener they are left to the relay, which wakes this phone.
     pub fn set_listener(&self, listener: Option<Arc<dyn EventListener>>) {
         self.core.events.set_listener(listener);
     }

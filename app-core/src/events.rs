@@ -2,12 +2,17 @@
 //!
 //! A listener never runs on the library's own worker threads, but on one of its own for which [`crate::settle`] waits. When
 //! nobody takes events, the oldest go first and [`Event::Missed`] says how many.
+//!
+//! What must not be lost is handed over ([`Events::hand`]): it counts as taken when [`Events::next`] gave it to somebody or a
+//! listener returned from it, and not because it lies in memory here.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use privet_protocol::id::EventId;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::error::{CoreError, Result};
@@ -191,6 +196,14 @@ pub enum TrustAlert {
         /// What failed.
         why: String,
     },
+    /// A notification comes long after the relay should have let it go.
+    #[error(
+        "the relay brought a notification that the hub made {by_s} s ago: it was held back or brought again, or a clock is wrong"
+    )]
+    StaleNotice {
+        /// How old it is.
+        by_s: u64,
+    },
     /// The relay's key is not the pinned one.
     #[error("the relay has another key than at pairing: {why}")]
     OtherRelay {
@@ -209,62 +222,169 @@ pub trait EventListener: Send + Sync {
 pub(crate) struct Events {
     queue: Mutex<Queue>,
     arrived: Notify,
-    listener: Mutex<Option<mpsc::Sender<Event>>>,
-    /// Somebody takes events, or did.
-    taken: watch::Sender<bool>,
+    listener: Mutex<Option<mpsc::Sender<Spoken>>>,
+    takers: Arc<watch::Sender<Takers>>,
 }
 
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<Event>,
+    events: VecDeque<(Event, Option<Receipt>)>,
     missed: u64,
     closed: bool,
+    /// What is being handed over, by what it is about: it lies in `events`, at a listener, or both.
+    handed: HashMap<EventId, Handed>,
+}
+
+impl Queue {
+    fn push(&mut self, event: Event, receipt: Option<Receipt>) {
+        if self.events.len() == QUEUE {
+            self.events.pop_front();
+            self.missed += 1;
+        }
+        self.events.push_back((event, receipt));
+    }
+}
+
+/// True once somebody has the event; gone when nobody can take it any more.
+type Receipt = Arc<watch::Sender<bool>>;
+
+struct Handed {
+    receipt: Weak<watch::Sender<bool>>,
+    /// Alive while a listener has it before itself.
+    before_listener: Weak<()>,
+}
+
+/// An event on its way to a listener.
+pub(crate) struct Spoken {
+    event: Event,
+    receipt: Option<(Receipt, Arc<()>)>,
+}
+
+/// Who takes events.
+#[derive(Default)]
+struct Takers {
+    /// Listeners are counted; this is the one that is called, 0 when there is none.
+    listener: u64,
+    listeners: u64,
+    /// Somebody asked for the next event.
+    polled: bool,
+}
+
+impl Takers {
+    fn any(&self) -> bool {
+        self.polled || self.listener != 0
+    }
+}
+
+/// A listener's thread: when it ends, and be it by a panic in the host, the listener takes nothing any more.
+struct Listening {
+    takers: Arc<watch::Sender<Takers>>,
+    number: u64,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.takers.send_if_modified(|takers| {
+            let ends = takers.listener == self.number;
+            takers.listener = if ends { 0 } else { takers.listener };
+            ends
+        });
+    }
 }
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self {
-            queue: Mutex::default(),
-            arrived: Notify::new(),
-            listener: Mutex::default(),
-            taken: watch::Sender::new(false),
-        }
+        Self { queue: Mutex::default(), arrived: Notify::new(), listener: Mutex::default(), takers: Arc::default() }
     }
 
     /// Tells an event. Never waits.
     pub(crate) fn tell(&self, event: Event) {
         {
             let mut listener = lock(&self.listener);
-            if listener
-                .as_ref()
-                .is_some_and(|tx| matches!(tx.try_send(event.clone()), Err(mpsc::error::TrySendError::Closed(_))))
-            {
+            let spoken = |tx: &mpsc::Sender<Spoken>| tx.try_send(Spoken { event: event.clone(), receipt: None });
+            if listener.as_ref().is_some_and(|tx| matches!(spoken(tx), Err(TrySendError::Closed(_)))) {
                 *listener = None;
             }
         }
-        let mut queue = lock(&self.queue);
-        if queue.events.len() == QUEUE {
-            queue.events.pop_front();
-            queue.missed += 1;
-        }
-        queue.events.push_back(event);
-        drop(queue);
+        lock(&self.queue).push(event, None);
         self.arrived.notify_one();
+    }
+
+    /// Hands over what must not be lost, named by what it is about: returns when somebody has it. Begun anew, also after this was
+    /// dropped, it goes on with what is on its way already; told again is only what nobody can take any more.
+    pub(crate) async fn hand(&self, about: EventId, event: &Event) {
+        loop {
+            let (mut receipt, full) = self.offer(about, event);
+            let had = async { receipt.wait_for(|had| *had).await.is_ok() };
+            let room = async {
+                match &full {
+                    Some(listener) => drop(listener.reserve().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                had = had => if had { return },
+                () = room => {}
+            }
+        }
+    }
+
+    /// Tells an event unless it is on its way already: its receipt, and the listener that had no room for it. Never waits.
+    pub(crate) fn offer(&self, about: EventId, event: &Event) -> (watch::Receiver<bool>, Option<mpsc::Sender<Spoken>>) {
+        let mut listener = lock(&self.listener);
+        let mut queue = lock(&self.queue);
+        queue.handed.retain(|_, handed| handed.receipt.strong_count() > 0);
+        let known = queue.handed.get(&about).and_then(|handed| handed.receipt.upgrade());
+        let receipt = known.unwrap_or_else(|| {
+            let receipt = Receipt::default();
+            let handed = Handed { receipt: Arc::downgrade(&receipt), before_listener: Weak::new() };
+            queue.handed.insert(about, handed);
+            queue.push(event.clone(), Some(Arc::clone(&receipt)));
+            self.arrived.notify_one();
+            receipt
+        });
+        let had = receipt.subscribe();
+        let mut full = None;
+        if let Some(tx) = &*listener
+            && let Some(handed) = queue.handed.get_mut(&about)
+            && handed.before_listener.strong_count() == 0
+            && !*had.borrow()
+        {
+            let before_listener = Arc::new(());
+            handed.before_listener = Arc::downgrade(&before_listener);
+            match tx.try_send(Spoken { event: event.clone(), receipt: Some((receipt, before_listener)) }) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => full = Some(tx.clone()),
+                Err(TrySendError::Closed(_)) => *listener = None,
+            }
+        }
+        (had, full)
     }
 
     /// Calls `listener` for every event from now on, or nobody.
     pub(crate) fn set_listener(&self, listener: Option<Arc<dyn EventListener>>) {
-        self.taken.send_if_modified(|taken| listener.is_some() && !std::mem::replace(taken, true));
-        *lock(&self.listener) = listener.map(|listener| {
-            let (tx, mut rx) = mpsc::channel::<Event>(QUEUE);
+        let mut slot = lock(&self.listener);
+        let mut number = 0;
+        self.takers.send_modify(|takers| {
+            takers.listeners += 1;
+            number = takers.listeners;
+            takers.listener = if listener.is_some() { number } else { 0 };
+        });
+        *slot = listener.map(|listener| {
+            let (tx, mut rx) = mpsc::channel::<Spoken>(QUEUE);
+            let listening = Listening { takers: Arc::clone(&self.takers), number };
             // Foreign code may block for as long as it likes: a thread of its own, which ends with the sender.
             let in_host = InHost::enter();
             std::thread::spawn(move || {
                 // Declared first to be dropped last, also when the listener panics: letting go of the listener calls the host.
                 let _in_host = in_host;
                 let listener = listener;
-                while let Some(event) = rx.blocking_recv() {
+                let _listening = listening;
+                while let Some(Spoken { event, receipt }) = rx.blocking_recv() {
                     listener.on_event(event);
+                    if let Some((receipt, _before_listener)) = receipt {
+                        receipt.send_replace(true);
+                    }
                 }
             });
             tx
@@ -274,12 +394,17 @@ impl Events {
     /// Waits until somebody takes events: before, what must not be lost is not to be told.
     pub(crate) async fn somebody_listens(&self) {
         // The sender lives as long as this.
-        let _ = self.taken.subscribe().wait_for(|taken| *taken).await;
+        let _ = self.takers.subscribe().wait_for(Takers::any).await;
+    }
+
+    /// Waits until nobody takes events any more.
+    pub(crate) async fn nobody_listens(&self) {
+        let _ = self.takers.subscribe().wait_for(|takers| !takers.any()).await;
     }
 
     /// The next event, or nothing within `wait`.
     pub(crate) async fn next(&self, wait: Duration) -> Result<Option<Event>> {
-        self.taken.send_if_modified(|taken| !std::mem::replace(taken, true));
+        self.takers.send_if_modified(|takers| !std::mem::replace(&mut takers.polled, true));
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let arrived = self.arrived.notified();
@@ -289,7 +414,10 @@ impl Events {
                     let count = std::mem::take(&mut queue.missed);
                     return Ok(Some(Event::Missed { count }));
                 }
-                if let Some(event) = queue.events.pop_front() {
+                if let Some((event, receipt)) = queue.events.pop_front() {
+                    if let Some(receipt) = receipt {
+                        receipt.send_replace(true);
+                    }
                     return Ok(Some(event));
                 }
                 if queue.closed {
@@ -351,5 +479,121 @@ mod tests {
         }
         assert!(matches!(events.next(Duration::ZERO).await.unwrap(), Some(Event::Missed { .. })));
         drop(release);
+    }
+
+    static TOLD: Event = Event::WishesChanged;
+
+    fn about(number: u8) -> EventId {
+        EventId::from_bytes([number; 16])
+    }
+
+    /// Whether it is handed over by now; no time passes.
+    async fn is_had(hand: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+        tokio::select! {
+            biased;
+            () = hand => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_counts_when_somebody_popped_it() {
+        let events = Events::new();
+        let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
+        assert!(!is_had(hand.as_mut()).await);
+        // It has to make room, and is told again.
+        for _ in 0..QUEUE {
+            events.tell(Event::CamerasChanged);
+        }
+        assert!(!is_had(hand.as_mut()).await);
+        assert_eq!(events.next(Duration::ZERO).await.unwrap(), Some(Event::Missed { count: 2 }));
+        for _ in 1..QUEUE {
+            assert_eq!(events.next(Duration::ZERO).await.unwrap(), Some(Event::CamerasChanged));
+        }
+        assert!(!is_had(hand.as_mut()).await);
+        assert_eq!(events.next(Duration::ZERO).await.unwrap(), Some(Event::WishesChanged));
+        assert!(is_had(hand.as_mut()).await);
+    }
+
+    #[tokio::test]
+    async fn who_begins_anew_to_hand_it_over_does_not_tell_it_twice() {
+        let events = Events::new();
+        assert!(!is_had(std::pin::pin!(events.hand(about(1), &TOLD))).await);
+        let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
+        assert!(!is_had(hand.as_mut()).await);
+        assert_eq!(events.next(Duration::ZERO).await.unwrap(), Some(Event::WishesChanged));
+        assert!(is_had(hand.as_mut()).await);
+        assert_eq!(events.next(Duration::ZERO).await.unwrap(), None);
+    }
+
+    /// Says when it is called; returns, or panics, when it is told to.
+    struct Held(std::sync::mpsc::Sender<()>, Mutex<std::sync::mpsc::Receiver<bool>>);
+
+    impl EventListener for Held {
+        fn on_event(&self, _: Event) {
+            self.0.send(()).unwrap();
+            assert!(self.1.lock().unwrap().recv().unwrap(), "the host's listener fails");
+        }
+    }
+
+    fn held() -> (Arc<Held>, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<bool>) {
+        let (called, calls) = std::sync::mpsc::channel();
+        let (release, may_return) = std::sync::mpsc::channel();
+        (Arc::new(Held(called, Mutex::new(may_return))), calls, release)
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_is_handed_over_counts_when_the_listener_returned() {
+        let events = Events::new();
+        let (listener, calls, release) = held();
+        events.set_listener(Some(listener));
+        let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
+        assert!(!is_had(hand.as_mut()).await);
+        calls.recv_timeout(PATIENCE).unwrap();
+        assert!(!is_had(hand.as_mut()).await, "it is in the host's code");
+        release.send(true).unwrap();
+        tokio::time::timeout(PATIENCE, hand).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_taken_back_or_fails_takes_nothing_any_more() {
+        let events = Events::new();
+        assert!(is_had(std::pin::pin!(events.nobody_listens())).await);
+        events.set_listener(Some(held().0));
+        assert!(is_had(std::pin::pin!(events.somebody_listens())).await);
+        events.set_listener(None);
+        assert!(is_had(std::pin::pin!(events.nobody_listens())).await);
+        let (listener, calls, release) = held();
+        events.set_listener(Some(listener));
+        assert!(!is_had(std::pin::pin!(events.hand(about(1), &TOLD))).await);
+        calls.recv_timeout(PATIENCE).unwrap();
+        release.send(false).unwrap();
+        tokio::time::timeout(PATIENCE, events.nobody_listens()).await.unwrap();
+        // What failed in the host's hands goes to the next one.
+        let (listener, calls, release) = held();
+        events.set_listener(Some(listener));
+        let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
+        assert!(!is_had(hand.as_mut()).await);
+        calls.recv_timeout(PATIENCE).unwrap();
+        release.send(true).unwrap();
+        tokio::time::timeout(PATIENCE, hand).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_listener_without_room_gets_it_when_it_has_some() {
+        let events = Events::new();
+        let (listener, calls, release) = held();
+        events.set_listener(Some(listener));
+        events.tell(Event::CamerasChanged);
+        calls.recv_timeout(PATIENCE).unwrap();
+        for _ in 0..QUEUE {
+            events.tell(Event::CamerasChanged);
+        }
+        let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
+        assert!(!is_had(hand.as_mut()).await);
+        (0..QUEUE + 2).for_each(|_| release.send(true).unwrap());
+        tokio::time::timeout(PATIENCE, hand).await.unwrap();
     }
 }

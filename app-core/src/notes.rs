@@ -13,6 +13,8 @@ const NOTES: &[u8] = b"core/notes";
 const MAX_NOTES: usize = 256 * 1024;
 /// How many alerts are remembered.
 const ALERTS: usize = 64;
+/// Of notices that are not as they should be, one in this time is told: a relay can bring them without end.
+const BAD_NOTICES_MS: i64 = 60_000;
 
 /// The notes.
 #[derive(Default, Clone, Serialize, Deserialize)]
@@ -48,14 +50,25 @@ impl Notes {
     /// an end ([`Signs`]) is told at each beginning.
     ///
     /// What a relay can bring about as often as it likes takes no more room for that: it would push out what it must not, a proof
-    /// of a lie. Of silences, of clocks that differ and of forged notices only the newest of each is remembered.
+    /// of a lie. Of silences, of clocks that differ and of forged or stale notices only the newest of each is remembered, and of
+    /// such notices one a minute.
     pub(crate) fn add(&mut self, at_ms: i64, alert: TrustAlert) -> bool {
-        use TrustAlert::{ClipMissing, ClocksDiffer, ForgedNotice, Withheld};
+        use TrustAlert::{ClipMissing, ClocksDiffer, ForgedNotice, StaleNotice, Withheld};
+        let of_its_kind =
+            |(_, known): &(i64, TrustAlert)| std::mem::discriminant(known) == std::mem::discriminant(&alert);
         match &alert {
-            Withheld { .. } => self.alerts.retain(|(_, known)| !matches!(known, Withheld { .. })),
-            // The relay can make up as many as it likes.
-            ForgedNotice { .. } => self.alerts.retain(|(_, known)| !matches!(known, ForgedNotice { .. })),
-            ClocksDiffer { .. } => self.alerts.retain(|(_, known)| !matches!(known, ClocksDiffer { .. })),
+            // The relay can make up as many as it likes. A clock that was set back silences nothing.
+            ForgedNotice { .. } | StaleNotice { .. }
+                if self
+                    .alerts
+                    .iter()
+                    .any(|known| of_its_kind(known) && (0..BAD_NOTICES_MS).contains(&(at_ms - known.0))) =>
+            {
+                return false;
+            }
+            Withheld { .. } | ClocksDiffer { .. } | ForgedNotice { .. } | StaleNotice { .. } => {
+                self.alerts.retain(|known| !of_its_kind(known));
+            }
             // Found anew whenever the clip is opened.
             ClipMissing { .. } if self.alerts.iter().any(|(_, known)| *known == alert) => return false,
             _ if self.alerts.last().is_some_and(|(_, last)| *last == alert) => return false,
@@ -88,6 +101,20 @@ mod tests {
         let again = Notes::load(&store).unwrap();
         assert_eq!(again.alerts.len(), ALERTS);
         assert_eq!(again.alerts.last(), Some(&(1, TrustAlert::Replayed { seq: 99 })));
+    }
+
+    #[test]
+    fn of_bad_notices_one_a_minute_is_told() {
+        let mut notes = Notes::default();
+        let forged = |why: &str| TrustAlert::ForgedNotice { why: why.into() };
+        assert!(notes.add(0, forged("cut")));
+        assert!(!notes.add(59_999, forged("changed")));
+        assert!(notes.add(59_999, TrustAlert::StaleNotice { by_s: 90_001 }));
+        assert!(!notes.add(60_000, TrustAlert::StaleNotice { by_s: 90_002 }));
+        assert!(notes.add(60_000, forged("changed")));
+        // The phone's clock is set back.
+        assert!(notes.add(5, forged("cut again")));
+        assert_eq!(notes.alerts, [(59_999, TrustAlert::StaleNotice { by_s: 90_001 }), (5, forged("cut again"))]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use privet_home::{Env, PhoneHome, PhoneMessage, PushSetup};
-use privet_notice::{NoticeError, NotificationSecret};
+use privet_notice::{Notice, NoticeError, NotificationSecret};
 use privet_protocol::cbor;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::{Batch, Store};
@@ -24,6 +24,9 @@ const KEY: &[u8] = b"core/notification-key";
 const MAX_RECORD: usize = 256;
 /// A notification that arrives so long after its event is late, whoever held it up.
 const LATE_MS: i64 = 60_000;
+/// The hub seals a notification when it gives it to the relay, which lets it go after a day. One that is older was kept to be
+/// brought some other day, or a clock is wrong. The hour is for clocks that differ.
+const STALE_MS: i64 = 25 * 3_600_000;
 
 /// What a notification extension needs. Keep it like a password: it opens this phone's notifications.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,6 +73,9 @@ pub struct Notification {
     pub at_ms: i64,
     /// Whether it comes late: say when it was.
     pub late: bool,
+    /// Whether it is from another day: the hub made it more than 25 hours ago by the phone's clock, longer than a relay keeps
+    /// one. A relay can keep one back and bring it when it likes. Alert nobody: show it without a sound, if at all.
+    pub stale: bool,
     /// Rises with every notification to this phone.
     pub counter: u64,
     /// A very small JPEG, when there was room.
@@ -83,18 +89,50 @@ pub struct Notification {
 /// [`CoreError::Tampered`] when it was not made by this home's hub for this phone, [`CoreError::Invalid`] when it is no
 /// notification that this version knows, or the keys are none.
 pub fn open_notification(keys: &NotificationKeys, payload: &[u8], now_ms: i64) -> Result<Notification> {
+    Ok(in_words(open(keys, payload)?, now_ms))
+}
+
+/// Why there is no notification.
+pub(crate) enum Unopened {
+    /// By what came.
+    Notice(NoticeError),
+    /// By what is here.
+    Core(CoreError),
+}
+
+impl From<CoreError> for Unopened {
+    fn from(error: CoreError) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl From<Unopened> for CoreError {
+    fn from(why: Unopened) -> Self {
+        match why {
+            Unopened::Notice(error @ (NoticeError::NotForThisPhone | NoticeError::Forged)) => {
+                Self::Tampered { reason: error.to_string() }
+            }
+            Unopened::Notice(error) => Self::Invalid { reason: error.to_string() },
+            Unopened::Core(error) => error,
+        }
+    }
+}
+
+/// What the hub said.
+pub(crate) fn open(keys: &NotificationKeys, payload: &[u8]) -> std::result::Result<Notice, Unopened> {
     let invalid = |what: &str| CoreError::Invalid { reason: format!("{what} has 32 bytes; ask the app for it again") };
     let secret = <[u8; 32]>::try_from(keys.secret.as_slice()).map(Zeroizing::new);
     let secret = NotificationSecret::from_bytes(*secret.map_err(|_| invalid("a notification secret"))?);
     let hub = <[u8; 32]>::try_from(keys.hub.as_slice()).map_err(|_| invalid("the hub's key"))?;
-    let notice = privet_notice::open(&secret, &hub, payload).map_err(|error| match error {
-        NoticeError::NotForThisPhone | NoticeError::Forged => CoreError::Tampered { reason: error.to_string() },
-        other => CoreError::Invalid { reason: other.to_string() },
-    })?;
+    privet_notice::open(&secret, &hub, payload).map_err(Unopened::Notice)
+}
+
+/// It, ready to be shown at `now_ms`.
+pub(crate) fn in_words(notice: Notice, now_ms: i64) -> Notification {
     let (event, camera) = (notice.event, notice.camera);
     let Words { kind, title, body } = words(&event, &camera);
     let text = if body.is_empty() { title.clone() } else { format!("{title}: {body}") };
-    Ok(Notification {
+    Notification {
         event_id: event.id.to_string(),
         title,
         body,
@@ -108,9 +146,10 @@ pub fn open_notification(keys: &NotificationKeys, payload: &[u8], now_ms: i64) -
         zones: event.zones,
         at_ms: event.at.0,
         late: notice.late || now_ms.saturating_sub(event.at.0) > LATE_MS,
+        stale: now_ms.saturating_sub(notice.sealed_at.0) > STALE_MS,
         counter: notice.counter,
         picture: notice.picture.map(|picture| picture.bytes.into_vec()),
-    })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -223,6 +262,19 @@ mod tests {
         assert!(open_notification(&keys, &bytes, AT + 3_600_000).unwrap().late);
         let (keys, bytes) = sealed(Happening::Motion, true);
         assert!(open_notification(&keys, &bytes, AT).unwrap().late, "the hub said so");
+    }
+
+    #[test]
+    fn one_that_was_kept_for_another_day_is_stale() {
+        let (keys, bytes) = sealed(Happening::Motion, false);
+        let day_and_hour = 25 * 3_600_000;
+        assert!(!open_notification(&keys, &bytes, AT + day_and_hour).unwrap().stale);
+        assert!(open_notification(&keys, &bytes, AT + day_and_hour + 1).unwrap().stale);
+        assert!(
+            !open_notification(&keys, &bytes, AT - 10 * day_and_hour).unwrap().stale,
+            "the phone's clock is behind"
+        );
+        assert!(open_notification(&keys, &bytes, i64::MAX).unwrap().stale);
     }
 
     #[test]

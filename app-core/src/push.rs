@@ -16,8 +16,8 @@ use serde_bytes::ByteBuf;
 
 use crate::clock;
 use crate::error::{CoreError, Result};
-use crate::events::Event;
-use crate::notification::{self, Notification, NotificationKeys, open_notification};
+use crate::events::{Event, TrustAlert};
+use crate::notification::{self, Notification, Unopened};
 use crate::runtime;
 use crate::state::Core;
 use crate::sync::client_error;
@@ -84,7 +84,15 @@ pub(crate) async fn register(core: &Arc<Core>, target: Option<PushTarget>) -> Re
         Push { target, ..Push::default() }.keep(core).await?;
     }
     match core.link().connection {
-        Some(connection) => hand_over(core, &connection).await.map_err(Unregistered::into_core),
+        Some(connection) => {
+            let outcome = hand_over(core, &connection).await;
+            // What passes is tried again beside the connection's other work; what was said of the target before holds no more.
+            let passes = matches!(&outcome, Err(Unregistered::Relay(error)) if error.is_retryable());
+            if passes || core.notifications_note().is_some() {
+                core.target_waits.notify_one();
+            }
+            outcome.map_err(Unregistered::into_core)
+        }
         None => Err(CoreError::Network {
             reason: "kept on this phone; the relay gets it when it is reached".into(),
             retry_after_ms: None,
@@ -171,12 +179,18 @@ async fn hand_over(core: &Arc<Core>, connection: &Connection) -> std::result::Re
         };
         push.clone().keep(core).await?;
     }
-    connection.set_push(push.sealed.to_vec()).await?;
-    if !push.registered {
-        push.registered = true;
+    let outcome = connection.set_push(push.sealed.to_vec()).await;
+    let registered = match &outcome {
+        Ok(()) => true,
+        // One that has ended, or that the relay has no gateway for any more.
+        Err(error) if error.refusal().is_some() && !error.is_retryable() => false,
+        Err(_) => push.registered,
+    };
+    if push.registered != registered {
+        push.registered = registered;
         push.keep(core).await?;
     }
-    Ok(())
+    Ok(outcome?)
 }
 
 async fn load(core: &Arc<Core>) -> Result<Option<Push>> {
@@ -202,39 +216,71 @@ impl Shown {
     }
 }
 
-/// Opens a notification and tells it as an event, unless it was shown before: then nothing.
-pub(crate) async fn take(core: &Arc<Core>, keys: NotificationKeys, payload: Vec<u8>) -> Result<Option<Notification>> {
-    let core = core.clone();
-    runtime::blocking(move || {
-        let notification = open_notification(&keys, &payload, clock::now().0)?;
-        // Told before it is noted: a crash in between shows it again, under the same id, rather than never.
-        Ok(note(&core, &notification.event_id, || {
-            core.events.tell(Event::Notification(Box::new(notification.clone())));
-        })?
-        .then_some(notification))
-    })
-    .await
+/// Opens what came as a notification: nothing when somebody had it already, or when it is so old that only a relay that plays
+/// tricks, or a wrong clock, brings it. Such a one disturbs nobody.
+async fn look(core: &Arc<Core>, payload: Vec<u8>) -> std::result::Result<Option<(EventId, Notification)>, Unopened> {
+    let (shared, keys) = (core.clone(), notification::keys(core).await?);
+    let came = runtime::blocking(move || {
+        let notice = match notification::open(&keys, &payload) {
+            Ok(notice) => notice,
+            Err(why) => return Ok(Err(why)),
+        };
+        if Shown::load(&*shared.store()?)?.0.contains(&notice.event.id) {
+            return Ok(Ok(None));
+        }
+        let (event, made, now) = (notice.event.id, notice.sealed_at, clock::now());
+        let notification = notification::in_words(notice, now.0);
+        if notification.stale {
+            shared.alert(TrustAlert::StaleNotice { by_s: now.since(made).as_secs() });
+            return Ok(Ok(None));
+        }
+        Ok(Ok(Some((event, notification))))
+    });
+    came.await?
+}
+
+/// Opens a notification for whoever gave it, who so has it, and tells it as an event; nothing when somebody had it before.
+pub(crate) async fn take(core: &Arc<Core>, payload: Vec<u8>) -> Result<Option<Notification>> {
+    let Some((event, notification)) = look(core, payload).await? else { return Ok(None) };
+    core.events.offer(event, &told(&notification));
+    note(core, event).await?;
+    Ok(Some(notification))
+}
+
+/// Opens a notification that the relay brought and tells it; returns when somebody has it and that is durable, and the relay
+/// may forget it. A process that ends before is brought it again.
+pub(crate) async fn bring(core: &Arc<Core>, payload: Vec<u8>) -> std::result::Result<(), Unopened> {
+    if let Some((event, notification)) = look(core, payload).await? {
+        // Taken before it is noted: a crash in between shows it again, under the same id, rather than never.
+        core.events.hand(event, &told(&notification)).await;
+        note(core, event).await?;
+    }
+    Ok(())
 }
 
 /// A notification was shown by somebody else: the extension that a push service woke.
 pub(crate) async fn shown(core: &Arc<Core>, event_id: String) -> Result<()> {
-    let core = core.clone();
-    runtime::blocking(move || note(&core, &event_id, || {}).map(drop)).await
+    note(core, event_id.parse().map_err(|e| CoreError::Invalid { reason: format!("{e}") })?).await
 }
 
-/// Notes that a notification was shown; false when it was before.
-fn note(core: &Core, event_id: &str, tell: impl FnOnce()) -> Result<bool> {
-    let event: EventId = event_id.parse().map_err(|e| CoreError::Invalid { reason: format!("{e}") })?;
-    let _one_at_a_time = core.noting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let store = core.store()?;
-    let mut shown = Shown::load(&*store)?;
-    if shown.0.contains(&event) {
-        return Ok(false);
-    }
-    tell();
-    shown.add(event);
-    let mut batch = Batch::new();
-    batch.put(SHOWN, cbor::encode(&shown));
-    store.commit(batch)?;
-    Ok(true)
+fn told(notification: &Notification) -> Event {
+    Event::Notification(Box::new(notification.clone()))
+}
+
+/// Notes that a notification was shown.
+async fn note(core: &Arc<Core>, event: EventId) -> Result<()> {
+    let core = core.clone();
+    runtime::blocking(move || {
+        let _one_at_a_time = core.noting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let store = core.store()?;
+        let mut shown = Shown::load(&*store)?;
+        if shown.0.contains(&event) {
+            return Ok(());
+        }
+        shown.add(event);
+        let mut batch = Batch::new();
+        batch.put(SHOWN, cbor::encode(&shown));
+        Ok(store.commit(batch)?)
+    })
+    .await
 }

@@ -3,6 +3,7 @@
 //! The home and the library change together, inside one blocking call that always runs to its end ([`Core::with_home`],
 //! [`Core::take_entry`]); no lock is held across a wait.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -56,9 +57,13 @@ pub(crate) struct Core {
     no_notifications: Mutex<Option<String>>,
     /// Held by whoever gives the relay a push target.
     pub(crate) registering: tokio::sync::Mutex<()>,
-    /// Held by whoever notes that a notification was shown.
+    /// Held by whoever notes that somebody has a notification.
     pub(crate) noting: Mutex<()>,
     keeping: Mutex<()>,
+    /// Somebody is about to keep the notes as they are by then.
+    kept_soon: AtomicBool,
+    /// The relay is to be given the push target once more.
+    pub(crate) target_waits: Notify,
     /// A message waits in the outbox.
     pub(crate) outbox: Notify,
     /// Try to connect now.
@@ -93,6 +98,8 @@ impl Core {
             registering: tokio::sync::Mutex::default(),
             noting: Mutex::default(),
             keeping: Mutex::default(),
+            kept_soon: AtomicBool::new(false),
+            target_waits: Notify::new(),
             outbox: Notify::new(),
             retry: Notify::new(),
             stop: CancellationToken::new(),
@@ -378,12 +385,17 @@ impl Core {
 
     /// Makes the notes durable in the background; shutting down waits for it.
     fn keep_notes(self: &Arc<Self>) {
-        let core = self.clone();
         let Ok(runtime) = runtime::handle() else { return };
+        // Who floods this phone with what it has to note makes it write no faster than it can.
+        if self.kept_soon.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let core = self.clone();
         self.tasks.spawn_blocking_on(
             move || {
                 // One writer at a time, and always the newest.
                 let _one_at_a_time = lock(&core.keeping);
+                core.kept_soon.store(false, Ordering::Release);
                 let batch = lock(&core.notes).batch();
                 if let Err(error) = core.store().and_then(|store| Ok(store.commit(batch)?)) {
                     tracing::warn!(target: "privet::trust", %error, "an alert could not be kept");

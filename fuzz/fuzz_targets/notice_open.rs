@@ -74,6 +74,8 @@ fuzz_target!(|bytes: &[u8]| {
             if let Some(sealed) = seal(hub, &notice) {
                 let opened = open_notification(keys, &sealed, NOW.0).unwrap();
                 assert_eq!(opened.event_id, notice.event.id.to_string());
+                let age = i128::from(NOW.0) - i128::from(notice.sealed_at.0);
+                assert_eq!(opened.stale, age > 25 * 3_600_000);
                 assert_eq!(open_notification(keys, &sealed, NOW.0), Ok(opened));
             }
         }

@@ -60,6 +60,7 @@ pub struct Notification {
     pub zones: Vec<String>,
     pub at_ms: i64,
     pub late: bool,
+    pub stale: bool,
     pub counter: u64,
     pub picture: Option<Vec<u8>>,
 }
@@ -133,7 +134,7 @@ fields!(core::EventInfo => EventInfo {
 fields!(core::ClipNotes => ClipNotes { heat, peak_ms, zones, pinned, thumbnail });
 fields!(core::Thumbnail => Thumbnail { mime, width, height, bytes, trust });
 fields!(core::Notification => Notification {
-    event_id, title, body, text, kind, severity, home, camera, camera_id, clip_id, zones, at_ms, late, counter, picture
+    event_id, title, body, text, kind, severity, home, camera, camera_id, clip_id, zones, at_ms, late, stale, counter, picture
 });
 fields!(core::NotificationKeys => NotificationKeys { secret, hub });
 fields!(NotificationKeys => core::NotificationKeys { secret, hub });

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use privet_notice::NoticeError;
 use privet_relay_client::{ClientError, Connection, LogItem, LogReader};
 
 use super::SyncError;
 use crate::error::CoreError;
 use crate::events::TrustAlert;
-use crate::notification;
+use crate::notification::{self, Unopened};
 use crate::push::{self, Unregistered};
 use crate::state::Core;
 
@@ -18,6 +19,9 @@ pub(crate) const NO_WAKES: &str =
     "the relay brings no notifications; it may be older than this app and has to be updated (everything else works)";
 /// After a passing trouble.
 const AGAIN: Duration = Duration::from_secs(10);
+/// The first pause after the relay could not take the push target; each further one is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 type Outcome<T> = Result<T, SyncError>;
 
@@ -77,20 +81,61 @@ impl From<Unregistered> for Trouble {
     }
 }
 
-/// Takes what comes, once somebody listens: a command that only asks for something must not swallow notifications. The hub is
+/// Takes what comes, while somebody listens: a command that only asks for something must not swallow notifications. The hub is
 /// told the key as soon as the relay shows that it can bring something.
 async fn follow(core: &Arc<Core>, connection: &Connection) -> Result<(), Trouble> {
     connection.push_key().await?;
     core.no_notifications(None);
     notification::keys(core).await?;
-    match push::renew(core, connection).await {
-        // One that it has no gateway for, say: what comes over the connection comes all the same.
-        Err(Unregistered::Relay(error)) if error.refusal().is_some() => {
-            core.no_notifications(Some(format!("this phone is not woken while it is not connected: {error}")));
-        }
-        outcome => outcome?,
+    tokio::select! {
+        trouble = keep_registered(core, connection) => Err(trouble),
+        trouble = take_while_wanted(core, connection) => Err(trouble),
     }
-    core.events.somebody_listens().await;
+}
+
+/// Gives the relay the push target, again after what passes and when it is asked for; until that can't go on.
+async fn keep_registered(core: &Arc<Core>, connection: &Connection) -> Trouble {
+    let (mut told, mut pause) = (false, FIRST_PAUSE);
+    loop {
+        let again = match push::renew(core, connection).await {
+            Ok(()) => {
+                if told {
+                    core.no_notifications(None);
+                }
+                (told, pause) = (false, FIRST_PAUSE);
+                None
+            }
+            // One that it has no gateway for, say: what comes over the connection comes all the same.
+            Err(Unregistered::Relay(error)) if error.refusal().is_some() => {
+                core.no_notifications(Some(format!("this phone is not woken while it is not connected: {error}")));
+                told = true;
+                error.is_retryable().then_some(pause)
+            }
+            Err(why) => return why.into(),
+        };
+        let Some(wait) = again else {
+            core.target_waits.notified().await;
+            continue;
+        };
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let _ = tokio::time::timeout(wait, core.target_waits.notified()).await;
+    }
+}
+
+/// Takes what the relay has while somebody listens. Otherwise nothing is read: to a relay a phone that reads is one that is told.
+async fn take_while_wanted(core: &Arc<Core>, connection: &Connection) -> Trouble {
+    loop {
+        core.events.somebody_listens().await;
+        tokio::select! {
+            biased;
+            // First: what somebody has is noted, even by who listens no more.
+            outcome = take_all(core, connection) => if let Err(trouble) = outcome { return trouble },
+            () = core.events.nobody_listens() => {}
+        }
+    }
+}
+
+async fn take_all(core: &Arc<Core>, connection: &Connection) -> Result<(), Trouble> {
     // From the first that is left: those that a gateway took or that were acknowledged are gone.
     let mut reader = connection.read_wakes(1, true).await?;
     loop {
@@ -110,19 +155,19 @@ async fn next(reader: &mut LogReader) -> Result<LogItem, Trouble> {
     }
 }
 
-/// Shows one. What can't be opened is let go of as well: it would come for ever.
+/// Shows one; returns when somebody has it. What can't be opened is let go of as well: it would come for ever.
 async fn take(core: &Arc<Core>, payload: Vec<u8>) -> Result<(), Trouble> {
-    let keys = notification::keys(core).await?;
-    match push::take(core, keys, payload).await {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => {
-            tracing::debug!(target: "privet::sync", "a notification that was shown before");
+    match push::bring(core, payload).await {
+        Ok(()) => Ok(()),
+        // That is no lie. The log has the event.
+        Err(Unopened::Notice(error @ NoticeError::Version(_))) => {
+            core.no_notifications(Some(format!("not all notifications can be shown: {error}")));
             Ok(())
         }
-        Err(CoreError::Tampered { reason } | CoreError::Invalid { reason }) => {
-            core.alert(TrustAlert::ForgedNotice { why: reason });
+        Err(Unopened::Notice(error)) => {
+            core.alert(TrustAlert::ForgedNotice { why: error.to_string() });
             Ok(())
         }
-        Err(error) => Err(error.into()),
+        Err(Unopened::Core(error)) => Err(error.into()),
     }
 }

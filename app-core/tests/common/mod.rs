@@ -26,8 +26,13 @@ pub struct Home {
 
 impl Home {
     pub async fn start() -> Self {
+        Self::with_relay(|_| {}).await
+    }
+
+    /// With a relay that is set up like this.
+    pub async fn with_relay(set_up: impl FnOnce(&mut privet_relay::Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let relay = start_relay(&dir.path().join("relay")).await;
+        let relay = start_relay_with(&dir.path().join("relay"), set_up).await;
         let hub = TestHub::start(&relay).await;
         Self { relay, hub, dir }
     }
@@ -71,9 +76,14 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
 }
 
 pub async fn start_relay(data: &Path) -> Server {
+    start_relay_with(data, |_| {}).await
+}
+
+async fn start_relay_with(data: &Path, set_up: impl FnOnce(&mut privet_relay::Config)) -> Server {
     let mut config = privet_relay::Config::default();
     config.listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
     config.data = data.to_owned();
+    set_up(&mut config);
     Server::start(config).await.unwrap()
 }
 
