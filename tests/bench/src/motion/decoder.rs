@@ -32,7 +32,7 @@ impl Decoder {
     /// # Errors
     /// [`Trouble`] when GStreamer lacks a part.
     pub fn of_the_hub() -> Result<Self, Trouble> {
-        Ok(Self { unfiltered: Some(Unfiltered::default()), ..Self::open()? })
+        Self::with(Some(Unfiltered::default()))
     }
 
     /// A decoder that waits for a key frame.
@@ -40,6 +40,10 @@ impl Decoder {
     /// # Errors
     /// [`Trouble`] when GStreamer lacks a part.
     pub fn open() -> Result<Self, Trouble> {
+        Self::with(None)
+    }
+
+    fn with(unfiltered: Option<Unfiltered>) -> Result<Self, Trouble> {
         let text = "appsrc name=in is-live=true format=time max-bytes=0 \
                     caps=video/x-h264,stream-format=byte-stream,alignment=au ! h264parse \
                     ! avdec_h264 std-compliance=normal max-threads=1 ! appsink name=out sync=false";
@@ -47,7 +51,7 @@ impl Decoder {
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| Trouble::new("no pipeline"))?;
         let (source, sink) = ends(&pipeline)?;
         pipeline.set_state(gst::State::Playing).map_err(|e| Trouble::new(format!("avdec_h264: {e}")))?;
-        Ok(Self { pipeline, source, sink, given: 0, unfiltered: None, cpu_s: 0.0 })
+        Ok(Self { pipeline, source, sink, given: 0, unfiltered, cpu_s: 0.0 })
     }
 
     /// Decodes the `n`-th frame and shows its brightness.
