@@ -254,6 +254,30 @@ async fn a_camera_that_is_not_there_is_told_from_one_that_refuses() {
 }
 
 #[tokio::test]
+async fn groups_that_are_too_long_are_told_once_whatever_their_lengths() {
+    // Key frames at 0 and 6 s of 11 s.
+    let clip = privet_raw_camera::synthetic::clip(4, 4, 15, 90, 165);
+    let camera = RawCamera::start(Options { speed: 4.0, ..Options::new(clip) }).unwrap();
+    let mut watched = Watched::new(settings(&camera.url()));
+    watched.online().await;
+    let mut keys = 0;
+    // 6, 5 and 6 seconds, and the notes after them.
+    let notes = watched
+        .until("notes after four key frames", |event| match event {
+            SourceEvent::Unit(unit) if unit.track == Track::Video && unit.key => {
+                keys += 1;
+                None
+            }
+            SourceEvent::Health(health) if keys >= 4 => Some(health.notes),
+            SourceEvent::Offline { reason, .. } => panic!("offline: {reason}"),
+            _ => None,
+        })
+        .await;
+    let told: Vec<_> = notes.iter().filter(|note| note.starts_with("key frames are")).collect();
+    assert_eq!(told.len(), 1, "{notes:?}");
+}
+
+#[tokio::test]
 async fn a_dead_and_a_stopped_worker_are_replaced() {
     let camera = RawCamera::start(Options::synthetic()).unwrap();
     let mut watched = Watched::new(settings(&camera.url()));

@@ -74,6 +74,25 @@ fn without_a_break_nothing_is_begun_without_room_and_it_goes_on_at_a_key_frame_w
 }
 
 #[test]
+fn while_motion_can_not_be_looked_for_clips_of_events_follow_each_other_until_the_first_verdict() {
+    let mut world = with(Record::Events);
+    world.film(3);
+    world.tell(Input::Source(SourceEvent::Blind { pause: Duration::from_secs(600) }));
+    assert!(world.streams(StreamKind::Clip).is_empty());
+    world.film(40);
+    world.motion(false);
+    world.film(20);
+    assert!(world.ended.iter().all(|ended| ended.reason == EndReason::Finished), "{:?}", world.ended);
+    let clips = world.verified(StreamKind::Clip);
+    is_chain(&clips);
+    assert_eq!(world.ended.len(), world.streams(StreamKind::Clip).len(), "none goes on");
+    assert_eq!(world.ended.len(), 2, "80 seconds in clips of 60");
+    let frames = clips.iter().map(|s| s.frames).sum::<u64>();
+    assert!((40 * GROUP..45 * GROUP).contains(&frames), "{frames}");
+    assert!(world.motions().is_empty());
+}
+
+#[test]
 fn off_keeps_nothing_but_shows_live_and_tells_what_moves() {
     let mut world = with(Record::Off);
     world.film(5);
