@@ -459,7 +459,7 @@ impl Book {
     }
 
     /// The notices that wait for a phone, at most `limit`, oldest first, with their numbers. One that can't be read holds up no
-    /// other: its number is [`Self::unfit`] then.
+    /// other: its number is [`Self::unfit()`] then.
     ///
     /// # Errors
     /// [`BookError`].

@@ -10,7 +10,7 @@
 //!   for a day. So the wall clock can't make clips old by itself, and the relay can't at all.
 //!
 //! What is not believed is not counted: then clips stay longer, never shorter. House time itself is the time that the hub ran, and
-//! never leaps or goes back, so it also says which clip is the older one. A [`Pause`] is kept beside it with its place: it makes
+//! never leaps or goes back, so it also says which clip is the older one. A pause is kept beside it with its place: it makes
 //! older what was there before it, and nothing that was made between the restart and the moment at which the pause was believed.
 
 use std::time::Duration;

@@ -154,7 +154,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// See [`Self::kept`]; for an older record the wall clock has to do.
+    /// When its age began to count; for an older record the wall clock has to do.
     pub(super) fn kept(&self) -> HouseTime {
         self.kept.unwrap_or(HouseTime(self.ended.0))
     }
