@@ -21,6 +21,8 @@ use crate::session::Session;
 const ASKED: usize = 16;
 /// Lines about bad messages: one in this time.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// A connection that ends before this counts as a try that failed.
+const HOLDS: Duration = Duration::from_secs(60);
 /// How long the end waits for the broker.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -237,9 +239,13 @@ async fn keep(
         let ended = match opened {
             Ok(session) => {
                 tracing::info!(broker = shared.broker.address(), tries, "connected to the MQTT broker");
-                (tries, told) = (0, None);
                 states.send_replace(LinkState::Connected);
-                session.run(stop.clone()).await
+                let began = Instant::now();
+                let ended = session.run(stop.clone()).await;
+                if holds(began.elapsed()) {
+                    (tries, told) = (0, None);
+                }
+                ended
             }
             Err(error) => Err(error),
         };
@@ -263,6 +269,12 @@ async fn keep(
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is there to say so any more.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Whether a connection that lasted so long was one. A broker that lets the hub in and throws it out again, as two do that have
+/// one client id, is not asked every second.
+fn holds(lasted: Duration) -> bool {
+    lasted >= HOLDS
 }
 
 /// Between half and all of a step that doubles, so that many hubs do not storm a broker that starts anew.
