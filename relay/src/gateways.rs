@@ -1,8 +1,9 @@
 //! The push gateways that the configuration names, and the relay's own push key. Key files are read here and never shown.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_protocol::random::{SystemRandom, secret};
@@ -14,7 +15,7 @@ use privet_push::{
 use rcgen::KeyPair;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::config::Push;
@@ -22,6 +23,8 @@ use crate::identity::write_new;
 
 /// Messages under way at one gateway.
 const TURNS: usize = 32;
+/// Messages under way at one push server, where phones choose these: one that hangs holds up its own phones first.
+const TURNS_OF_ORIGIN: usize = 4;
 /// The longest key file.
 const MAX_FILE: u64 = 64 * 1024;
 /// Of each gateway's troubles, one in this time is written to the log.
@@ -52,8 +55,17 @@ pub(crate) struct Line {
     kind: &'static str,
     gateway: Box<dyn Gateway>,
     turns: Semaphore,
+    /// Of the servers that something is under way to, or waits for its turn.
+    origins: Mutex<HashMap<String, Arc<Semaphore>>>,
     trouble: Mutex<Trouble>,
 }
+
+/// It is one's turn for as long as this lives.
+#[must_use]
+pub(crate) struct Turn<'a>(
+    #[expect(dead_code)] Option<OwnedSemaphorePermit>,
+    #[expect(dead_code)] Option<SemaphorePermit<'a>>,
+);
 
 #[derive(Default)]
 struct Trouble {
@@ -103,7 +115,8 @@ impl Gateways {
 
 impl Line {
     fn new(kind: &'static str, gateway: impl Gateway + 'static) -> Self {
-        Self { kind, gateway: Box::new(gateway), turns: Semaphore::new(TURNS), trouble: Mutex::default() }
+        let (turns, origins) = (Semaphore::new(TURNS), Mutex::default());
+        Self { kind, gateway: Box::new(gateway), turns, origins, trouble: Mutex::default() }
     }
 
     /// The longest payload that goes through whole.
@@ -111,9 +124,19 @@ impl Line {
         self.gateway.room()
     }
 
-    /// Waits until it is one's turn.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
+    /// Waits until it is this target's turn: at its server first, so that who waits there takes no turn of the gateway.
+    pub(crate) async fn turn(&self, target: &PushTarget) -> Turn<'_> {
+        let of_origin = match self.gateway.origin(target) {
+            Some(origin) => self.origin(origin).acquire_owned().await.ok(),
+            None => None,
+        };
+        Turn(of_origin, self.turns.acquire().await.ok())
+    }
+
+    fn origin(&self, origin: String) -> Arc<Semaphore> {
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        origins.retain(|_, turns| Arc::strong_count(turns) > 1);
+        Arc::clone(origins.entry(origin).or_insert_with(|| Arc::new(Semaphore::new(TURNS_OF_ORIGIN))))
     }
 
     pub(crate) async fn push(&self, target: &PushTarget, message: &Message<'_>, now: Timestamp) -> Outcome {
@@ -255,4 +278,39 @@ fn kept(
 
 fn new_p256() -> Result<Vec<u8>, String> {
     KeyPair::generate().map(|key| key.serialize_pem().into_bytes()).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn at(endpoint: &str) -> PushTarget {
+        PushTarget::WebPush { endpoint: endpoint.into(), p256dh: vec![4; 65], auth: vec![0; 16] }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_takes_few_of_the_turns() {
+        let settings =
+            WebPushSettings { vapid_key: new_p256().unwrap().into(), subject: "mailto:ops@relay.example".into() };
+        let line = Line::new("web_push", WebPush::new(&settings, &HttpSettings::default()).unwrap());
+        let mut held = Vec::new();
+        for phone in 0..TURNS_OF_ORIGIN {
+            held.push(line.turn(&at(&format!("https://slow.example/{phone}"))).await);
+        }
+        let (slow, other) = (at("https://slow.example/more"), at("https://other.example/"));
+        let mut waits = std::pin::pin!(line.turn(&slow));
+        for _ in 0..2 * TURNS {
+            tokio::select! {
+                biased;
+                _ = waits.as_mut() => panic!("a turn too many"),
+                _turn = line.turn(&other) => {}
+            }
+        }
+        held.pop();
+        let fifth = waits.await;
+        drop((held, fifth));
+        drop(line.turn(&other).await);
+        assert_eq!(line.origins.lock().unwrap().len(), 1, "those that nothing is under way to are forgotten");
+    }
 }

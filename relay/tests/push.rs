@@ -291,6 +291,29 @@ async fn a_target_that_is_gone_is_dropped_and_what_waits_goes_to_the_next_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_says_a_target_again_that_is_gone_is_told_so() {
+    let town = Town::new().await;
+    let subscriber = Subscriber::new(town.gateway.url("/up/hunter2"));
+    let phone = town.house.phone(&town.hub, 2).await;
+    let relay = PushKey::from_bytes(&phone.push_key().await.unwrap().key).unwrap();
+    let seal = |target: &PushTarget| relay.seal(target, &key(2).public()).unwrap();
+    phone.set_push(seal(&subscriber.target)).await.unwrap();
+    town.gateway.answer(|_| status(410, ""));
+    town.wake(2, 1, b"one").await;
+    until(|| async { town.house.server.wakes().targets_gone == 1 }).await;
+    // It is said before it is written down.
+    until(|| async {
+        let said = phone.set_push(seal(&subscriber.target)).await;
+        said.is_err_and(|error| error.refusal() == Some(Code::Gone) && error.to_string().contains("subscribe anew"))
+    })
+    .await;
+    assert_eq!(town.messages(1).await.len(), 1, "nobody is asked again");
+    town.gateway.answer(good);
+    town.set(&phone, 2, &fcm()).await;
+    assert_eq!(carried(&town.messages(1).await[0]), b"one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_gateway_refuses_waits_for_the_phone_or_for_another_target() {
     let town = Town::new().await;
     town.asleep(2, &fcm()).await;
@@ -377,7 +400,7 @@ async fn nobody_registers_for_another_one_or_where_there_is_no_gateway() {
     let relay = PushKey::from_bytes(&phone.push_key().await.unwrap().key).unwrap();
     let sealed = relay.seal(&fcm(), &key(2).public()).unwrap();
     assert_eq!(code(other.set_push(sealed.clone()).await), Code::Malformed);
-    assert_eq!(code(town.hub.set_push(sealed.clone()).await), Code::Malformed);
+    assert_eq!(code(town.hub.set_push(sealed.clone()).await), Code::Denied, "the owner is no phone");
     phone.set_push(sealed).await.unwrap();
     town.wake(3, 1, b"not here").await;
     town.wake(2, 1, b"here").await;

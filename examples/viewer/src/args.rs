@@ -101,6 +101,7 @@ pub enum Verb {
         /// Its name or id, or `all`.
         camera: String,
         /// For how long (30s, 10m, 2h, 1d, 1h30m), or `off` to end it.
+        #[arg(allow_hyphen_values = true)]
         duration: String,
     },
     /// Show what this device is notified of, or change it with `settings set`.
@@ -171,4 +172,16 @@ fn default_name() -> String {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "laptop".into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_duration_before_now_is_read_and_judged_by_who_knows_durations() {
+        let args = Args::try_parse_from(["privet-viewer", "snooze", "all", "-1h"]).unwrap();
+        assert!(matches!(args.verb, Verb::Snooze { duration, .. } if duration == "-1h"));
+    }
 }

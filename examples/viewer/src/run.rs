@@ -192,6 +192,10 @@ async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Fail
             settings(client, say).await
         }
         Verb::Settings { change } => {
+            if let Some(SettingsVerb::Set { camera, pairs }) = change {
+                // A slip of the pen is told at once, relay or not.
+                wishes::check(camera.is_some(), pairs)?;
+            }
             catch_up(client, args, say).await?;
             if let Some(SettingsVerb::Set { camera, pairs }) = change {
                 set(client, camera.as_deref(), pairs).await?;

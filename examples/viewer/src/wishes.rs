@@ -31,6 +31,13 @@ pub fn duration(text: &str) -> Result<u64, Failure> {
     if seconds == 0 { Err(wrong()) } else { Ok(seconds) }
 }
 
+/// Whether these `key=value` can be said at all, of a camera or not; nothing else is needed to know.
+pub fn check(of_camera: bool, pairs: &[String]) -> Result<(), Failure> {
+    let cameras = vec![CameraSettings::default_for("")];
+    let mut settings = Settings { cameras, ..Settings::default() };
+    change(&mut settings, if of_camera { &[0] } else { &[] }, pairs)
+}
+
 /// Changes `settings` as these `key=value` say; of these cameras, by index.
 pub fn change(settings: &mut Settings, cameras: &[usize], pairs: &[String]) -> Result<(), Failure> {
     // Several `quiet=` add up; the first replaces what was there.
@@ -278,6 +285,7 @@ mod tests {
             let mut settings = Settings::default();
             let failure = change(&mut settings, &[], &[pair.to_owned()]).unwrap_err();
             assert!(failure.to_string().contains(says), "{pair}: {failure}");
+            assert_eq!(check(false, &[pair.to_owned()]).unwrap_err().to_string(), failure.to_string());
             assert_eq!(failure.exit(), 2);
         }
     }

@@ -28,6 +28,11 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// After a failed renewal, the next one waits this long.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Of FCM's code words: the token was made for another project.
+const OTHER_PROJECT: &str = "SENDER_ID_MISMATCH";
+/// The project lacks what the token's own platform asks for.
+const AUTH_OF_TARGET: &str = "THIRD_PARTY_AUTH_ERROR";
+
 /// How FCM is reached.
 #[derive(Clone)]
 pub struct FcmSettings {
@@ -217,7 +222,7 @@ impl Gateway for Fcm {
         let exchange = async {
             let mut token = self.token(None, now).await?;
             let mut answer = self.send(&token, &body).await?;
-            if answer.status == 401 {
+            if answer.status == 401 && code(&answer.json()) != AUTH_OF_TARGET {
                 token = self.token(Some(&token), now).await?;
                 answer = self.send(&token, &body).await?;
             }
@@ -251,8 +256,7 @@ fn judge(answer: &Answer) -> Outcome {
     let json = answer.json();
     let error = &json["error"];
     let details = error["details"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let code =
-        details.iter().find(|detail| detail["errorCode"].is_string()).map_or("", |detail| word(&detail["errorCode"]));
+    let code = code(&json);
     let names_token = || {
         let violations = details.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten();
         violations.into_iter().any(|violation| violation["field"] == "message.token")
@@ -262,6 +266,12 @@ fn judge(answer: &Answer) -> Outcome {
         200..300 => Outcome::RetryAfter(Duration::ZERO, "its answer names no message".into()),
         400 if names_token() => Outcome::TargetGone,
         400 | 413 => Outcome::Rejected(format!("status {}, {}", answer.status, word(&error["status"]))),
+        // Of one token and not of the account: the operator is not called for what a phone can bring about, and no mistake in the
+        // configuration forgets every phone.
+        401 if code == AUTH_OF_TARGET => {
+            Outcome::Rejected(format!("status 401, {code}: no credentials for its platform"))
+        }
+        403 if code == OTHER_PROJECT => Outcome::Rejected(format!("status 403, {code}: a token of another project")),
         401 => Outcome::Misconfigured("the service account's fresh token is refused".into()),
         404 if code == "UNREGISTERED" => Outcome::TargetGone,
         410 => Outcome::TargetGone,
@@ -270,6 +280,12 @@ fn judge(answer: &Answer) -> Outcome {
             Outcome::Misconfigured(format!("status {status}, {said}; check project, permissions and endpoint"))
         }
     }
+}
+
+/// FCM's own code word, empty when there is none.
+fn code(json: &Value) -> &str {
+    let details = json["error"]["details"].as_array().map(Vec::as_slice).unwrap_or_default();
+    details.iter().find(|detail| detail["errorCode"].is_string()).map_or("", |detail| word(&detail["errorCode"]))
 }
 
 /// A code word of an answer; nothing else of it is repeated, for it may hold anything.

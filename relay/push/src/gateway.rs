@@ -76,6 +76,11 @@ pub trait Gateway: Send + Sync + fmt::Debug {
     /// The longest payload that it carries whole. For a longer one, send an empty payload, and the phone comes to fetch it.
     fn room(&self) -> usize;
 
+    /// The server that this target is at, where phones choose servers; nothing where all targets are at the gateway's own.
+    fn origin(&self, _target: &PushTarget) -> Option<String> {
+        None
+    }
+
     /// Brings one message to one phone. It ends within the patience of [`HttpSettings`](crate::HttpSettings), a renewed token
     /// included twice that; dropped, the message may or may not have been brought.
     async fn push(&self, target: &PushTarget, message: &Message<'_>, now: Timestamp) -> Outcome;

@@ -35,6 +35,11 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     (first & 0xe000) == 0x2000 && first != 0x2002 && !(first == 0x2001 && (second == 0 || second == 0xdb8))
 }
 
+/// A name leads nowhere that everybody could reach.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no public address")]
+pub(crate) struct NoPublicAddress;
+
 /// Finds only public addresses.
 #[derive(Debug)]
 pub(crate) struct PublicOnly;
@@ -45,7 +50,7 @@ impl Resolve for PublicOnly {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.filter(|address| is_public(address.ip())).collect();
             if found.is_empty() {
-                return Err("the name has no public address".into());
+                return Err(NoPublicAddress.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })

@@ -148,11 +148,18 @@ async fn phones_that_are_gone_are_told_from_everything_else() {
         let Outcome::Rejected(why) = outcome(status(code, &error("X", name))).await else { panic!("{code}") };
         assert!(why.contains(name) && !why.contains("hunter2"), "{why}");
     }
-    let Outcome::Misconfigured(why) = outcome(status(403, &error("SENDER_ID_MISMATCH", "PERMISSION_DENIED"))).await
-    else {
+    // One token's matter: neither the operator's, nor a reason to forget every phone when the operator mistook the project.
+    let Outcome::Rejected(why) = outcome(status(403, &error("SENDER_ID_MISMATCH", "PERMISSION_DENIED"))).await else {
         panic!("403")
     };
     assert!(why.contains("SENDER_ID_MISMATCH"), "{why}");
+    let Outcome::Misconfigured(why) = outcome(status(403, &error("X", "PERMISSION_DENIED"))).await else { panic!() };
+    assert!(why.contains("403"), "{why}");
+    let answer = status(401, &error("THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED"));
+    let (server, fcm) = google(move |_| answer.clone()).await;
+    let Outcome::Rejected(why) = fcm.push(&target(), &message(b"x"), NOW).await else { panic!("401") };
+    assert!(why.contains("THIRD_PARTY_AUTH_ERROR"), "{why}");
+    assert_eq!(paths(&server), ["/token", "/v1/projects/test-project/messages:send"], "the relay's own token is good");
 }
 
 #[tokio::test]

@@ -102,6 +102,11 @@ impl Gateway for WebPush {
         encrypt::ROOM
     }
 
+    fn origin(&self, target: &PushTarget) -> Option<String> {
+        let PushTarget::WebPush { endpoint, .. } = target else { return None };
+        Url::parse(endpoint).ok().map(|url| url.origin().ascii_serialization())
+    }
+
     async fn push(&self, target: &PushTarget, message: &Message<'_>, now: Timestamp) -> Outcome {
         let PushTarget::WebPush { endpoint, p256dh, auth } = target else {
             return Outcome::Rejected("not a target of Web Push".into());

@@ -111,7 +111,7 @@ async fn bring(home: &Home, who: &CapabilityKey, phone: &Phone, step: Step) -> R
     let Some(line) = carriers.gateways.line(&target) else { return Ok(()) };
     // A home takes few of a gateway's turns, however many phones it has that hang.
     let _of_home = home.pushes.acquire().await;
-    let _of_gateway = line.turn().await;
+    let _of_gateway = line.turn(&target).await;
     if next(carriers, &mut phone.queue()) != step {
         return Ok(());
     }
@@ -222,7 +222,7 @@ async fn drop_target(home: &Home, who: &CapabilityKey, phone: &Phone, generation
     let mut batch = Batch::new();
     batch.put(phone_key(home.id, who), cbor::encode(&PhoneRecord { head, target: Vec::new() }));
     home.storage.commit(batch).await?;
-    phone.queue().set_target(None);
+    phone.queue().lose_target();
     Ok(())
 }
 

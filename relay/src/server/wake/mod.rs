@@ -157,6 +157,15 @@ pub(crate) async fn set_push(home: &Arc<Home>, who: CapabilityKey, sealed: Vec<u
         let text = format!("a push target of {} bytes, {MAX_SEALED_TARGET} are allowed", sealed.len());
         return Err(Failure::refuse(Code::TooLarge, text));
     }
+    {
+        // Before anything is opened, which costs much more than to ask for it.
+        let _book = home.book.lock().await;
+        let phone = phone_of(home, &who).ok_or_else(Failure::denied)?;
+        if !phone.targets.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()) {
+            return Err(Failure::refuse(Code::Busy, "too many push targets of this key: say them more slowly"));
+        }
+        home.phones().insert(who, phone);
+    }
     let gateways = &home.carriers.gateways;
     let target = match sealed.is_empty() {
         true => None,
@@ -174,8 +183,9 @@ pub(crate) async fn set_push(home: &Arc<Home>, who: CapabilityKey, sealed: Vec<u
     }
     let _book = home.book.lock().await;
     let phone = phone_of(home, &who).ok_or_else(Failure::denied)?;
-    if !phone.targets.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()) {
-        return Err(Failure::refuse(Code::Busy, "too many push targets of this key: say them more slowly"));
+    if target.as_ref().is_some_and(|target| phone.queue().is_gone(target)) {
+        let text = "its push service says that this phone's subscription has ended: let the app subscribe anew";
+        return Err(Failure::refuse(Code::Gone, text));
     }
     let head = phone.span.borrow().head;
     let mut batch = Batch::new();
@@ -287,7 +297,11 @@ pub(crate) async fn acknowledge(home: &Home, who: &CapabilityKey, upto: u64) -> 
     let phone = home.phones().get(who).cloned();
     if let Some(phone) = phone {
         let seqs = phone.queue().numbers_upto(upto);
-        home.carriers.counts.fetched(forget(home, who, &phone, &seqs).await?);
+        let fetched = forget(home, who, &phone, &seqs).await?;
+        home.carriers.counts.fetched(fetched);
+        if fetched > 0 {
+            phone.queue().follow_on(home.carriers.clock.now());
+        }
         phone.changed.notify_one();
     }
     Ok(Response::Done)

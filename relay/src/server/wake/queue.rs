@@ -48,6 +48,8 @@ pub(crate) enum Step {
 pub(crate) struct Queue {
     /// Where the phone is woken.
     target: Option<PushTarget>,
+    /// The target that its gateway said is gone. Not kept over a restart: one try too many is cheaper than a record.
+    gone: Option<PushTarget>,
     /// Counts targets, so that what is said of an old one is not held against a new one.
     generation: u64,
     waiting: BTreeMap<u64, Waiting>,
@@ -72,11 +74,26 @@ impl Queue {
         if self.target == target {
             return false;
         }
+        if target.is_some() {
+            self.gone = None;
+        }
         self.target = target;
         self.generation += 1;
-        self.failures = 0;
+        // It is tried at once, but only a success ends the doubling: else new names for what fails would be tried without end.
         self.pause = Duration::ZERO;
         true
+    }
+
+    /// The gateway says that the target is no more.
+    pub(crate) fn lose_target(&mut self) {
+        let gone = self.target.clone();
+        self.set_target(None);
+        self.gone = gone;
+    }
+
+    /// Whether the gateway said so of this one, the last that there was.
+    pub(crate) fn is_gone(&self, target: &PushTarget) -> bool {
+        self.gone.as_ref() == Some(target)
     }
 
     pub(crate) fn add(&mut self, seq: u64, wake: Waiting) {
@@ -146,6 +163,11 @@ impl Queue {
             self.followed_since = now;
         }
         self.followers += 1;
+    }
+
+    /// A follower has taken something: it lives, and has its patience anew for the rest.
+    pub(crate) fn follow_on(&mut self, now: Timestamp) {
+        self.followed_since = now;
     }
 
     pub(crate) fn unfollow(&mut self) {

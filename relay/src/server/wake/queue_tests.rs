@@ -64,6 +64,32 @@ fn a_follower_has_its_patience_and_then_the_gateway_is_asked() {
 }
 
 #[test]
+fn a_follower_that_works_through_a_backlog_is_not_told_by_the_gateway_as_well() {
+    let mut queue = queue(&[wake(0, Urgency::High, 9), wake(0, Urgency::High, 9)]);
+    queue.follow(at(10));
+    queue.remove(1);
+    queue.follow_on(at(12));
+    assert_eq!(queue.next(ROOM, PATIENCE, at(14)), Step::Wait(at(15)));
+    assert_eq!(queue.next(ROOM, PATIENCE, at(15)), Step::Push(2));
+}
+
+#[test]
+fn a_new_target_that_fails_as_well_waits_as_long() {
+    let mut queue = queue(&[wake(0, Urgency::High, 9)]);
+    for name in 0..5 {
+        queue.set_target(target(&name.to_string()));
+        assert_eq!(queue.next(ROOM, PATIENCE, at(0)), Step::Push(1), "tried at once");
+        let (_, generation) = queue.target().unwrap();
+        queue.pause(generation, Duration::ZERO, 0, at(0));
+    }
+    assert_eq!(queue.next(ROOM, PATIENCE, at(0)), Step::Wait(at(16)));
+    queue.succeed();
+    let (_, generation) = queue.target().unwrap();
+    queue.pause(generation, Duration::ZERO, 0, at(0));
+    assert_eq!(queue.next(ROOM, PATIENCE, at(0)), Step::Wait(at(1)));
+}
+
+#[test]
 fn pauses_grow_up_to_five_minutes_and_end_with_a_success_or_a_new_target() {
     let mut queue = queue(&[wake(0, Urgency::High, 9)]);
     let mut pauses = Vec::new();
