@@ -153,7 +153,7 @@ impl Watcher {
                 // What the detector learns of a suspicious picture is forgotten: it comes again, in its place.
                 let mut trial = self.detector.clone();
                 let verdict = trial.look(&self.small, pts_us);
-                if verdict.active || verdict.score > 0.0 {
+                if verdict.is_suspicious() {
                     self.send(Sight::Suspicion { pts_us });
                     return;
                 }
@@ -207,8 +207,44 @@ fn chroma<'a>(frame: &'a gstreamer_video::VideoFrameRef<&gst::BufferRef>) -> Opt
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// Grey, with a grid; a multiple of four wide, as GStreamer keeps its rows.
+    fn sample(at_us: i64, light: u8) -> gst::Sample {
+        let pixels: Vec<u8> = (0..320 * 180).map(|at| if at % 320 % 40 < 20 { 60 } else { 110 } + light).collect();
+        let mut buffer = gst::Buffer::from_mut_slice(pixels);
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_useconds(at_us as u64));
+        let caps = gst::Caps::builder("video/x-raw").field("format", "GRAY8").field("width", 320i32);
+        let caps = caps.field("height", 180i32).field("framerate", gst::Fraction::new(5, 1)).build();
+        gst::Sample::builder().buffer(&buffer).caps(&caps).build()
+    }
+
+    #[test]
+    fn a_key_frame_on_trial_in_another_light_is_looked_back_at() {
+        gst::init().unwrap();
+        let (sights, mut seen) = mpsc::channel(100);
+        let desk = Arc::new(Desk::default());
+        let mut watcher = Watcher::new(&MotionSettings::default(), sights, desk.clone());
+        let mut show = |number: i64, light, as_what| {
+            let at_us = number * 2_000_000;
+            desk.wish(at_us, at_us, as_what);
+            watcher.see(&sample(at_us, light));
+            let mut told = Vec::new();
+            while let Ok(sight) = seen.try_recv() {
+                told.push(matches!(sight, Sight::Suspicion { pts_us } if pts_us == at_us));
+            }
+            told
+        };
+        for number in 1..5 {
+            assert_eq!(show(number, 0, Use::Look), [false]);
+        }
+        assert_eq!(show(5, 0, Use::Try), [false], "nothing differs");
+        // Whether a lamp was switched on or somebody came with it is to be seen between the two key frames.
+        assert_eq!(show(6, 60, Use::Try), [true]);
+        assert_eq!(show(7, 0, Use::Try), [false], "what was on trial is forgotten");
+    }
 
     #[test]
     fn wishes_that_never_come_true_do_not_pile_up() {

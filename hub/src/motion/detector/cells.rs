@@ -27,6 +27,8 @@ const SCATTERED: usize = 5;
 pub(super) struct Largest {
     pub(super) of_zone: [u32; MAX],
     pub(super) whole: u32,
+    /// In how many blocks of the picture there are things.
+    pub(super) blocks: usize,
     /// The size that things have all over the picture at once, the sixth largest of its blocks' largest: rain, not somebody.
     pub(super) scattered: u32,
 }
@@ -117,6 +119,7 @@ impl Cells {
             let block = &mut blocks[y * BLOCKS.0 + x];
             *block = whole.max(*block);
         }
+        largest.blocks = blocks.iter().filter(|&&size| size > 0).count();
         blocks.sort_unstable();
         largest.scattered = blocks[blocks.len() - 1 - SCATTERED];
         for mark in &mut self.marks {

@@ -13,6 +13,8 @@ const WIDE_AREA: f32 = 0.4;
 const WIDE_SPREAD: f32 = 0.85;
 /// Things do not move in so many places at once: the camera may be shaking.
 pub(super) const SHAKE_SPREAD: f32 = 0.2;
+/// Where there are few edges, a shake moves little, but in so many blocks of the picture as nobody is in at once.
+pub(super) const SHAKE_BLOCKS: usize = 5;
 /// It was, if so little of the change is left when each pixel may come from a place nearby.
 pub(super) const SHAKE_LEFT: f32 = 0.35;
 

@@ -140,6 +140,11 @@ impl Levels {
         }
     }
 
+    /// What this pixel usually shows, fixed point.
+    pub(super) fn usual(&self, pixel: usize) -> Option<i32> {
+        self.background.get(pixel).map(|&level| i32::from(level))
+    }
+
     /// What this pixel shows now is its background.
     pub(super) fn absorb(&mut self, pixel: usize, now: u8) {
         if let Some(level) = self.background.get_mut(pixel) {

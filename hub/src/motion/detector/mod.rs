@@ -15,20 +15,20 @@ mod cells;
 mod gates;
 mod heat;
 mod levels;
+mod standing;
 mod tamper;
 mod zones;
 
-use cells::{CELL_PIXELS, Cells};
+use cells::{CELL_PIXELS, Cells, Largest};
 use gates::Neighbourhood;
 use levels::{Bar, Before, FAST, Levels, ONE, SLOW};
+use standing::Standing;
 use zones::{Hold, Patience, ZoneMap};
 
 /// The age of the picture that is compared with.
 const LAG_US: i64 = 180_000;
 /// Pictures kept for that.
 const MAX_HISTORY: usize = 16;
-/// What stands out for so long has become part of the scene: a parked car.
-const ABSORB_US: i64 = 60_000_000;
 /// No verdict before the background knows something.
 const WARM_UP_US: i64 = 1_000_000;
 /// After a light change the camera's exposure still moves.
@@ -92,8 +92,7 @@ pub struct Detector {
     holds: Vec<Hold>,
     neighbourhood: Neighbourhood,
     held: Vec<u8>,
-    /// Since when each cell stands out from the background.
-    standing: Vec<Option<i64>>,
+    standing: Standing,
     /// The size of what is scattered all over the picture, in cells.
     scattered: f32,
     watch: tamper::Watch,
@@ -122,7 +121,7 @@ impl Detector {
             holds: Vec::new(),
             neighbourhood: Neighbourhood::default(),
             held: Vec::new(),
-            standing: Vec::new(),
+            standing: Standing::default(),
             scattered: 0.0,
             watch: tamper::Watch::default(),
             started_us: 0,
@@ -172,13 +171,22 @@ impl Detector {
         }
         if pts_us < self.light_until_us || pts_us - self.started_us < WARM_UP_US {
             self.cells.clear();
-            self.learn(picture, before, pts_us, passed_us.min(200_000) * 8);
+            self.learn(picture, before, passed_us.min(200_000) * 8);
             let (active, zones) = self.interrupted(pts_us);
             return Verdict { active, zones, ..Verdict::default() };
         }
-        let shaken = self.shake(picture, before, pts_us, spread, moving);
-        let (fast, slow) = (self.cells.largest(FAST, &self.zones), self.cells.largest(FAST | SLOW, &self.zones));
-        self.learn(picture, before, pts_us, passed_us);
+        let mut fast = self.cells.largest(FAST, &self.zones);
+        let suspected = spread > gates::SHAKE_SPREAD || fast.blocks >= gates::SHAKE_BLOCKS;
+        let shaken = self.shake(picture, before, pts_us, suspected, moving);
+        if shaken {
+            let left = self.cells.largest(FAST, &self.zones);
+            // What a small shake would explain may be rain as well.
+            let scattered = if spread > gates::SHAKE_SPREAD { left.scattered } else { fast.scattered };
+            fast = Largest { scattered, ..left };
+        }
+        let slow = self.cells.largest(FAST | SLOW, &self.zones);
+        self.standing.see(&picture.pixels, picture.width, &self.cells, &mut self.levels, passed_us);
+        self.learn(picture, before, passed_us);
         if slow.whole as f32 >= self.cells.marks.len() as f32 * SWEEP_AREA {
             self.watch.swept(pts_us);
         }
@@ -210,10 +218,9 @@ impl Detector {
         Verdict { score, area, active, light: false, shaken, zones, heat, tamper: None }
     }
 
-    /// When it moves everywhere at once: if most of that is explained by each pixel having come from nearby, the camera shook, and
+    /// When it moves in many places at once (`suspected`), or did a moment ago: if most of that is explained by each pixel having come from nearby, the camera shook, and
     /// only the rest stays marked.
-    fn shake(&mut self, picture: &Small, before: &[u8], pts_us: i64, spread: f32, moving: u32) -> bool {
-        let suspected = spread > gates::SHAKE_SPREAD;
+    fn shake(&mut self, picture: &Small, before: &[u8], pts_us: i64, suspected: bool, moving: u32) -> bool {
         if !suspected && pts_us >= self.shake_until_us {
             return false;
         }
@@ -297,8 +304,7 @@ impl Detector {
     /// The background is what there is now.
     fn forget_levels(&mut self, picture: &Small) {
         self.levels.forget(&picture.pixels);
-        self.standing.clear();
-        self.standing.resize(self.cells.wide * self.cells.high, None);
+        self.standing.forget(&self.cells);
     }
 
     fn remember(&mut self, picture: &Small, pts_us: i64) {
@@ -314,22 +320,9 @@ impl Detector {
         }
     }
 
-    /// Background and noise move towards the picture; what has stood out for so long that it belongs there becomes background.
-    fn learn(&mut self, picture: &Small, before: &[u8], pts_us: i64, passed_us: i64) {
-        let width = picture.width;
-        for (cell, (mark, since)) in self.cells.marks.iter().zip(&mut self.standing).enumerate() {
-            if mark & SLOW == 0 {
-                *since = None;
-            } else if pts_us - *since.get_or_insert(pts_us) > ABSORB_US {
-                let (x, y) = (cell % self.cells.wide * 2, cell / self.cells.wide * 2);
-                for pixel in [y * width + x, y * width + x + 1, (y + 1) * width + x, (y + 1) * width + x + 1] {
-                    if let Some(&now) = picture.pixels.get(pixel) {
-                        self.levels.absorb(pixel, now);
-                    }
-                }
-            }
-        }
-        self.cells.spread(width, picture.height, &mut self.held);
+    /// Background and noise move towards the picture, but for what is marked.
+    fn learn(&mut self, picture: &Small, before: &[u8], passed_us: i64) {
+        self.cells.spread(picture.width, picture.height, &mut self.held);
         self.levels.learn(&picture.pixels, before, &self.held, passed_us);
     }
 }

@@ -121,6 +121,64 @@ fn it_stays_while_somebody_stands_still_and_ends_after_they_left() {
     scene.quiet(50);
 }
 
+/// Crossings over the place where somebody was, every fifteen seconds: each must be an activity of its own.
+fn crossings_end(scene: &mut Scene) {
+    for crossing in 0..6 {
+        let walk = (0..20).filter(|i| scene.show(&[(i * 9, 35, 9, 28, -45)]).active).count();
+        let after: Vec<_> = (0..55).map(|_| scene.show(&[]).active).collect();
+        assert!(crossing == 0 || walk > 5, "crossing {crossing} is seen");
+        let ends = after.iter().rposition(|&active| active).map_or(0, |last| last + 1);
+        assert!(ends < 25, "crossing {crossing} goes on for {ends} pictures after it");
+    }
+}
+
+#[test]
+fn what_was_in_the_first_picture_and_left_leaves_no_ghost_that_keeps_an_activity_going() {
+    for (noise, stands) in [(1, 0), (3, 0), (1, 30), (3, 30)] {
+        let mut scene = Scene::new(Sensitivity::Medium, noise);
+        for _ in 0..stands {
+            scene.show(&[(60, 30, 10, 30, 50)]);
+        }
+        for i in 0..30 {
+            scene.show(&[(60 + i * 5, 30, 10, 30, 50)]);
+        }
+        crossings_end(&mut scene);
+    }
+}
+
+#[test]
+fn somebody_who_moved_while_the_light_came_on_leaves_no_ghost() {
+    let mut scene = Scene::new(Sensitivity::Medium, 2);
+    scene.quiet(50);
+    for i in 0..40 {
+        scene.light = if i < 12 { 0 } else { 60 };
+        scene.show(&[(i * 5, 30, 10, 30, 50)]);
+    }
+    crossings_end(&mut scene);
+}
+
+#[test]
+fn who_stands_still_before_a_wall_or_before_leaves_is_no_ghost() {
+    for ground in [|_: i32, _: i32| 90, |x: i32, y: i32| 70 + (x / 3 * 37 + y / 4 * 53) % 60] {
+        let mut scene = Scene::with(&MotionSettings::default());
+        let who = |left: i32| {
+            move |x: i32, y: i32| {
+                let within = (left..left + 12).contains(&x) && (30..66).contains(&y);
+                if within { 30 + (x * 5 + y * 3) % 20 } else { ground(x, y) }
+            }
+        };
+        for _ in 0..50 {
+            scene.paint(ground);
+        }
+        for i in 0..15 {
+            scene.paint(who(i * 4));
+        }
+        for i in 0..60 {
+            assert!(scene.paint(who(60)).active, "picture {i} of standing still");
+        }
+    }
+}
+
 #[test]
 fn a_light_switched_on_is_not_motion() {
     let mut scene = Scene::new(Sensitivity::Medium, 2);
@@ -239,6 +297,25 @@ fn a_camera_that_shakes_sees_no_motion() {
     for i in 0..60 {
         let (dx, dy) = (sway[i % 10], sway[(i + 3) % 10] / 2);
         let verdict = scene.paint(|x, y| room(x + dx, y + dy));
+        assert!(!verdict.active, "picture {i}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_wall_with_few_edges_that_shakes_a_little_is_no_motion() {
+    // Posts before a wall, and the edge of a door: little of it changes when it shakes, but in many places.
+    let within = |at: f32, from: f32, to: f32| (at - from).clamp(0.0, 1.0) * (to - at).clamp(0.0, 1.0);
+    let wall = |x: f32, y: f32| {
+        let post = within(x.rem_euclid(60.0), 20.0, 25.0) * within(y.rem_euclid(50.0), 15.0, 24.0);
+        (90.0 + 90.0 * post + 60.0 * within(x, 160.0, 200.0) * within(y, 5.0, 95.0)) as i32
+    };
+    let mut scene = Scene::with(&MotionSettings::default());
+    for _ in 0..50 {
+        scene.paint(|x, y| wall(x as f32, y as f32));
+    }
+    for i in 0..40 {
+        let (dx, dy) = (0.9 * (i as f32 * 2.3).sin(), 0.6 * (i as f32 * 1.7).sin());
+        let verdict = scene.paint(|x, y| wall(x as f32 + dx, y as f32 + dy));
         assert!(!verdict.active, "picture {i}: {verdict:?}");
     }
 }

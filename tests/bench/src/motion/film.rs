@@ -14,8 +14,25 @@ use super::stage::Stage;
 
 /// Frames from key frame to key frame: two seconds.
 pub const GOP: usize = 2 * FPS;
-/// Changed whenever the same scene is drawn or encoded in another way: what is kept under `target/` is then made anew.
-const RECIPE: u32 = 1;
+/// Everything that draws and encodes a scene: when any of it changes, films that were kept before are not taken.
+const RECIPE: [&[u8]; 16] = [
+    include_bytes!("film.rs"),
+    include_bytes!("stage.rs"),
+    include_bytes!("scene.rs"),
+    include_bytes!("place.rs"),
+    include_bytes!("cutout.rs"),
+    include_bytes!("random.rs"),
+    include_bytes!("../../clips/room.jpg"),
+    include_bytes!("../../clips/road.jpg"),
+    include_bytes!("../../clips/walker-1.jpg"),
+    include_bytes!("../../clips/walker-2.jpg"),
+    include_bytes!("../../clips/walker-3.jpg"),
+    include_bytes!("../../clips/walker-4.jpg"),
+    include_bytes!("../../clips/walker-5.jpg"),
+    include_bytes!("../../clips/walker-6.jpg"),
+    include_bytes!("../../clips/car-1.jpg"),
+    include_bytes!("../../clips/car-2.jpg"),
+];
 
 /// Which of a camera's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,17 +89,16 @@ pub fn folder() -> Result<PathBuf, Trouble> {
 /// # Errors
 /// [`Trouble`] when it can't be encoded or written.
 pub fn make(folder: &Path, scene: &Scene, cast: &[Cutout], stream: Stream, rate: Rate) -> Result<PathBuf, Trouble> {
-    let recipe = format!("{RECIPE} {scene:?} {stream:?} {rate:?}");
-    let name = format!(
-        "{}-{:?}-{:?}-{}.units",
-        scene.kind.replace([' ', ','], "-"),
-        stream,
-        rate,
-        &blake3::hash(recipe.as_bytes()).to_hex()[..12]
-    );
-    let path = folder.join(name);
+    let start = format!("{}-{}-{stream:?}-{rate:?}-", scene.kind.replace([' ', ','], "-"), scene.seed);
+    let path = folder.join(format!("{start}{}.units", recipe(scene, stream, rate)));
     if path.exists() {
         return Ok(path);
+    }
+    // The same film after another recipe: nobody will ask for it again.
+    for old in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if old.file_name().to_string_lossy().starts_with(&start) {
+            let _ = fs::remove_file(old.path());
+        }
     }
     let units = encode(scene, cast, stream, rate)?;
     let mut bytes = Vec::new();
@@ -97,6 +113,17 @@ pub fn make(folder: &Path, scene: &Scene, cast: &[Cutout], stream: Stream, rate:
     fs::write(&part, bytes).map_err(failed)?;
     fs::rename(&part, &path).map_err(failed)?;
     Ok(path)
+}
+
+/// Stands for everything that a film comes from: the scene, the code that draws it, the encoder.
+fn recipe(scene: &Scene, stream: Stream, rate: Rate) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in RECIPE {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    let x264 = gst::Registry::get().find_plugin("x264").map(|plugin| plugin.version());
+    hasher.update(format!("{scene:?} {stream:?} {rate:?} {} {x264:?}", gst::version_string()).as_bytes());
+    hasher.finalize().to_hex()[..12].to_owned()
 }
 
 impl Film {

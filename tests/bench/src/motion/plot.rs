@@ -50,7 +50,8 @@ fn picture(rows: &[Row]) -> String {
     );
     text(&mut svg, 24.0, 34.0, r#"font-size="19" font-weight="bold""#, "What is caught, and what is cried for nothing");
     legend(&mut svg, rows);
-    text(&mut svg, CAUGHT, TOP - 26.0, r#"font-weight="bold""#, "events caught");
+    let events = total(rows)[0].events;
+    text(&mut svg, CAUGHT, TOP - 26.0, r#"font-weight="bold""#, &format!("events caught, of {events} in all"));
     text(&mut svg, FALSE, TOP - 26.0, r#"font-weight="bold""#, "false events per hour of such scenes");
     for step in 0..=4 {
         let part = f64::from(step) / 4.0;

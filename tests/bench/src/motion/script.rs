@@ -18,7 +18,7 @@ pub fn scenes(seed: u64) -> Vec<Scene> {
 }
 
 /// In the order in which they are printed.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 22] = [
     "person by day",
     "person by night",
     "passing car",
@@ -39,6 +39,8 @@ pub const KINDS: [&str; 20] = [
     "wind",
     "rain",
     "clouds",
+    "light, and a person",
+    "there at first, then another",
 ];
 
 fn make(kind: &'static str, seed: u64) -> Scene {
@@ -140,6 +142,24 @@ fn make(kind: &'static str, seed: u64) -> Scene {
             let at = vec![first, first + r.between(4.0, 5.5), first + r.between(9.0, 11.0)];
             scene.light = Light::Switch { off: r.between(0.15, 0.35), on: 1.0, at };
             scene.noise = 3.0;
+        }
+        "light, and a person" => {
+            let begin = r.between(10.0, 12.0);
+            let walker = across(r, begin, 6.0..8.0, 0.4..0.6, 0.97);
+            scene.actors.push(walker);
+            // Whoever comes in switches it on; the first steps are in the dark, or in the lit room.
+            scene.light = Light::Switch { off: r.between(0.15, 0.35), on: 1.0, at: vec![begin + r.between(-0.5, 2.0)] };
+            scene.noise = 3.0;
+        }
+        "there at first, then another" => {
+            scene.place = if r.coin() { Place::Room } else { Place::Garden };
+            let (x, stands, height) = (r.between(0.3, 0.7), r.between(0.5, 2.0), r.between(0.35, 0.6));
+            let (who, mirrored) = (r.below(WALKERS), r.coin());
+            let out = if mirrored { -0.2 } else { 1.2 };
+            let path = vec![(-1.0, x, 0.97), (stands, x, 0.97), (stands + 2.5, out, 0.97)];
+            scene.actors.push(Actor { who, height, mirrored, paler: 0.0, path });
+            let begin = 14.0 + r.between(0.0, 3.0);
+            scene.actors.push(across(r, begin, 4.0..5.5, 0.35..0.65, 0.98));
         }
         "lamp in a part" => {
             scene.place = if r.coin() { Place::Room } else { Place::Garden };
