@@ -176,15 +176,21 @@ impl Detector {
             return Verdict { active, zones, ..Verdict::default() };
         }
         let mut fast = self.cells.largest(FAST, &self.zones);
-        let suspected = spread > gates::SHAKE_SPREAD || fast.blocks >= gates::SHAKE_BLOCKS;
+        let everywhere = spread > gates::SHAKE_SPREAD;
+        let suspected = everywhere || fast.blocks >= gates::SHAKE_BLOCKS;
+        let as_marked = self.cells.marks.clone();
         let shaken = self.shake(picture, before, pts_us, suspected, moving);
         if shaken {
             let left = self.cells.largest(FAST, &self.zones);
             // What a small shake would explain may be rain as well.
-            let scattered = if spread > gates::SHAKE_SPREAD { left.scattered } else { fast.scattered };
+            let scattered = if everywhere { left.scattered } else { fast.scattered };
             fast = Largest { scattered, ..left };
         }
         let slow = self.cells.largest(FAST | SLOW, &self.zones);
+        if shaken && !everywhere {
+            // Somebody's slow steps may look like a small shake: the background does not learn them.
+            self.cells.marks = as_marked;
+        }
         self.standing.see(&picture.pixels, picture.width, &self.cells, &mut self.levels, passed_us);
         self.learn(picture, before, passed_us);
         if slow.whole as f32 >= self.cells.marks.len() as f32 * SWEEP_AREA {
@@ -218,8 +224,8 @@ impl Detector {
         Verdict { score, area, active, light: false, shaken, zones, heat, tamper: None }
     }
 
-    /// When it moves in many places at once (`suspected`), or did a moment ago: if most of that is explained by each pixel having come from nearby, the camera shook, and
-    /// only the rest stays marked.
+    /// When it moves in many places at once (`suspected`), or did a moment ago: if most of that is explained by each pixel having
+    /// come from nearby, the camera shook, and only the rest stays marked.
     fn shake(&mut self, picture: &Small, before: &[u8], pts_us: i64, suspected: bool, moving: u32) -> bool {
         if !suspected && pts_us >= self.shake_until_us {
             return false;

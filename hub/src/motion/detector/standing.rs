@@ -2,7 +2,8 @@
 //!
 //! After a minute it is part of the scene: a parked car. At once it is when it is a ghost: the place of something that was there when
 //! the background was learnt, and has left. A thing brings an outline into the picture; a ghost has its outline in the background,
-//! and what is within it now goes on from what is around it.
+//! and what is within it now goes on from what is around it. So only soon after the background was learnt anew, and only while nothing
+//! moves, ghosts are looked for: of somebody who moves, parts keep still for a while and have a part's outline.
 
 use super::cells::Cells;
 use super::levels::{FAST, Levels, ONE, SLOW};
@@ -11,8 +12,10 @@ use super::levels::{FAST, Levels, ONE, SLOW};
 const ABSORB_US: i64 = 60_000_000;
 /// Something that passes before it for a moment takes so many times that moment from it.
 const HIDDEN: i64 = 8;
-/// What has not moved for so long may be a ghost.
+/// Nothing moved for so long: what stands out may be a ghost.
 const STILL_US: i64 = 1_500_000;
+/// A background that is older has none that would not be part of the scene by now.
+const FRESH_US: i64 = 120_000_000;
 /// Between two looks for ghosts.
 const EVERY_US: i64 = 380_000;
 /// No single step from picture to picture counts for more time than this.
@@ -22,44 +25,45 @@ const GHOST: f32 = 0.35;
 /// Places along the outline, at least.
 const PLACES: u32 = 6;
 
-/// How long each cell has stood out, and how long nothing moved there.
+/// How long each cell has stood out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
-    cells: Vec<Stand>,
+    out_us: Vec<i64>,
     seen: Vec<bool>,
     stack: Vec<usize>,
     thing: Vec<usize>,
     since_look_us: i64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Stand {
-    out_us: i64,
+    /// How old the background is.
+    age_us: i64,
+    /// For how long nothing moved anywhere.
     still_us: i64,
 }
 
 impl Standing {
     /// The background is what there is now: nothing stands out.
     pub(super) fn forget(&mut self, cells: &Cells) {
-        self.cells.clear();
-        self.cells.resize(cells.marks.len(), Stand::default());
-        self.since_look_us = 0;
+        self.out_us.clear();
+        self.out_us.resize(cells.marks.len(), 0);
+        (self.since_look_us, self.age_us, self.still_us) = (0, 0, 0);
     }
 
     /// The next picture, with its marks: what belongs to the scene becomes background.
     pub(super) fn see(&mut self, picture: &[u8], width: usize, cells: &Cells, levels: &mut Levels, passed_us: i64) {
         let passed_us = passed_us.min(MOST_STEP_US);
-        for (cell, (mark, stand)) in cells.marks.iter().zip(&mut self.cells).enumerate() {
+        let mut anything_moves = false;
+        for (cell, (mark, out_us)) in cells.marks.iter().zip(&mut self.out_us).enumerate() {
             let (moves, stands_out) = (mark & FAST != 0, mark & SLOW != 0);
-            stand.still_us = if moves { 0 } else { stand.still_us + passed_us };
-            stand.out_us = (stand.out_us + if stands_out { passed_us } else { -passed_us * HIDDEN }).max(0);
+            anything_moves |= moves;
+            *out_us = (*out_us + if stands_out { passed_us } else { -passed_us * HIDDEN }).max(0);
             // What passes before it just now does not belong there.
-            if stand.out_us > ABSORB_US && stands_out && !moves {
+            if *out_us > ABSORB_US && stands_out && !moves {
                 absorb(cell, picture, width, cells.wide, levels);
             }
         }
+        self.age_us = self.age_us.saturating_add(passed_us);
+        self.still_us = if anything_moves { 0 } else { self.still_us.saturating_add(passed_us) };
         self.since_look_us += passed_us;
-        if self.since_look_us >= EVERY_US {
+        if self.since_look_us >= EVERY_US && self.still_us >= STILL_US && self.age_us <= FRESH_US {
             self.since_look_us = 0;
             self.look_for_ghosts(picture, width, cells, levels);
         }
@@ -72,24 +76,23 @@ impl Standing {
             if cells.marks[start] & SLOW == 0 || self.seen[start] {
                 continue;
             }
-            if self.take_thing(start, cells) && is_ghost(&self.thing, picture, width, cells, levels) {
+            self.take_thing(start, cells);
+            if is_ghost(&self.thing, picture, width, cells, levels) {
                 for &cell in &self.thing {
                     absorb(cell, picture, width, cells.wide, levels);
-                    self.cells[cell] = Stand::default();
+                    self.out_us[cell] = 0;
                 }
             }
         }
     }
 
-    /// Gathers the cells that touch this one; whether all of them are still.
-    fn take_thing(&mut self, start: usize, cells: &Cells) -> bool {
+    /// Gathers the cells that touch this one.
+    fn take_thing(&mut self, start: usize, cells: &Cells) {
         self.thing.clear();
         self.seen[start] = true;
         self.stack.push(start);
-        let mut still = true;
         while let Some(cell) = self.stack.pop() {
             self.thing.push(cell);
-            still &= self.cells[cell].still_us >= STILL_US;
             let (x, y) = (cell % cells.wide, cell / cells.wide);
             for ny in y.saturating_sub(1)..(y + 2).min(cells.high) {
                 for nx in x.saturating_sub(1)..(x + 2).min(cells.wide) {
@@ -101,7 +104,6 @@ impl Standing {
                 }
             }
         }
-        still
     }
 }
 
