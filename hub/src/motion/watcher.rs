@@ -38,6 +38,8 @@ pub(super) struct Desk {
     pub(super) given: AtomicU64,
     /// Wanted ones that came to the detector, or that are `unfit`.
     pub(super) looked: AtomicU64,
+    /// A picture is just being looked at.
+    looking: AtomicBool,
     /// The last wanted one is of a kind that can't be looked at.
     pub(super) unfit: AtomicBool,
 }
@@ -65,10 +67,11 @@ impl Desk {
         self.wishes().clear();
     }
 
-    /// Nothing waits for the decoder.
+    /// Nothing waits for the decoder, and what it gave has been looked at.
     #[cfg(test)]
     pub(super) fn is_clear(&self) -> bool {
-        self.wishes().is_empty()
+        // In this order: who looks says so before the wish is taken.
+        self.wishes().is_empty() && !self.looking.load(Ordering::SeqCst)
     }
 
     /// The wish for the picture of this time; those before it did not come true.
@@ -119,6 +122,12 @@ impl Watcher {
     }
 
     pub(super) fn see(&mut self, sample: &gst::Sample) {
+        self.desk.looking.store(true, Ordering::SeqCst);
+        self.look(sample);
+        self.desk.looking.store(false, Ordering::SeqCst);
+    }
+
+    fn look(&mut self, sample: &gst::Sample) {
         self.desk.given.fetch_add(1, Ordering::Relaxed);
         let Some(buffer) = sample.buffer() else { return };
         let Some(decoder_us) = buffer.pts().and_then(|pts| i64::try_from(pts.useconds()).ok()) else { return };
