@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 
 use super::MotionSettings;
 use super::ration::{Order, Portion, Ration, Unit, Use};
-use super::unfiltered::Unfiltered;
 use super::watchdog::{Finding, Progress, Watchdog};
 use super::watcher::{Desk, Watcher};
 use crate::motion::Decode;
@@ -88,8 +87,6 @@ pub(crate) struct Eyes {
     state: State,
     settings: MotionSettings,
     portion: Portion,
-    /// Takes the loop filter out of H.264.
-    unfiltered: Option<Unfiltered>,
     ration: Ration,
     orders: Vec<Order>,
     desk: Arc<Desk>,
@@ -192,7 +189,6 @@ impl Eyes {
             state: State::Idle,
             settings: settings.clone(),
             portion: Portion::Whole,
-            unfiltered: None,
             ration: Ration::new(Portion::Whole, settings.pictures_per_second),
             orders: Vec::new(),
             desk,
@@ -240,10 +236,6 @@ impl Eyes {
             self.state = State::Broken;
             return;
         }
-        self.unfiltered = match self.chains[index].media {
-            H264 => Unfiltered::new(&format.avcc),
-            _ => None,
-        };
         self.portion = match self.settings.expert.decode {
             Some(Decode::All) => Portion::Whole,
             Some(Decode::KeyFrames) => Portion::KeyFrames,
@@ -405,11 +397,7 @@ impl Eyes {
                 self.desk.wish(decoder_us, unit.pts_us, as_what);
                 self.wished += 1;
             }
-            let data = match &mut self.unfiltered {
-                Some(unfiltered) => unfiltered.unit(&unit.data),
-                None => unit.data,
-            };
-            let mut buffer = gst::Buffer::from_slice(data);
+            let mut buffer = gst::Buffer::from_slice(unit.data);
             if let Some(buffer) = buffer.get_mut() {
                 buffer.set_pts(u64::try_from(decoder_us).ok().map(gst::ClockTime::from_useconds));
                 if !unit.key {

@@ -10,7 +10,6 @@ mod eyes;
 mod polygon;
 mod ration;
 mod settings;
-mod unfiltered;
 mod watchdog;
 mod watcher;
 
@@ -20,4 +19,3 @@ pub(crate) use eyes::{Eyes, Sight, Trouble};
 pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
 pub(crate) use ration::Portion;
 pub use settings::{Decode, Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};
-pub use unfiltered::Unfiltered;

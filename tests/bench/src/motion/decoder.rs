@@ -1,14 +1,11 @@
 //! Decodes films as the hub does: one thread, one picture out for each unit in.
 
-use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 use gstreamer_video::VideoFrameExt;
 use privet_demo::Trouble;
-use privet_hub::motion::Unfiltered;
 use privet_hub::motion::scale::Plane;
-use privet_raw_camera::clip::annex_b;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::film::{Unit, ends, time};
@@ -20,30 +17,16 @@ pub struct Decoder {
     sink: AppSink,
     /// Units given so far: the decoder's own time goes on when a film is looked back at.
     given: usize,
-    /// For the hub, which leaves the loop filter out.
-    unfiltered: Option<Unfiltered>,
     /// Processor seconds spent on decoding.
     pub cpu_s: f64,
 }
 
 impl Decoder {
-    /// The hub's: it leaves the loop filter out.
-    ///
-    /// # Errors
-    /// [`Trouble`] when GStreamer lacks a part.
-    pub fn of_the_hub() -> Result<Self, Trouble> {
-        Self::with(Some(Unfiltered::default()))
-    }
-
     /// A decoder that waits for a key frame.
     ///
     /// # Errors
     /// [`Trouble`] when GStreamer lacks a part.
     pub fn open() -> Result<Self, Trouble> {
-        Self::with(None)
-    }
-
-    fn with(unfiltered: Option<Unfiltered>) -> Result<Self, Trouble> {
         let text = "appsrc name=in is-live=true format=time max-bytes=0 \
                     caps=video/x-h264,stream-format=byte-stream,alignment=au ! h264parse \
                     ! avdec_h264 std-compliance=normal max-threads=1 ! appsink name=out sync=false";
@@ -51,7 +34,7 @@ impl Decoder {
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| Trouble::new("no pipeline"))?;
         let (source, sink) = ends(&pipeline)?;
         pipeline.set_state(gst::State::Playing).map_err(|e| Trouble::new(format!("avdec_h264: {e}")))?;
-        Ok(Self { pipeline, source, sink, given: 0, unfiltered, cpu_s: 0.0 })
+        Ok(Self { pipeline, source, sink, given: 0, cpu_s: 0.0 })
     }
 
     /// Decodes the `n`-th frame and shows its brightness.
@@ -59,14 +42,10 @@ impl Decoder {
     /// # Errors
     /// [`Trouble`] when no picture comes out.
     pub fn show<T>(&mut self, n: usize, unit: &Unit, look: impl FnOnce(Plane<'_>) -> T) -> Result<T, Trouble> {
-        let (lengths, before) = (with_lengths(&unit.data), cpu_s());
-        let lengths = self.unfiltered.as_mut().map_or_else(|| lengths.clone(), |unfiltered| unfiltered.unit(&lengths));
-        let spent = cpu_s() - before;
-        let data = with_start_codes(&lengths);
-        let before = cpu_s() - spent;
+        let before = cpu_s();
         self.given += 1;
         let at = time(self.given);
-        let mut buffer = gst::Buffer::from_slice(data);
+        let mut buffer = gst::Buffer::from_slice(unit.data.clone());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(at);
             if !unit.key {
@@ -92,23 +71,6 @@ impl Drop for Decoder {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
-}
-
-/// The unit as it comes from a camera's worker.
-fn with_lengths(unit: &[u8]) -> Bytes {
-    annex_b(unit).flat_map(|nal| [&(nal.len() as u32).to_be_bytes(), nal].concat()).collect()
-}
-
-/// And as a decoder takes it without a configuration record.
-fn with_start_codes(mut unit: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(unit.len());
-    while let Some((length, rest)) = unit.split_first_chunk::<4>() {
-        let (nal, rest) = rest.split_at((u32::from_be_bytes(*length) as usize).min(rest.len()));
-        out.extend_from_slice(&[0, 0, 0, 1]);
-        out.extend_from_slice(nal);
-        unit = rest;
-    }
-    out
 }
 
 /// Processor seconds that this process has used, all threads together.

@@ -71,7 +71,7 @@ fn pts_us(n: usize) -> i64 {
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
 pub fn all_frames(film: &Film) -> Result<Watched, Trouble> {
-    let (mut hub, mut decoder) = (Hub::new(), Decoder::of_the_hub()?);
+    let (mut hub, mut decoder) = (Hub::new(), Decoder::open()?);
     for (n, unit) in film.units.iter().enumerate() {
         decoder.show(n, unit, |plane| (n % STEP == 0).then(|| hub.look(n, n, plane)))?;
     }
@@ -104,7 +104,7 @@ pub fn running_average(film: &Film) -> Result<Watched, Trouble> {
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
 pub fn key_frames(film: &Film) -> Result<Watched, Trouble> {
-    let (mut hub, mut decoder) = (Hub::new(), Decoder::of_the_hub()?);
+    let (mut hub, mut decoder) = (Hub::new(), Decoder::open()?);
     let mut awake_until = LEARN;
     // Up to here the decoder has everything of this group; up to there the detector has looked.
     let (mut given, mut looked) = (0, 0);
