@@ -43,7 +43,7 @@ const PLUGIN_FOLDERS: &[&str] = &[
     "/usr/lib/gstreamer-1.0",
 ];
 /// The plugins that hold the few elements needed. Nothing else is loaded, no registry is read or written.
-const PLUGINS: &[&str] = &["libgstcoreelements.so", "libgstapp.so", "libgstvideoparsersbad.so", "libgstlibav.so"];
+const PLUGINS: &[&str] = &["libgstcoreelements.so", "libgstapp.so", "libgstlibav.so"];
 
 /// The decoder can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -102,31 +102,31 @@ pub(crate) struct Eyes {
     wished: u64,
 }
 
-/// What one codec needs. A source of its own, because what it was told of one codec keeps it from linking to the other.
+/// What one codec needs. A source of its own, because what it was told of one codec keeps it from linking to the other. No parser:
+/// units come whole, with the parameters beside them.
 struct Chain {
     media: &'static str,
     source: AppSrc,
-    parser: gst::Element,
     decoder: gst::Element,
 }
 
 impl Chain {
-    fn new(media: &'static str, parser: &'static str, decoder: &'static str) -> Result<Self, EyesError> {
+    fn new(media: &'static str, decoder: &'static str) -> Result<Self, EyesError> {
         let source = make("appsrc")?;
         // Without these two a decoder holds back up to four pictures (measured: 272 ms at 15 fps).
         source.set_property("is-live", true);
-        let (parser, decoder) = (make(parser)?, make(decoder)?);
+        let decoder = make(decoder)?;
         decoder.set_property_from_str("std-compliance", "normal");
         decoder.set_property("max-threads", 1i32);
         source.set_property_from_str("format", "time");
         source.set_property("max-bytes", 0u64);
         source.set_property("max-buffers", MAX_WAITING * 2);
         let source: AppSrc = source.downcast().map_err(|_| EyesError("appsrc is none".into()))?;
-        Ok(Self { media, source, parser, decoder })
+        Ok(Self { media, source, decoder })
     }
 
-    fn elements(&self) -> [&gst::Element; 3] {
-        [self.source.upcast_ref(), &self.parser, &self.decoder]
+    fn elements(&self) -> [&gst::Element; 2] {
+        [self.source.upcast_ref(), &self.decoder]
     }
 }
 
@@ -158,7 +158,7 @@ impl Eyes {
     pub(crate) fn open(settings: &MotionSettings) -> Result<Self, EyesError> {
         load()?;
         // Which one is needed is known only when the sandbox is closed.
-        let chains = [Chain::new(H264, "h264parse", "avdec_h264")?, Chain::new(H265, "h265parse", "avdec_h265")?];
+        let chains = [Chain::new(H264, "avdec_h264")?, Chain::new(H265, "avdec_h265")?];
         let sink = make("appsink")?;
         sink.set_property("sync", false);
         let pipeline = gst::Pipeline::new();
@@ -265,9 +265,9 @@ impl Eyes {
     /// Puts this codec's chain before the sink.
     fn link(&mut self, index: usize) -> Result<(), gst::glib::BoolError> {
         let chain = &self.chains[index];
-        let [source, parser, decoder] = chain.elements();
-        self.pipeline.add_many([source, parser, decoder])?;
-        gst::Element::link_many([source, parser, decoder, &self.sink])?;
+        let [source, decoder] = chain.elements();
+        self.pipeline.add_many([source, decoder])?;
+        gst::Element::link_many([source, decoder, &self.sink])?;
         self.source = chain.source.clone();
         self.linked = Some(index);
         Ok(())
@@ -386,6 +386,8 @@ impl Eyes {
             self.state = State::WaitingForKey;
             orders.clear();
         }
+        // Handed over in one piece: the decoder's thread wakes once.
+        let mut buffers = gst::BufferList::new_sized(orders.len());
         for Order { unit, as_what } in orders.drain(..) {
             let mut decoder_us = unit.pts_us.saturating_add(self.shift_us);
             if unit.key && decoder_us <= self.highest_us {
@@ -404,11 +406,15 @@ impl Eyes {
                     buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
                 }
             }
-            if self.source.push_buffer(buffer).is_err() {
-                return self.recover();
+            if let Some(buffers) = buffers.get_mut() {
+                buffers.add(buffer);
             }
-            self.pushed += 1;
         }
+        let pushed = buffers.len() as u64;
+        if pushed > 0 && self.source.push_buffer_list(buffers).is_err() {
+            return self.recover();
+        }
+        self.pushed += pushed;
     }
 
     /// After a decoder's error the pipeline refuses everything until it is restarted.

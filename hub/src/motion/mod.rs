@@ -3,12 +3,12 @@
 //! Decoding and detection never stop the video: they sit on another thread behind a short queue that drops.
 
 pub mod detector;
+pub mod ration;
 pub mod scale;
 pub mod thumbnail;
 
 mod eyes;
 mod polygon;
-mod ration;
 mod settings;
 mod watchdog;
 mod watcher;

@@ -5,7 +5,8 @@
 //!   at and go to the decoder together: it wakes five times a second instead of fifteen, and nothing comes later for it.
 //! - Of *key frames* (a main stream) only these are decoded while all is quiet, each as a trial. When the detector finds that one
 //!   differs, the group before it and what came since are decoded after the fact, and everything from then on until it is quiet
-//!   again. So the onset is found where it was.
+//!   again. So the onset is found where it was. Once something has moved for [`SETTLED_US`], the last [`REST_US`] of each group are
+//!   left out: the activity is known, and is held for longer than that.
 //! - Groups longer than [`LONG_US`] (smart codecs) have too few key frames for that; they are decoded whole.
 
 use std::collections::VecDeque;
@@ -16,6 +17,12 @@ use bytes::Bytes;
 pub(crate) const LONG_US: i64 = 4_500_000;
 /// Decoding goes on for so long after the last picture with motion.
 const CALM_US: i64 = 700_000;
+/// What moves for so long is known: from then on not every picture is needed.
+const SETTLED_US: i64 = 1_000_000;
+/// So much of a group's end is left out then. Less than the detector's hold (2 s): an activity does not fall apart.
+const REST_US: i64 = 1_400_000;
+/// But its beginning is looked at for so long: what moves between pictures is what shows where it moves.
+const BEGINNING_US: i64 = 550_000;
 /// And for so long after the start, so that the detector learns the scene and its noise.
 const LEARN_US: i64 = 2_500_000;
 /// Units of groups that may be kept for a look back; a group of more is decoded as it comes.
@@ -30,7 +37,7 @@ const TAIL: usize = 5;
 
 /// Which pictures of a stream are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Portion {
+pub enum Portion {
     /// All that others refer to.
     Whole,
     /// Key frames, and more on suspicion.
@@ -39,20 +46,20 @@ pub(crate) enum Portion {
 
 /// An access unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unit {
+pub struct Unit {
     /// NAL units with 4-byte lengths.
-    pub(crate) data: Bytes,
+    pub data: Bytes,
     /// A decoder can start here.
-    pub(crate) key: bool,
+    pub key: bool,
     /// Nobody refers to it.
-    pub(crate) disposable: bool,
+    pub disposable: bool,
     /// When it shows.
-    pub(crate) pts_us: i64,
+    pub pts_us: i64,
 }
 
 /// What becomes of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
+pub enum Use {
     /// Others refer to it.
     Reference,
     /// The detector looks at it.
@@ -63,9 +70,11 @@ pub(crate) enum Use {
 
 /// A unit for the decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Order {
-    pub(crate) unit: Unit,
-    pub(crate) as_what: Use,
+pub struct Order {
+    /// What is decoded.
+    pub unit: Unit,
+    /// What becomes of its picture.
+    pub as_what: Use,
 }
 
 /// Microseconds between pictures that are looked at: a little less than the rate says, so that every third picture of 15 per
@@ -76,7 +85,7 @@ pub(crate) fn interval_us(rate: f32) -> i64 {
 
 /// Decides what is decoded.
 #[derive(Debug)]
-pub(crate) struct Ration {
+pub struct Ration {
     portion: Portion,
     interval_us: i64,
     next_look_us: i64,
@@ -94,6 +103,10 @@ pub(crate) struct Ration {
     /// The latest picture that the detector knows.
     looked_us: i64,
     last_key_us: i64,
+    /// How long the last whole group was.
+    group_us: i64,
+    /// Since when something has been seen to move.
+    active_since_us: Option<i64>,
     /// Groups are too long for key frames alone.
     long: bool,
     /// Pictures come in another order than they are shown.
@@ -103,7 +116,7 @@ pub(crate) struct Ration {
 
 impl Ration {
     /// A ration that gives `rate` pictures a second to look at.
-    pub(crate) fn new(portion: Portion, rate: f32) -> Self {
+    pub fn new(portion: Portion, rate: f32) -> Self {
         Self {
             portion,
             interval_us: interval_us(rate),
@@ -117,6 +130,8 @@ impl Ration {
             given: 0,
             looked_us: i64::MIN,
             last_key_us: i64::MIN,
+            group_us: 0,
+            active_since_us: None,
             long: false,
             reorders: false,
             highest_us: i64::MIN,
@@ -124,12 +139,12 @@ impl Ration {
     }
 
     /// Key frames are too rare in this stream, so all of it is decoded.
-    pub(crate) fn is_long(&self) -> bool {
+    pub fn is_long(&self) -> bool {
         self.long
     }
 
     /// The next unit; the first one must be a key frame.
-    pub(crate) fn take(&mut self, unit: Unit, out: &mut Vec<Order>) {
+    pub fn take(&mut self, unit: Unit, out: &mut Vec<Order>) {
         if self.began_us.is_none() {
             self.began_us = Some(unit.pts_us);
             self.awake_until_us = unit.pts_us.saturating_add(LEARN_US);
@@ -142,6 +157,7 @@ impl Ration {
         let since_key = unit.pts_us.saturating_sub(self.last_key_us);
         if unit.key {
             self.long = self.long && since_key > LONG_US;
+            self.group_us = since_key.clamp(0, LONG_US);
             self.last_key_us = unit.pts_us;
         }
         let awake = self.long || unit.pts_us < self.awake_until_us;
@@ -156,6 +172,11 @@ impl Ration {
         }
         match (awake, unit.key) {
             (true, _) if self.long => self.decode(unit, out),
+            (true, false) if self.may_rest(unit.pts_us) => {
+                self.flush(out);
+                // It wakes with the next key frame.
+                self.awake_until_us = self.awake_until_us.max(self.next_key_us().saturating_add(CALM_US));
+            }
             (true, _) => self.catch_up(out),
             (false, true) => {
                 self.flush(out);
@@ -175,7 +196,7 @@ impl Ration {
     }
 
     /// A trial showed that the key frame of this time differs from what was before: look back and stay awake.
-    pub(crate) fn suspect(&mut self, pts_us: i64, out: &mut Vec<Order>) {
+    pub fn suspect(&mut self, pts_us: i64, out: &mut Vec<Order>) {
         let Some(latest) = self.groups.back().and_then(|group| group.last()).map(|unit| unit.pts_us) else { return };
         if self.portion != Portion::KeyFrames || self.long || latest < self.awake_until_us {
             return;
@@ -189,11 +210,27 @@ impl Ration {
     }
 
     /// The detector looked at the picture of this time.
-    pub(crate) fn saw(&mut self, pts_us: i64, active: bool) {
+    pub fn saw(&mut self, pts_us: i64, active: bool) {
         self.looked_us = self.looked_us.max(pts_us);
         if active {
             self.awake_until_us = self.awake_until_us.max(pts_us.saturating_add(CALM_US));
+            self.active_since_us.get_or_insert(pts_us);
+        } else {
+            self.active_since_us = None;
         }
+    }
+
+    /// This picture of an activity is not needed.
+    fn may_rest(&self, pts_us: i64) -> bool {
+        let settled = self.active_since_us.is_some_and(|since| pts_us.saturating_sub(since) >= SETTLED_US);
+        let into_group = pts_us.saturating_sub(self.last_key_us);
+        settled && into_group >= (self.group_us - REST_US).max(BEGINNING_US) && pts_us < self.next_key_us()
+    }
+
+    /// When the next key frame should be there.
+    fn next_key_us(&self) -> i64 {
+        // Not each camera keeps its interval to the picture.
+        self.last_key_us.saturating_add(self.group_us).saturating_add(self.interval_us / 2)
     }
 
     /// Everything that is kept goes to the decoder.

@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::film::{Unit, ends, time};
 
-/// `avdec_h264` behind a parser.
+/// `avdec_h264`, as the hub sets it up.
 pub struct Decoder {
     pipeline: gst::Pipeline,
     source: AppSrc,
@@ -28,7 +28,7 @@ impl Decoder {
     /// [`Trouble`] when GStreamer lacks a part.
     pub fn open() -> Result<Self, Trouble> {
         let text = "appsrc name=in is-live=true format=time max-bytes=0 \
-                    caps=video/x-h264,stream-format=byte-stream,alignment=au ! h264parse \
+                    caps=video/x-h264,stream-format=byte-stream,alignment=au \
                     ! avdec_h264 std-compliance=normal max-threads=1 ! appsink name=out sync=false";
         let pipeline = gst::parse::launch(text).map_err(|e| Trouble::new(format!("avdec_h264: {e}")))?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| Trouble::new("no pipeline"))?;

@@ -29,6 +29,7 @@ use privet_demo::Trouble;
 use crate::figure::{Figure, Goal};
 use cutout::Cutout;
 use film::{Film, Rate, Stream};
+use privet_hub::motion::ration::Portion;
 use score::{Score, score};
 
 const BENCH: &str = "motion";
@@ -86,8 +87,8 @@ pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
         let film = Film::open(path)?;
         let labels = take.scene.labels(&cast);
         let hub = match take.stream {
-            Stream::Sub => watch::all_frames(&film)?,
-            Stream::Main => watch::key_frames(&film)?,
+            Stream::Sub => watch::hub(&film, Portion::Whole)?,
+            Stream::Main => watch::hub(&film, Portion::KeyFrames)?,
         };
         let [frigate, three] = match options.alone {
             true => Default::default(),

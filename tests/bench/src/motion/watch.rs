@@ -1,6 +1,9 @@
 //! Lets the hub's detector and the baselines look at a film.
 
+use std::collections::VecDeque;
+
 use privet_demo::Trouble;
+use privet_hub::motion::ration::{Order, Portion, Ration, Unit, Use};
 use privet_hub::motion::scale::{Plane, Small, shrink};
 use privet_hub::motion::{Detector, MotionSettings, Verdict};
 
@@ -12,9 +15,6 @@ use super::score::{Seen, Watched};
 
 /// Every third frame: five pictures a second.
 const STEP: usize = 3;
-/// Frames for which a hub with key frames only decodes everything: at its start, and after the last motion.
-const LEARN: usize = FPS * 5 / 2;
-const CALM: usize = FPS * 7 / 10;
 
 /// A detector, and what it has said.
 struct Hub {
@@ -66,14 +66,40 @@ fn pts_us(n: usize) -> i64 {
     n as i64 * 1_000_000 / FPS as i64
 }
 
-/// The hub with a substream, at five pictures a second.
+fn number(pts_us: i64) -> usize {
+    ((pts_us * FPS as i64 + 500_000) / 1_000_000) as usize
+}
+
+/// The hub, which decodes what its ration says: of a substream the whole, of a main stream key frames, and more on suspicion. What is
+/// found by looking back is told when the key frame has come, not when it happened.
 ///
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
-pub fn all_frames(film: &Film) -> Result<Watched, Trouble> {
+pub fn hub(film: &Film, portion: Portion) -> Result<Watched, Trouble> {
     let (mut hub, mut decoder) = (Hub::new(), Decoder::open()?);
-    for (n, unit) in film.units.iter().enumerate() {
-        decoder.show(n, unit, |plane| (n % STEP == 0).then(|| hub.look(n, n, plane)))?;
+    let mut ration = Ration::new(portion, MotionSettings::default().pictures_per_second);
+    let mut orders = Vec::new();
+    for (now, unit) in film.units.iter().enumerate() {
+        let unit = Unit { data: unit.data.clone().into(), key: unit.key, disposable: false, pts_us: pts_us(now) };
+        ration.take(unit, &mut orders);
+        let mut waiting = VecDeque::from(std::mem::take(&mut orders));
+        while let Some(Order { unit, as_what }) = waiting.pop_front() {
+            let n = number(unit.pts_us);
+            let suspicious = decoder.show(n, &film.units[n], |plane| match as_what {
+                Use::Reference => false,
+                Use::Look => {
+                    ration.saw(unit.pts_us, hub.look(n, now, plane).active);
+                    false
+                }
+                Use::Try => hub.suspects(n, plane),
+            })?;
+            match as_what {
+                Use::Try if suspicious => ration.suspect(unit.pts_us, &mut orders),
+                Use::Try => ration.saw(unit.pts_us, false),
+                Use::Look | Use::Reference => {}
+            }
+            waiting.extend(orders.drain(..));
+        }
     }
     hub.watched.cpu_s += decoder.cpu_s;
     Ok(hub.watched)
@@ -95,47 +121,6 @@ pub fn running_average(film: &Film) -> Result<Watched, Trouble> {
     }
     watched.cpu_s += decoder.cpu_s;
     Ok(watched)
-}
-
-/// The hub without a substream, as `hub/src/motion/ration.rs` decodes: key frames, each as a trial. When one differs, the group before
-/// it is decoded after the fact, and everything from then on until it is quiet again. What is found in the group before is told when
-/// the key frame has come, not when it happened.
-///
-/// # Errors
-/// [`Trouble`] when the film can't be decoded.
-pub fn key_frames(film: &Film) -> Result<Watched, Trouble> {
-    let (mut hub, mut decoder) = (Hub::new(), Decoder::open()?);
-    let mut awake_until = LEARN;
-    // Up to here the decoder has everything of this group; up to there the detector has looked.
-    let (mut given, mut looked) = (0, 0);
-    for (n, unit) in film.units.iter().enumerate() {
-        if n <= awake_until {
-            // Who slept has nothing of this group but its key frame.
-            let from = if given + 1 >= n { n } else { n - n % GOP + 1 };
-            for n in from..=n {
-                let verdict =
-                    decoder.show(n, &film.units[n], |plane| (n % STEP == 0).then(|| hub.look(n, n, plane)))?;
-                if verdict.is_some_and(|verdict| verdict.active) {
-                    awake_until = awake_until.max(n + CALM);
-                }
-            }
-            (given, looked) = (n, n);
-        } else if unit.key && decoder.show(n, unit, |plane| hub.suspects(n, plane))? {
-            for back in n - GOP..=n {
-                let due = back % STEP == 0 && back > looked;
-                let verdict = decoder.show(back, &film.units[back], |plane| due.then(|| hub.look(back, n, plane)))?;
-                if verdict.is_some_and(|verdict| verdict.active) {
-                    awake_until = awake_until.max(back + CALM);
-                }
-            }
-            (given, looked) = (n, n);
-            awake_until = awake_until.max(n + CALM);
-        } else if unit.key {
-            (given, looked) = (n, n);
-        }
-    }
-    hub.watched.cpu_s += decoder.cpu_s;
-    Ok(hub.watched)
 }
 
 /// Three-frame difference on key frames.
