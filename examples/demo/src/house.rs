@@ -102,6 +102,8 @@ pub struct House {
     pub cameras: Vec<Camera>,
     /// What the hub finds in its environment besides the usual.
     pub hub_environment: Vec<(String, OsString)>,
+    /// The same for the relay.
+    pub relay_environment: Vec<(String, OsString)>,
 }
 
 impl House {
@@ -121,6 +123,7 @@ impl House {
             front: None,
             cameras: Vec::new(),
             hub_environment: Vec::new(),
+            relay_environment: Vec::new(),
         })
     }
 
@@ -157,10 +160,11 @@ impl House {
             self.plan.relay_tables
         );
         let file = self.write("relay.toml", &config)?;
-        let mut relay = Process::start(
+        let mut relay = Process::start_with(
             "the relay",
             &program("privet-relay")?,
             &["run".as_ref(), "--config".as_ref(), file.as_os_str()],
+            &self.relay_environment,
             &self.folder.join("relay.log"),
         )?;
         let ready = relay.ready(READY)?;

@@ -286,8 +286,27 @@ fn with_key_frames_alone_each_person_is_found_and_the_empty_scene_costs_few_pict
     assert!(wrong.is_empty(), "motion in the empty scene at {wrong:?}");
 }
 
+#[test]
+fn a_camera_that_sends_grey_without_colours_is_looked_at_too() {
+    let Some(clip) = corridor(0, "gray") else { return };
+    let sights = sights(&clip);
+    let pictures: Vec<_> =
+        sights.iter().filter_map(|s| if let Sight::Picture(p) = s { Some(p.jpeg.clone()) } else { None }).collect();
+    assert!(pictures.len() > 5 && pictures.iter().all(|jpeg| image::load_from_memory(jpeg).is_ok()));
+    let samples = only_samples(sights);
+    for (enters, leaves) in PRESENT {
+        let found = samples.iter().any(|s| s.active && (enters..leaves).contains(&seconds(s)));
+        assert!(found, "the person of {enters} s; {}", drawn(&samples));
+    }
+}
+
 /// The corridor as a camera sends it: a key frame every two seconds, so many B-frames between two other pictures.
 fn corridor_of_a_camera(b_frames: u32) -> Option<Clip> {
+    corridor(b_frames, "yuv420p")
+}
+
+/// The same in this pixel format.
+fn corridor(b_frames: u32, pixels: &str) -> Option<Clip> {
     clip("one-by-one-person-detection.mp4")?;
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/video/one-by-one-person-detection.mp4");
     let folder = tempfile::tempdir().unwrap();
@@ -296,7 +315,19 @@ fn corridor_of_a_camera(b_frames: u32) -> Option<Clip> {
     let run = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-i"])
         .arg(&from)
-        .args(["-an", "-vf", "scale=640:360", "-c:v", "libx264", "-preset", "veryfast", "-x264-params", &x264])
+        .args([
+            "-an",
+            "-vf",
+            "scale=640:360",
+            "-pix_fmt",
+            pixels,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-x264-params",
+            &x264,
+        ])
         .arg(&to)
         .status();
     if !run.is_ok_and(|status| status.success()) {

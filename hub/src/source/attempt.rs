@@ -11,11 +11,12 @@ use bytes::Bytes;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, UnixStream, unix::pipe};
-use tokio::time::{sleep, timeout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Target;
 use super::frames::{self, Connection, FromWorker, HEADER, Header, Proof, ToWorker, VERSION};
-use super::process::{WorkerProcess, in_words};
+use super::process::{WorkerProcess, in_words, turn_to_start};
 use super::substream::HandedConnection;
 use super::{CameraSettings, OfflineReason, Phase, WorkerOptions};
 
@@ -23,6 +24,8 @@ use super::{CameraSettings, OfflineReason, Phase, WorkerOptions};
 const LAST_WORDS: usize = 2048;
 /// How long a worker may take to end by itself.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// A camera may have given up on a connection that said nothing for so long.
+const STALE: Duration = Duration::from_secs(3);
 /// More than its own limit allows: it lies, or the limit does not hold.
 const MAX_MEMORY: u64 = 700 << 20;
 
@@ -45,6 +48,8 @@ pub(super) struct Attempt {
     hung_after: Duration,
     phase: Phase,
     incoming: Incoming,
+    /// Until it is ready, others wait.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What is read of the next frame so far; kept here so that reading can be interrupted.
@@ -66,7 +71,13 @@ impl Attempt {
         decoding: bool,
     ) -> Result<Self, OfflineReason> {
         let target = Target::parse(&camera.url)?;
-        let (connection, address) = target.connect().await?;
+        let (mut connection, mut address) = target.connect().await?;
+        // Not before the connection: a camera that is not there must keep no other from its turn.
+        let since = Instant::now();
+        let turn = turn_to_start().await;
+        if since.elapsed() > STALE {
+            (connection, address) = target.connect().await?;
+        }
         let settings = ToWorker {
             version: VERSION,
             url: target.url_at(address.ip()),
@@ -80,7 +91,7 @@ impl Attempt {
             answer_ms: millis(options.answer),
             prove: false,
         };
-        Self::with(connection, &settings, options).await
+        Ok(Self { turn, ..Self::with(connection, &settings, options).await? })
     }
 
     async fn with(camera: OwnedFd, settings: &ToWorker, options: &WorkerOptions) -> Result<Self, OfflineReason> {
@@ -103,6 +114,7 @@ impl Attempt {
             hung_after: options.hung_after,
             phase: Phase::Starting,
             incoming: Incoming::START,
+            turn: None,
         })
     }
 
@@ -135,6 +147,7 @@ impl Attempt {
 
     fn heard(&mut self, said: FromWorker) -> Watch {
         match &said {
+            FromWorker::Ready(_) => self.turn = None,
             FromWorker::Phase(phase) => self.phase = *phase,
             FromWorker::Fault(fault) => return Watch::Ended(OfflineReason::Camera(fault.clone())),
             FromWorker::Health(health) if health.memory > MAX_MEMORY => {
@@ -288,4 +301,36 @@ async fn read_words(stderr: &mut Option<pipe::Receiver>, last_words: &mut Vec<u8
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use privet_protocol::id::CameraId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn workers_start_a_few_at_a_time_and_one_that_is_gone_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let executable = folder.path().join("never-ready");
+        std::fs::write(&executable, "#!/bin/sh\nexec /bin/sleep 600\n").unwrap();
+        std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let options = WorkerOptions { executable, ..WorkerOptions::default() };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("rtsp://{}/", listener.local_addr().unwrap());
+        let camera = CameraSettings::new(CameraId::from_bytes([1; 16]), "garden", url);
+
+        let mut starting = Vec::new();
+        while let Ok(attempt) = timeout(Duration::from_millis(300), Attempt::start(&camera, &options, false)).await {
+            starting.push(attempt.unwrap());
+            assert!(starting.len() <= 1024, "all at once");
+        }
+        assert_eq!(starting.len(), std::thread::available_parallelism().unwrap().get());
+        starting.pop();
+        let next = timeout(Duration::from_secs(20), Attempt::start(&camera, &options, false)).await;
+        assert!(next.unwrap().is_ok());
+    }
 }

@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::sleep;
 
 /// How often an ending worker is looked at; it takes a few milliseconds.
@@ -80,6 +80,16 @@ pub(super) fn in_words(status: ExitStatus) -> String {
         (None, Some(11)) => "segmentation fault".into(),
         (None, signal) => format!("signal {}", signal.unwrap_or(0)),
     }
+}
+
+/// The turn to start a worker, to be kept until it is ready. Each loads a decoder's libraries; with dozens at a time on a small
+/// processor none would be ready before it is taken for one that hangs.
+pub(super) async fn turn_to_start() -> Option<OwnedSemaphorePermit> {
+    static TURNS: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let turns = TURNS.get_or_init(|| Arc::new(Semaphore::new(cores()))).clone();
+    // It is never closed.
+    turns.acquire_owned().await.ok()
 }
 
 struct Order {

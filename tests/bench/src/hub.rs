@@ -1,6 +1,6 @@
 //! `bench hub`: what each further 1080p15, 2.5 Mb/s camera costs the hub and its workers together: without detection, with motion found
-//! on a 360p15 substream, and with motion found on the main stream's key frames, in a quiet scene and in one where something
-//! moves for a tenth of the time. From that, how many cameras one core carries.
+//! on a 360p substream of 5 and of 15 frames a second, and with motion found on the main stream's key frames, in a quiet scene and in
+//! one where something moves for a tenth of the time. From that, how many cameras one core carries.
 //!
 //! Two numbers of cameras are measured, and the slope between them counts: the cameras need the processor too, so that as many as
 //! one core carries can't be run here. Only the hub and its workers are measured. Detection is the difference to the same cameras without it.
@@ -26,7 +26,8 @@ const BENCH: &str = "hub";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Watch {
     Nowhere,
-    Substream,
+    /// A film of this scene.
+    Substream(Scene),
     KeyFrames,
 }
 
@@ -34,6 +35,7 @@ enum Watch {
 struct Films {
     quiet: PathBuf,
     small: PathBuf,
+    small_slow: PathBuf,
     tenth: PathBuf,
 }
 
@@ -63,10 +65,12 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
     let films = Films {
         quiet: film::make(&folder, Scene::Quiet)?,
         small: film::make(&folder, Scene::QuietSmall)?,
+        small_slow: film::make(&folder, Scene::QuietSmallSlow)?,
         tenth: film::make(&folder, Scene::TenthMoving)?,
     };
     let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 20)?;
-    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream, 30)?;
+    let slow = slope(&folder.join("slow"), &films.quiet, &films, Watch::Substream(Scene::QuietSmallSlow), 30)?;
+    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream(Scene::QuietSmall), 30)?;
     let quiet = slope(&folder.join("quiet"), &films.quiet, &films, Watch::KeyFrames, 30)?;
     let tenth = slope(&folder.join("tenth"), &films.tenth, &films, Watch::KeyFrames, 60)?;
     let retina = retina_alone(&folder, &films.quiet)?;
@@ -76,7 +80,8 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
     let known = |case: &str, metric, value, unit| Figure::known(BENCH, case, metric, value, unit);
     let (core, mib) = ("% of a core", "MiB");
     let (case, first) = ("each further camera, no detection", "the first two cameras and the hub itself, no detection");
-    let on_sub = "each further camera, motion on a 360p15 substream";
+    let on_slow = "each further camera, motion on a 360p substream, 5 frames a second";
+    let on_sub = "each further camera, motion on a 360p substream, 15 frames a second";
     let on_keys = "each further camera, motion on key frames, quiet scene";
     let on_tenth = "each further camera, motion on key frames, a tenth of the time moving";
     Ok(vec![
@@ -87,9 +92,13 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
         known(first, "memory without pre-roll", plain.few.mib, mib),
         known("retina's own pull of the same camera", "processor", percent(retina), core),
         known("each further camera against retina's own pull", "ratio", plain.each.core / retina, "x"),
-        known(on_sub, "processor, detection", detection(&substream), core).with_goal(Goal::AtMost(1.0)),
-        known(on_sub, "processor, all", percent(substream.each.core), core).with_goal(Goal::AtMost(1.4)),
-        known(on_sub, "cameras one core carries", 1.0 / substream.each.core, "").with_goal(Goal::AtLeast(70.0)),
+        known(on_slow, "processor, detection", detection(&slow), core).with_goal(Goal::AtMost(1.0)),
+        known(on_slow, "processor, all", percent(slow.each.core), core).with_goal(Goal::AtMost(1.4)),
+        known(on_slow, "cameras one core carries", 1.0 / slow.each.core, "").with_goal(Goal::AtLeast(70.0)),
+        known(on_slow, "memory without pre-roll", slow.each.mib, mib).with_goal(Goal::AtMost(32.0)),
+        known(on_sub, "processor, detection", detection(&substream), core),
+        known(on_sub, "processor, all", percent(substream.each.core), core),
+        known(on_sub, "cameras one core carries", 1.0 / substream.each.core, ""),
         known(on_sub, "memory without pre-roll", substream.each.mib, mib).with_goal(Goal::AtMost(32.0)),
         known(on_keys, "processor, detection", detection(&quiet), core).with_goal(Goal::AtMost(1.2)),
         known(on_keys, "processor, all", percent(quiet.each.core), core),
@@ -108,11 +117,12 @@ fn slope(folder: &Path, film: &Path, films: &Films, watch: Watch, seconds: u64) 
     let mut processes = Vec::new();
     let mut add = |house: &mut House| -> Result<(), Trouble> {
         let name = format!("camera-{}", house.cameras.len());
-        let (process, mut camera) = play(folder, &name, film)?;
+        let (process, mut camera) = play(folder, &name, film, Scene::Quiet)?;
         processes.push(process);
         camera.motion = watch != Watch::Nowhere;
-        if watch == Watch::Substream {
-            let (process, sub) = play(folder, &format!("{name}-sub"), &films.small)?;
+        if let Watch::Substream(scene) = watch {
+            let film = if scene == Scene::QuietSmall { &films.small } else { &films.small_slow };
+            let (process, sub) = play(folder, &format!("{name}-sub"), film, scene)?;
             processes.push(process);
             camera.sub_url = Some(sub.url);
         }
@@ -140,8 +150,13 @@ fn slope(folder: &Path, film: &Path, films: &Films, watch: Watch, seconds: u64) 
     Ok(Slope { few, each })
 }
 
-fn play(folder: &Path, name: &str, film: &Path) -> Result<(Process, privet_demo::house::Camera), Trouble> {
-    raw_camera(folder, name, &["--file", &film.to_string_lossy(), "--fps", "15"])
+fn play(
+    folder: &Path,
+    name: &str,
+    film: &Path,
+    scene: Scene,
+) -> Result<(Process, privet_demo::house::Camera), Trouble> {
+    raw_camera(folder, name, &["--file", &film.to_string_lossy(), "--fps", &scene.fps().to_string()])
 }
 
 /// Starts the hub with the cameras that there are, and measures it once all of them send and the pre-roll is full.
@@ -178,7 +193,7 @@ fn measure(house: &mut House, seconds: u64) -> Result<Use, Trouble> {
 /// The share of a core that a process takes which only pulls the camera.
 fn retina_alone(folder: &Path, film: &Path) -> Result<f64, Trouble> {
     const SECONDS: u64 = 20;
-    let (_camera, camera) = play(folder, "alone", film)?;
+    let (_camera, camera) = play(folder, "alone", film, Scene::Quiet)?;
     let own = std::env::current_exe().map_err(|e| Trouble::new(e.to_string()))?;
     let seconds = (SECONDS + 10).to_string();
     let pull = Process::start("retina", &own, &["pull", &camera.url, &seconds], &folder.join("pull.log"))?;

@@ -399,6 +399,24 @@ fn covered_defocused_and_moved_are_told_once() {
 }
 
 #[test]
+fn a_camera_that_goes_grey_is_told_and_what_is_left_of_its_picture_is_still_looked_at() {
+    let walker = |i: i32| move |x: i32, y: i32| (i * 6..i * 6 + 10).contains(&x) && (15..45).contains(&y);
+    let grey = |_: i32, _: i32| 128;
+    let half = |x: i32, y: i32| if y < 50 { room(x, y) } else { 128 };
+    let mut scene = Scene::with(&MotionSettings::default());
+    assert_eq!(tampers(&mut scene, 100, room), []);
+    assert_eq!(tampers(&mut scene, 50, grey), [Tamper::Covered]);
+    assert!((0..100).all(|_| !scene.paint(grey).active), "nothing moves in it");
+    for level in [&room as &dyn Fn(i32, i32) -> i32, &half] {
+        // A minute, after which what stands there is part of the scene.
+        tampers(&mut scene, 400, level);
+        assert!((0..50).all(|_| !scene.paint(level).active), "quiet again");
+        let seen = (0..20).any(|i| scene.paint(|x, y| if walker(i)(x, y) { 220 } else { level(x, y) }).active);
+        assert!(seen, "who walks through it is seen");
+    }
+}
+
+#[test]
 fn light_and_motion_are_no_tampering() {
     let mut scene = Scene::with(&MotionSettings::default());
     assert_eq!(tampers(&mut scene, 100, room), []);

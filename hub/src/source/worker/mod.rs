@@ -110,7 +110,7 @@ fn run() -> Result<(), WorkerError> {
 }
 
 fn no_decoder(error: &crate::motion::EyesError) -> String {
-    format!("no motion detection: {error}; install gstreamer1.0-libav and gstreamer1.0-plugins-bad")
+    format!("no motion detection: {error}; install gstreamer1.0-libav")
 }
 
 /// A private copy of a descriptor that every child process would inherit.
