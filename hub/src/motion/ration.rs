@@ -5,9 +5,9 @@
 //!   at and go to the decoder together: it wakes five times a second instead of fifteen, and nothing comes later for it.
 //! - Of *key frames* (a main stream) only these are decoded while all is quiet, each as a trial. When the detector finds that one
 //!   differs, the group before it and what came since are decoded after the fact, and everything from then on until it is quiet
-//!   again. So the onset is found where it was. Once something has moved for [`SETTLED_US`], the last [`REST_US`] of each group are
+//!   again. So the onset is found where it was. Once something has moved for a second, the last 1.4 s of each group are
 //!   left out: the activity is known, and is held for longer than that.
-//! - Groups longer than [`LONG_US`] (smart codecs) have too few key frames for that; they are decoded whole.
+//! - Groups longer than 4.5 s (smart codecs) have too few key frames for that; they are decoded whole.
 
 use std::collections::VecDeque;
 
