@@ -189,7 +189,7 @@ impl Eyes {
             state: State::Idle,
             settings: settings.clone(),
             portion: Portion::Whole,
-            ration: Ration::new(Portion::Whole, settings.pictures_per_second),
+            ration: Ration::new(Portion::Whole, settings),
             orders: Vec::new(),
             desk,
             shift_us: DECODER_START_US,
@@ -289,7 +289,7 @@ impl Eyes {
             State::WaitingForKey if key => {
                 self.state = State::Decoding;
                 self.latest_us = i64::MIN;
-                self.ration = Ration::new(self.portion, self.settings.pictures_per_second);
+                self.ration = Ration::new(self.portion, &self.settings);
             }
             State::Decoding => {}
             _ => {
@@ -300,7 +300,7 @@ impl Eyes {
         if self.portion == Portion::Whole && self.latest_us > pts_us.saturating_add(BACK_US) {
             // Else nothing would be looked at until the time is again what it was.
             self.desk.begin_anew();
-            self.ration = Ration::new(self.portion, self.settings.pictures_per_second);
+            self.ration = Ration::new(self.portion, &self.settings);
             // The decoder's clock goes on.
             self.shift_us = self.shift_us.saturating_add(self.latest_us - pts_us + 40_000);
             self.latest_us = i64::MIN;

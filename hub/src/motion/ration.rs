@@ -13,14 +13,18 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::MotionSettings;
+
 /// Key frames further apart than this are too rare to find motion by.
 pub(crate) const LONG_US: i64 = 4_500_000;
 /// Decoding goes on for so long after the last picture with motion.
 const CALM_US: i64 = 700_000;
 /// What moves for so long is known: from then on not every picture is needed.
 const SETTLED_US: i64 = 1_000_000;
-/// So much of a group's end is left out then. Less than the detector's hold (2 s): an activity does not fall apart.
+/// So much of a group's end is left out then at the most.
 const REST_US: i64 = 1_400_000;
+/// And less than the detector holds an activity by so much, or it would fall apart: pictures are looked at only so often.
+const BEFORE_HOLD_US: i64 = 600_000;
 /// But its beginning is looked at for so long: what moves between pictures is what shows where it moves.
 const BEGINNING_US: i64 = 550_000;
 /// And for so long after the start, so that the detector learns the scene and its noise.
@@ -88,6 +92,8 @@ pub(crate) fn interval_us(rate: f32) -> i64 {
 pub struct Ration {
     portion: Portion,
     interval_us: i64,
+    /// So much of a group's end may be left out.
+    rest_us: i64,
     next_look_us: i64,
     /// Decoding everything up to here; presentation time.
     awake_until_us: i64,
@@ -115,11 +121,12 @@ pub struct Ration {
 }
 
 impl Ration {
-    /// A ration that gives `rate` pictures a second to look at.
-    pub fn new(portion: Portion, rate: f32) -> Self {
+    /// A ration that gives as many pictures to look at as the settings say.
+    pub fn new(portion: Portion, settings: &MotionSettings) -> Self {
         Self {
             portion,
-            interval_us: interval_us(rate),
+            interval_us: interval_us(settings.pictures_per_second),
+            rest_us: REST_US.min(settings.expert.hold_us() - BEFORE_HOLD_US),
             next_look_us: i64::MIN,
             awake_until_us: i64::MIN,
             began_us: None,
@@ -224,7 +231,8 @@ impl Ration {
     fn may_rest(&self, pts_us: i64) -> bool {
         let settled = self.active_since_us.is_some_and(|since| pts_us.saturating_sub(since) >= SETTLED_US);
         let into_group = pts_us.saturating_sub(self.last_key_us);
-        settled && into_group >= (self.group_us - REST_US).max(BEGINNING_US) && pts_us < self.next_key_us()
+        let rests = into_group >= (self.group_us - self.rest_us).max(BEGINNING_US);
+        settled && self.rest_us > 0 && rests && pts_us < self.next_key_us()
     }
 
     /// When the next key frame should be there.

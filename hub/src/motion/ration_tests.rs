@@ -3,6 +3,10 @@ use super::*;
 
 const FPS: i64 = 15;
 
+fn ration(portion: Portion, rate: f32) -> Ration {
+    Ration::new(portion, &MotionSettings { pictures_per_second: rate, ..MotionSettings::default() })
+}
+
 fn unit(number: i64, gop: i64) -> Unit {
     unit_of(number, number % gop == 0, 100)
 }
@@ -44,7 +48,7 @@ fn looks(orders: &[(i64, Use)]) -> Vec<i64> {
 
 #[test]
 fn of_a_whole_stream_every_third_picture_is_looked_at_and_the_others_come_with_it() {
-    let mut ration = Ration::new(Portion::Whole, 5.0);
+    let mut ration = ration(Portion::Whole, 5.0);
     let mut out = Vec::new();
     let mut sizes = Vec::new();
     for number in 0..31 {
@@ -60,7 +64,7 @@ fn of_a_whole_stream_every_third_picture_is_looked_at_and_the_others_come_with_i
 
 #[test]
 fn what_nobody_refers_to_is_decoded_only_to_be_looked_at() {
-    let mut ration = Ration::new(Portion::Whole, 5.0);
+    let mut ration = ration(Portion::Whole, 5.0);
     let units = (0..60).map(|number| Unit { disposable: number % 2 == 1, ..unit(number, 30) });
     let orders = run(&mut ration, units, 0..0);
     assert!(orders.iter().all(|(at, as_what)| at % 2 == 0 || *as_what == Use::Look), "{orders:?}");
@@ -69,7 +73,7 @@ fn what_nobody_refers_to_is_decoded_only_to_be_looked_at() {
 
 #[test]
 fn a_quiet_main_stream_costs_its_key_frames_once_the_scene_is_learnt() {
-    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let mut ration = ration(Portion::KeyFrames, 5.0);
     let orders = run(&mut ration, (0..900).map(|number| unit(number, 30)), 0..0);
     let after: Vec<_> = orders.into_iter().filter(|(at, _)| *at > 60).collect();
     assert!(after.iter().all(|(at, as_what)| at % 30 == 0 && *as_what == Use::Try), "{after:?}");
@@ -78,7 +82,7 @@ fn a_quiet_main_stream_costs_its_key_frames_once_the_scene_is_learnt() {
 
 #[test]
 fn a_key_frame_that_differs_has_the_group_before_it_looked_at_and_then_it_gets_quiet_again() {
-    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let mut ration = ration(Portion::KeyFrames, 5.0);
     // Something moves from picture 310 to 420; the key frame 330 shows it.
     let orders = run(&mut ration, (0..900).map(|number| unit(number, 30)), 310..420);
     let looked = looks(&orders);
@@ -96,7 +100,7 @@ fn a_key_frame_that_differs_has_the_group_before_it_looked_at_and_then_it_gets_q
 #[test]
 fn of_what_goes_on_and_on_the_ends_of_groups_are_left_out_and_its_end_is_found() {
     for (gop, most) in [(15, 12), (30, 11), (60, 41)] {
-        let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+        let mut ration = ration(Portion::KeyFrames, 5.0);
         let orders = run(&mut ration, (0..1800).map(|number| unit(number, gop)), 310..1200);
         let looked = looks(&orders);
         let on_and_on: Vec<_> = looked.iter().copied().filter(|at| (360..1180).contains(at)).collect();
@@ -111,8 +115,18 @@ fn of_what_goes_on_and_on_the_ends_of_groups_are_left_out_and_its_end_is_found()
 }
 
 #[test]
+fn an_activity_that_is_held_for_a_moment_only_is_looked_at_all_the_time() {
+    let mut settings = MotionSettings::default();
+    settings.expert.hold_ms = Some(500);
+    let mut ration = Ration::new(Portion::KeyFrames, &settings);
+    let looked = looks(&run(&mut ration, (0..900).map(|number| unit(number, 30)), 310..900));
+    let on_and_on: Vec<_> = looked.into_iter().filter(|at| (360..880).contains(at)).collect();
+    assert!(on_and_on.windows(2).all(|pair| pair[1] - pair[0] <= 3), "{on_and_on:?}");
+}
+
+#[test]
 fn a_key_frame_that_is_late_does_not_keep_an_activity_unseen() {
-    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let mut ration = ration(Portion::KeyFrames, 5.0);
     let key = |number: i64| number % 30 == 0 && number != 600;
     let orders = run(&mut ration, (0..900).map(|number| unit_of(number, key(number), 100)), 310..900);
     let looked = looks(&orders);
@@ -123,7 +137,7 @@ fn a_key_frame_that_is_late_does_not_keep_an_activity_unseen() {
 fn no_picture_is_decoded_without_those_it_refers_to() {
     // Motion on and off, so that decoding stops and starts inside of groups.
     for (from, until) in [(47, 52), (95, 400), (301, 303)] {
-        let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+        let mut ration = ration(Portion::KeyFrames, 5.0);
         let orders = run(&mut ration, (0..600).map(|number| unit(number, 30)), from..until);
         let mut has = -1;
         for (at, _) in orders {
@@ -135,7 +149,7 @@ fn no_picture_is_decoded_without_those_it_refers_to() {
 
 #[test]
 fn groups_of_half_a_minute_are_decoded_whole_and_shorter_ones_are_not_any_more() {
-    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let mut ration = ration(Portion::KeyFrames, 5.0);
     let orders = run(&mut ration, (0..900).map(|number| unit(number, 450)), 0..0);
     assert!(ration.is_long());
     let looked = looks(&orders);
@@ -149,7 +163,7 @@ fn groups_of_half_a_minute_are_decoded_whole_and_shorter_ones_are_not_any_more()
 
 #[test]
 fn what_is_kept_for_a_look_back_is_bounded() {
-    let mut ration = Ration::new(Portion::KeyFrames, 5.0);
+    let mut ration = ration(Portion::KeyFrames, 5.0);
     for number in 0..300 {
         ration.take(unit_of(number, number == 0, 1 << 20), &mut Vec::new());
         assert!(ration.kept <= MAX_KEPT + (2 << 20), "{} bytes at {number}", ration.kept);
@@ -160,7 +174,7 @@ fn what_is_kept_for_a_look_back_is_bounded() {
 #[test]
 fn time_that_goes_back_or_leaps_stops_nothing() {
     for portion in [Portion::Whole, Portion::KeyFrames] {
-        let mut ration = Ration::new(portion, 5.0);
+        let mut ration = ration(portion, 5.0);
         run(&mut ration, (9000..9100).map(|number| unit(number, 30)), 0..0);
         let orders = run(&mut ration, (0..300).map(|number| unit(number, 30)), 0..0);
         assert!(orders.len() >= 9, "{portion:?}: {orders:?}");
@@ -171,7 +185,7 @@ fn time_that_goes_back_or_leaps_stops_nothing() {
 
 #[test]
 fn large_units_do_not_wait_for_the_picture_that_is_due() {
-    let mut ration = Ration::new(Portion::Whole, 0.5);
+    let mut ration = ration(Portion::Whole, 0.5);
     let (mut out, mut sizes) = (Vec::new(), Vec::new());
     for number in 0..6 {
         let before = out.len();

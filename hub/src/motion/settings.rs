@@ -105,6 +105,13 @@ pub struct Expert {
     pub decode: Option<Decode>,
 }
 
+impl Expert {
+    /// For how long motion is held after its last picture, in microseconds.
+    pub(crate) fn hold_us(&self) -> i64 {
+        i64::from(self.hold_ms.unwrap_or(2_000)) * 1_000
+    }
+}
+
 /// Which pictures of a stream are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

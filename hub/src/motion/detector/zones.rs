@@ -58,7 +58,7 @@ impl Patience {
     pub(super) fn of(settings: &MotionSettings) -> Self {
         let expert = &settings.expert;
         Self {
-            hold_us: i64::from(expert.hold_ms.unwrap_or(2_000)) * 1_000,
+            hold_us: expert.hold_us(),
             loiter_us: i64::from(expert.loiter_s.unwrap_or(20)) * 1_000_000,
             onset: u32::from(expert.onset.unwrap_or(2).clamp(1, 3)),
         }

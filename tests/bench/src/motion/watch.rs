@@ -77,7 +77,7 @@ fn number(pts_us: i64) -> usize {
 /// [`Trouble`] when the film can't be decoded.
 pub fn hub(film: &Film, portion: Portion) -> Result<Watched, Trouble> {
     let (mut hub, mut decoder) = (Hub::new(), Decoder::open()?);
-    let mut ration = Ration::new(portion, MotionSettings::default().pictures_per_second);
+    let mut ration = Ration::new(portion, &MotionSettings::default());
     let mut orders = Vec::new();
     for (now, unit) in film.units.iter().enumerate() {
         let unit = Unit { data: unit.data.clone().into(), key: unit.key, disposable: false, pts_us: pts_us(now) };
