@@ -20,6 +20,11 @@ impl Entry {
     pub(crate) fn holds(&self, at: usize) -> bool {
         self.name.contains(&at) || self.value.contains(&at)
     }
+
+    /// Whether it is a table, or one of a list of tables.
+    pub(crate) fn has_keys(&self) -> bool {
+        matches!(self.kind, "table" | "array")
+    }
 }
 
 /// Every key of the text; of what stands in lists, only the tables of `lists`.

@@ -157,9 +157,12 @@ impl<C: DeserializeOwned> Form<C> {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         let Ok(root) = DeTable::parse(text) else { return self.not_toml(file, text, at, error.message()) };
         let entries = entries(root.get_ref(), self.lists);
-        let entry = entries.iter().filter(|e| e.holds(at)).max_by_key(|e| e.key.len());
+        let missing = error.message().strip_prefix("missing field `");
+        // Only a table can lack something; where the whole file does, its first key holds the place, too.
+        let fits = |e: &&Entry| e.holds(at) && (missing.is_none() || e.has_keys());
+        let entry = entries.iter().filter(fits).max_by_key(|e| e.key.len());
         let table = entry.map_or("", |e| e.key.as_str());
-        let (key, found, allowed) = if let Some(name) = error.message().strip_prefix("missing field `") {
+        let (key, found, allowed) = if let Some(name) = missing {
             let key = joined(table, name.trim_end_matches('`'));
             let allowed = self.allowed(&key).unwrap_or_default();
             (key, "missing".into(), allowed)

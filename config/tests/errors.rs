@@ -79,6 +79,7 @@ fn an_error_names_file_line_key_what_is_there_and_what_is_allowed() {
     for (text, expected) in [
         ("name = 'a'\n[limits]\nkeys = 9\n[[door]]\nplace = 'x'", "good"),
         ("", "my.toml:1: name is missing; allowed: a text in quotes"),
+        ("word = 'a'", "my.toml:1: name is missing; allowed: a text in quotes"),
         (
             "name = 'a'\nname = 'b'",
             "my.toml:2:1: not TOML at `name`: duplicate key; allowed: lines `key = value` and `[table]`, each once",
