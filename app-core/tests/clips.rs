@@ -186,11 +186,11 @@ async fn of_a_clip_under_way_a_newcomer_has_what_follows() {
     home.hub.clip(1, |_, _| {}).await;
     let mut stream = home.hub.begin_stream(StreamKind::Clip).await;
     home.hub.seal_and_keep(&mut stream, 2).await;
-    home.hub.open_for_newcomers(&mut stream);
+    home.hub.open_for_newcomers(StreamKind::Clip, &mut stream);
     let new = home.phone("new").await;
     home.hub.seal_and_keep(&mut stream, 2).await;
     // Of this one nothing is left for a later phone.
-    home.hub.open_for_newcomers(&mut stream);
+    home.hub.open_for_newcomers(StreamKind::Clip, &mut stream);
     let late = home.phone("late").await;
     home.hub.end_stream(&stream).await;
     home.hub.open_for_newcomers_no_more();

@@ -131,6 +131,27 @@ async fn a_late_viewer_starts_at_the_newest_key_frame_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_joins_while_somebody_watches_begins_with_its_first_key() {
+    let home = Home::start().await;
+    let first = home.phone("first").await;
+    let (_held, mut stream) = view(&home, &first, LiveFormat::AccessUnits, 60_000).await;
+    put(&home, &mut stream).await;
+    put(&home, &mut stream).await;
+    // What the relay has newest, the newcomer has no key for.
+    home.hub.open_for_newcomers(StreamKind::Live, &mut stream);
+    let second = home.phone("second").await;
+    let camera = home.hub.camera.lock().unwrap().id.to_string();
+    until("the camera", async || second.cameras().await.ok().filter(|cameras| !cameras.is_empty())).await;
+    let live = second.open_live(&camera, LiveFormat::AccessUnits, 2000).await.unwrap();
+    assert_eq!(live.next(300).await, Ok(LiveItem::Idle), "nothing that it could open, and nothing wrong");
+    put(&home, &mut stream).await;
+    let seen = items(&live, verdict).await;
+    assert_eq!(frames(&seen), [1010, 1011, 1012, 1013, 1014]);
+    assert_eq!((live.stats().verified, live.stats().broken), (1, 0));
+    assert_eq!(second.status().await.unwrap().alerts, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_segment_shows_nothing_of_what_was_changed() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;

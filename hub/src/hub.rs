@@ -226,9 +226,10 @@ impl Hub {
         let [keeper, announcer] = self.keepers.clone();
         let (board, recorders) = (self.board.clone(), self.recorders.clone());
         let Some(sightings) = self.sightings.clone() else { return Err(Stopping.into()) };
-        let sinks = Sinks { keeper, announcer, live, sightings, board, recorders };
+        let camera = crate::source::spawn(settings_of(id, camera), workers.clone(), events);
+        let sinks = Sinks { keeper, announcer, live, sightings, board, recorders, prompt: camera.prompt() };
         self.recording.push(tokio::spawn(crate::recorder::task::run(id, recorder, source, inputs, sinks)));
-        self.sources.push(crate::source::spawn(settings_of(id, camera), workers.clone(), events));
+        self.sources.push(camera);
         Ok(())
     }
 

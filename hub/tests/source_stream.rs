@@ -192,3 +192,30 @@ async fn a_missing_program_is_named() {
     let reason = watched.offline().await.to_string();
     assert!(reason.contains("/no/such/privet-hub"), "{reason}");
 }
+
+#[tokio::test]
+async fn while_nobody_is_in_a_hurry_units_come_a_few_at_a_time_and_none_is_lost() {
+    let camera = RawCamera::start(Options::synthetic()).unwrap();
+    let mut watched = Watched::new(settings(&camera.url()));
+    watched.online().await;
+    watched.handle.prompt().set(false);
+    let mut before = watched.unit(Track::Video).await;
+    let (mut together, mut heard_us) = (0, mono_us());
+    // Pictures that the camera sent a fifteenth of a second apart come at once.
+    for _ in 0..450 {
+        if together >= 12 {
+            break;
+        }
+        let unit = watched.unit(Track::Video).await;
+        assert_eq!((unit.frame, unit.loss), (before.frame + 1, 0));
+        assert!(unit.received_mono_us >= before.received_mono_us && unit.received_mono_us <= mono_us());
+        together += usize::from(mono_us() - heard_us < 10_000);
+        (before, heard_us) = (unit, mono_us());
+    }
+    assert!(together >= 12, "{together} of 450 units came with the one before");
+    watched.handle.prompt().set(true);
+    for unit in watched.units(Track::Video, 30).await {
+        assert_eq!((unit.frame, unit.loss), (before.frame + 1, 0));
+        before = unit;
+    }
+}

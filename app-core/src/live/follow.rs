@@ -185,11 +185,11 @@ impl Following {
     }
 
     async fn stream_to_its_end(&mut self) -> Ended {
-        let key = {
+        let (key, first) = {
             let library = self.core.library();
-            match library.stream(&self.stream).map(|record| record.key()) {
-                Some(Ok(key)) => Arc::new(key),
-                Some(Err(error)) => return Ended::View(error.to_string()),
+            match library.stream(&self.stream).map(|record| (record.key(), record.first_segment())) {
+                Some((Ok(key), first)) => (Arc::new(key), first),
+                Some((Err(error), _)) => return Ended::View(error.to_string()),
                 None => return Ended::Stream,
             }
         };
@@ -206,12 +206,13 @@ impl Following {
             () = self.stop.cancelled() => return Ended::View("stopped".into()),
         };
         match follower {
-            Ok(follower) => self.follow(follower, key).await,
+            Ok(follower) => self.follow(follower, key, first).await,
             Err(error) => Ended::Link(error),
         }
     }
 
-    async fn follow(&mut self, mut follower: privet_relay_client::Follower, key: Arc<StreamKey>) -> Ended {
+    /// `first` is the first segment that this phone has a key for: a stream that it joined has earlier ones.
+    async fn follow(&mut self, mut follower: privet_relay_client::Follower, key: Arc<StreamKey>, first: u64) -> Ended {
         let mut open: BTreeMap<u64, mpsc::Receiver<Piece>> = BTreeMap::new();
         let mut ended = false;
         let mut changes = self.core.changes();
@@ -240,6 +241,9 @@ impl Following {
                 event = follower.next(), if !ended => match event {
                     Ok(Some(FollowEvent::Segment(reader))) => {
                         let index = reader.index();
+                        if index < first {
+                            continue;
+                        }
                         if index < self.due || open.contains_key(&index) {
                             self.core.alert(TrustAlert::BrokenMedia {
                                 stream: self.stream.to_string(),

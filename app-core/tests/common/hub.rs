@@ -229,14 +229,13 @@ impl TestHub {
         }
     }
 
-    /// From now on newcomers are told of this clip, with the key from its next segment on.
-    pub fn open_for_newcomers(&self, stream: &mut TestStream) {
+    /// From now on newcomers are told of this stream, with the key from its next segment on.
+    pub fn open_for_newcomers(&self, kind: StreamKind, stream: &mut TestStream) {
         self.open_for_newcomers_no_more();
         stream.key.advance_to(stream.next).unwrap();
         let secret = SecretBytes::new(stream.key.to_secret().to_bytes().to_vec());
         let camera = self.camera.lock().unwrap().id;
-        let started =
-            StreamStarted { stream: stream.id, camera, kind: StreamKind::Clip, secret, started: stream.started };
+        let started = StreamStarted { stream: stream.id, camera, kind, secret, started: stream.started };
         self.shared.snapshot.lock().unwrap().push(HubMessage::StreamStarted(started));
     }
 

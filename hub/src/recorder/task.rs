@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Input, Output, Recorder, Sighting};
 use crate::outbox::keeper::{Keep, KeeperHandle};
-use crate::source::SourceEvent;
+use crate::source::{Prompt, SourceEvent};
 use crate::status::Board;
 use crate::time::{moment, mono_us};
 use crate::uplink::live::LiveSender;
@@ -90,6 +90,8 @@ pub struct Sinks {
     pub board: Board,
     /// Where open streams are listed.
     pub recorders: Recorders,
+    /// Told whether somebody watches.
+    pub prompt: Prompt,
 }
 
 /// Runs a recorder until it is stopped.
@@ -129,6 +131,7 @@ pub async fn run(
             sinks.recorders.set_open(camera, recorder.open_streams());
         }
         if changed || ticked {
+            sinks.prompt.set(recorder.viewers() > 0);
             sinks.board.recording(camera, recorder.recording(), recorder.viewers(), recorder.pre_roll_bytes());
         }
         if stop {

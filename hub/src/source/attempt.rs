@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::time::Duration;
 
@@ -162,16 +162,26 @@ impl Attempt {
     /// Gives the worker a connection to the camera's substream. A worker that does not take it has other troubles, which show.
     pub(super) async fn hand_over(&mut self, connection: &HandedConnection) {
         let frame = Connection { url: connection.url.clone() }.to_frame();
-        let handed = self.socket.async_io(Interest::WRITABLE, || {
-            let descriptors = [connection.socket.as_fd()];
+        self.order(&frame, &[connection.socket.as_fd()]).await;
+    }
+
+    /// Tells the worker whether units are wanted at once.
+    pub(super) async fn say_prompt(&mut self, prompt: bool) {
+        self.order(&frames::prompt(prompt), &[]).await;
+    }
+
+    async fn order(&mut self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let told = self.socket.async_io(Interest::WRITABLE, || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
             let mut beside = SendAncillaryBuffer::new(&mut space);
-            beside.push(SendAncillaryMessage::ScmRights(&descriptors));
-            let sent = sendmsg(&self.socket, &[IoSlice::new(&frame)], &mut beside, SendFlags::DONTWAIT)?;
-            // So few bytes go whole or not at all into a socket that nothing else was written to for a second.
+            if !descriptors.is_empty() {
+                beside.push(SendAncillaryMessage::ScmRights(descriptors));
+            }
+            let sent = sendmsg(&self.socket, &[IoSlice::new(frame)], &mut beside, SendFlags::DONTWAIT)?;
+            // So few bytes go whole or not at all into a socket that a worker reads before all else.
             if sent == frame.len() { Ok(()) } else { Err(std::io::ErrorKind::WriteZero.into()) }
         });
-        if !matches!(timeout(self.hung_after, handed).await, Ok(Ok(()))) {
+        if !matches!(timeout(self.hung_after, told).await, Ok(Ok(()))) {
             self.process.kill();
         }
     }

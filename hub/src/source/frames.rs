@@ -26,7 +26,7 @@ pub const MAX_PICTURE_BODY: usize = 16 + MAX_JPEG + MAX_SMALL_JPEG;
 /// The largest body of every other frame.
 pub const MAX_BODY: usize = 16 << 10;
 /// Version of these frames: hub and worker are the same binary, so a difference means that the binary was replaced under way.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 const KEY: u8 = 1;
 const AUDIO: u8 = 2;
@@ -68,6 +68,8 @@ pub enum Kind {
     Settings = 16,
     /// [`Connection`], in the other direction, with its descriptor.
     Connection = 17,
+    /// [`prompt`], in the other direction.
+    Prompt = 18,
 }
 
 impl Kind {
@@ -86,6 +88,7 @@ impl Kind {
             11 => Self::Substream,
             16 => Self::Settings,
             17 => Self::Connection,
+            18 => Self::Prompt,
             _ => return None,
         })
     }
@@ -204,6 +207,20 @@ impl Connection {
     pub fn parse(body: &[u8]) -> Result<Self, FrameError> {
         cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind: Kind::Connection, detail: e.to_string() })
     }
+}
+
+/// The frame that tells a worker whether units are wanted at once; else they may come a few at a time, up to a fifth of a second
+/// late. A worker begins with "at once".
+pub fn prompt(prompt: bool) -> Vec<u8> {
+    message(Kind::Prompt, &prompt)
+}
+
+/// What the body of such a frame says.
+///
+/// # Errors
+/// [`FrameError::Body`].
+pub fn parse_prompt(body: &[u8]) -> Result<bool, FrameError> {
+    cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind: Kind::Prompt, detail: e.to_string() })
 }
 
 /// One thing a worker must not be able to do, tried.
@@ -388,7 +405,7 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
             }
             FromWorker::Substream(news)
         }
-        Kind::Settings | Kind::Connection => return Err(bad("a worker does not send this")),
+        Kind::Settings | Kind::Connection | Kind::Prompt => return Err(bad("a worker does not send this")),
     })
 }
 

@@ -33,7 +33,7 @@ pub use attempt::prove_sandbox;
 pub use probe::{ProbeError, ProbeReport, probe};
 pub use reason::{Fault, OfflineReason, Phase};
 pub use sights::{HEAT_FIELDS, MAX_JPEG, MAX_SMALL_JPEG, MotionSample, Picture, Tamper};
-pub use supervisor::{SourceHandle, WorkerOptions, spawn};
+pub use supervisor::{Prompt, SourceHandle, WorkerOptions, spawn};
 
 use crate::motion::MotionSettings;
 
@@ -147,7 +147,8 @@ pub struct AccessUnit {
     /// Presentation time in microseconds since the connection's first unit; continuous whatever the camera's clock does. Units
     /// come in decode order, so with B-frames this goes back and forth.
     pub pts_us: i64,
-    /// When the last packet of it was read from the camera, by the wall clock.
+    /// When the last packet of it came from the camera, by the wall clock. While units may gather (see [`Prompt`]), to about one
+    /// picture.
     pub received: Timestamp,
     /// The same instant in microseconds of CLOCK_MONOTONIC.
     pub received_mono_us: u64,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::time::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -77,9 +77,27 @@ pub struct SourceHandle {
     task: JoinHandle<()>,
     pid: Arc<AtomicU32>,
     stop: CancellationToken,
+    prompt: Prompt,
+}
+
+/// Says whether a camera's units are wanted at once, as they are at first, or may come a few at a time and up to a fifth of a
+/// second late, which costs less.
+#[derive(Clone, Debug)]
+pub struct Prompt(Arc<watch::Sender<bool>>);
+
+impl Prompt {
+    /// Holds from now on, for connections to come too.
+    pub fn set(&self, prompt: bool) {
+        self.0.send_if_modified(|now| std::mem::replace(now, prompt) != prompt);
+    }
 }
 
 impl SourceHandle {
+    /// Where it is said whether units are wanted at once.
+    pub fn prompt(&self) -> Prompt {
+        self.prompt.clone()
+    }
+
     /// Ends the worker and waits until it is gone.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -103,6 +121,7 @@ impl Drop for SourceHandle {
 pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sender<SourceEvent>) -> SourceHandle {
     let pid = Arc::new(AtomicU32::new(0));
     let stop = CancellationToken::new();
+    let (prompt, wanted_prompt) = watch::channel(true);
     let supervisor = Supervisor {
         backoff: Backoff::new(options.shortest_pause, options.longest_pause, GOOD),
         breaker: Breaker::new(options.first_blind, options.longest_blind),
@@ -112,9 +131,10 @@ pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sende
         events,
         pid: pid.clone(),
         stop: stop.clone(),
+        prompt: wanted_prompt,
         next_frame: 0,
     };
-    SourceHandle { task: tokio::spawn(supervisor.run()), pid, stop }
+    SourceHandle { task: tokio::spawn(supervisor.run()), pid, stop, prompt: Prompt(Arc::new(prompt)) }
 }
 
 struct Supervisor {
@@ -127,6 +147,7 @@ struct Supervisor {
     bad_end: Option<String>,
     pid: Arc<AtomicU32>,
     stop: CancellationToken,
+    prompt: watch::Receiver<bool>,
     /// The camera's next video frame, over all connections.
     next_frame: u64,
 }
@@ -200,11 +221,17 @@ impl Supervisor {
         let sub_url = self.camera.sub_url.as_deref().filter(|_| decoding);
         let blind = self.breaker.open().filter(|_| self.camera.motion.is_some() && !decoding);
         let mut substream = Substream::new(sub_url, &self.options);
+        // Each worker has to be told.
+        self.prompt.mark_changed();
         loop {
             let watch = tokio::select! {
                 watch = attempt.next() => watch,
                 connection = substream.next() => {
                     attempt.hand_over(&connection).await;
+                    continue;
+                }
+                prompt = next(&mut self.prompt) => {
+                    attempt.say_prompt(prompt).await;
                     continue;
                 }
                 () = over(blind.map(|(until, _)| until)) => {
@@ -321,6 +348,15 @@ fn news(told: &mut BTreeSet<String>, words: &[String]) -> Vec<String> {
         }
     }
     new
+}
+
+/// Waits for another word.
+async fn next(word: &mut watch::Receiver<bool>) -> bool {
+    match word.changed().await {
+        Ok(()) => *word.borrow_and_update(),
+        // Nobody can say another one.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Waits until then, or for ever.

@@ -4,8 +4,9 @@
 //!
 //! Then all the hub's processes are put on one core, with as many cameras as one core is meant to carry.
 //!
-//! Two numbers of cameras are measured, and the slope between them counts: the cameras need the processor too, so the
-//! slope takes few. Only the hub and its workers are measured. Detection is the difference to the same cameras without it.
+//! Three numbers of cameras are measured, and the slopes between them count: what a further camera costs where there are two or a
+//! few more, and what it costs where there are dozens, which is less, because the hub wakes for several at a time. Only the hub and
+//! its workers are measured. Detection is the difference to the same cameras without it.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,9 +21,8 @@ use crate::figure::{Figure, Goal};
 use crate::film::{self, Scene};
 use crate::folder;
 
-/// The two numbers of cameras.
-const FEW: usize = 2;
-const MANY: usize = 6;
+/// The three numbers of cameras.
+const COUNTS: [usize; 3] = [2, 6, 26];
 /// On one core.
 const CROWD: usize = 70;
 const BENCH: &str = "hub";
@@ -45,7 +45,7 @@ struct Films {
 }
 
 /// What the hub and its workers used.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Use {
     /// Share of a core.
     core: f64,
@@ -55,9 +55,12 @@ struct Use {
     pre_roll_mib: f64,
 }
 
-/// What a number of cameras used, and what each further one does.
+/// What the first cameras used, and what each further one does.
 struct Slope {
+    first: Use,
+    /// Of a few.
     few: Use,
+    /// Of dozens.
     each: Use,
 }
 
@@ -73,16 +76,17 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
         small_slow: film::make(&folder, Scene::QuietSmallSlow)?,
         tenth: film::make(&folder, Scene::TenthMoving)?,
     };
-    let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 20)?;
-    let slow = slope(&folder.join("slow"), &films.quiet, &films, Watch::Substream(Scene::QuietSmallSlow), 30)?;
-    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream(Scene::QuietSmall), 30)?;
+    let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 40)?;
+    let slow = slope(&folder.join("slow"), &films.quiet, &films, Watch::Substream(Scene::QuietSmallSlow), 40)?;
+    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream(Scene::QuietSmall), 40)?;
     let crowd = crowd(&folder.join("crowd"), &films)?;
-    let quiet = slope(&folder.join("quiet"), &films.quiet, &films, Watch::KeyFrames, 30)?;
+    let quiet = slope(&folder.join("quiet"), &films.quiet, &films, Watch::KeyFrames, 40)?;
     let tenth = slope(&folder.join("tenth"), &films.tenth, &films, Watch::KeyFrames, 60)?;
     let retina = retina_alone(&folder, &films.quiet)?;
 
     let percent = |core: f64| core * 100.0;
     let detection = |of: &Slope| percent(of.each.core - plain.each.core);
+    let among_few = |of: &Slope| percent(of.few.core - plain.few.core);
     let known = |case: &str, metric, value, unit| Figure::known(BENCH, case, metric, value, unit);
     let (core, mib) = ("% of a core", "MiB");
     let (case, first) = ("each further camera, no detection", "the first two cameras and the hub itself, no detection");
@@ -95,12 +99,15 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
         known(case, "processor", percent(plain.each.core), core).with_goal(Goal::AtMost(0.5)),
         known(case, "memory without pre-roll", plain.each.mib, mib).with_goal(Goal::AtMost(12.0)),
         known(case, "pre-roll", plain.each.pre_roll_mib, mib),
-        known(first, "processor", percent(plain.few.core), core),
-        known(first, "memory without pre-roll", plain.few.mib, mib),
+        known(case, "processor, among a few", percent(plain.few.core), core).with_goal(Goal::AtMost(0.5)),
+        known(first, "processor", percent(plain.first.core), core),
+        known(first, "memory without pre-roll", plain.first.mib, mib),
         known("retina's own pull of the same camera", "processor", percent(retina), core),
         known("each further camera against retina's own pull", "ratio", plain.each.core / retina, "x"),
         known(on_slow, "processor, detection", detection(&slow), core).with_goal(Goal::AtMost(1.0)),
         known(on_slow, "processor, all", percent(slow.each.core), core).with_goal(Goal::AtMost(1.4)),
+        known(on_slow, "processor, detection, among a few", among_few(&slow), core).with_goal(Goal::AtMost(1.0)),
+        known(on_slow, "processor, all, among a few", percent(slow.few.core), core).with_goal(Goal::AtMost(1.4)),
         known(on_slow, "cameras one core carries", 1.0 / slow.each.core, "").with_goal(Goal::AtLeast(70.0)),
         known(on_slow, "memory without pre-roll", slow.each.mib, mib).with_goal(Goal::AtMost(32.0)),
         known(&crowded, "processor", percent(crowd.core), core).with_goal(Goal::AtMost(100.0)),
@@ -110,38 +117,38 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
         known(on_sub, "cameras one core carries", 1.0 / substream.each.core, ""),
         known(on_sub, "memory without pre-roll", substream.each.mib, mib).with_goal(Goal::AtMost(32.0)),
         known(on_keys, "processor, detection", detection(&quiet), core).with_goal(Goal::AtMost(1.2)),
+        known(on_keys, "processor, detection, among a few", among_few(&quiet), core).with_goal(Goal::AtMost(1.2)),
         known(on_keys, "processor, all", percent(quiet.each.core), core),
         known(on_keys, "cameras one core carries", 1.0 / quiet.each.core, ""),
         known(on_keys, "memory without pre-roll", quiet.each.mib, mib),
         known(on_tenth, "processor, detection and clips", detection(&tenth), core).with_goal(Goal::AtMost(2.0)),
+        known(on_tenth, "processor, detection and clips, among a few", among_few(&tenth), core)
+            .with_goal(Goal::AtMost(2.0)),
         known(on_tenth, "processor, all", percent(tenth.each.core), core),
         known(on_tenth, "memory without pre-roll", tenth.each.mib, mib),
     ])
 }
 
-/// Measures few cameras, then many.
+/// Measures two cameras, a few, and dozens.
 fn slope(folder: &Path, film: &Path, films: &Films, watch: Watch, seconds: u64) -> Result<Slope, Trouble> {
     let mut house = House::build(folder, Plan { pre_roll_s: 5, ..Plan::default() })?;
     house.start_relay()?;
     let mut processes = Vec::new();
-    for _ in 0..FEW {
-        processes.extend(add(&mut house, folder, film, films, watch)?);
+    let mut used = [Use::default(); COUNTS.len()];
+    for (count, used) in COUNTS.into_iter().zip(&mut used) {
+        while house.cameras.len() < count {
+            processes.extend(add(&mut house, folder, film, films, watch)?);
+        }
+        *used = measure(&mut house, seconds)?;
     }
-    let few = measure(&mut house, seconds)?;
-    for _ in FEW..MANY {
-        processes.extend(add(&mut house, folder, film, films, watch)?);
-    }
-    let many = measure(&mut house, seconds)?;
     if let Some(mut hub) = house.hub.take() {
         hub.stop(Duration::from_secs(20))?;
     }
-    let each = |many: f64, few: f64| (many - few) / (MANY - FEW) as f64;
-    let each = Use {
-        core: each(many.core, few.core),
-        mib: each(many.mib, few.mib),
-        pre_roll_mib: each(many.pre_roll_mib, few.pre_roll_mib),
+    let each = |from: usize, to: usize| {
+        let each = |of: fn(&Use) -> f64| (of(&used[to]) - of(&used[from])) / (COUNTS[to] - COUNTS[from]) as f64;
+        Use { core: each(|used| used.core), mib: each(|used| used.mib), pre_roll_mib: each(|used| used.pre_roll_mib) }
     };
-    Ok(Slope { few, each })
+    Ok(Slope { first: used[0], few: each(0, 1), each: each(1, 2) })
 }
 
 /// What as many cameras as one core is meant to carry use of it.

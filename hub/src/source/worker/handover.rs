@@ -4,7 +4,7 @@
 //! connection of the hub's in the place of the socket that was to be connected, each once, and answers 0; every other `connect`
 //! gets EPERM.
 //! So no code in the worker ever has the right to connect to anything. The hub's only unsafe code is here, so the connection's
-//! byte count, which no library reads, is asked for here too.
+//! byte count and its low-water mark, which no library knows, are read and set here too.
 
 #![expect(unsafe_code, reason = "a signal handler and its registers")]
 
@@ -66,6 +66,19 @@ pub(super) fn received_bytes(connection: &OwnedFd) -> Option<u64> {
     };
     let count = info.get(BYTES_RECEIVED..length as usize)?.first_chunk()?;
     (outcome == 0).then(|| u64::from_ne_bytes(*count))
+}
+
+/// From now on the kernel wakes who reads `connection` when so many bytes wait, when its buffer fills, or at the end
+/// (`SO_RCVLOWAT`, socket(7)). Where enough waits already, it does so at once, and wakes who waits with `EPOLLET` again.
+pub(super) fn wake_from(connection: &OwnedFd, bytes: u32) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    let length = size_of_val(&bytes) as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes at the place of `bytes`.
+    let outcome = unsafe {
+        let place = (&raw const bytes).cast();
+        libc::setsockopt(connection.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, place, length)
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Where `struct tcp_info` of linux/tcp.h has it: behind 8 small fields, 24 of 32 bits and three of 64.

@@ -13,14 +13,14 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use super::depacketize::Quirk;
 use super::intake::{Endless, Intake, MAX_MESSAGE};
 use super::memory::Meter;
-use super::orders::{Orders, SubConnection};
+use super::orders::{Order, Orders, SubConnection};
 use super::sender::Sender;
 use super::session::{quirk_note, whole_seconds};
 use crate::source::frames::{self, Kind};
 use crate::source::{Fault, Health, Phase};
 
-/// How often silence is looked at.
-const TICK: Duration = Duration::from_millis(100);
+/// How often silence is looked at, and what gathered is fetched.
+const TICK: Duration = Duration::from_millis(200);
 /// How often the hub hears from the worker; the hub ends a worker that is silent for some of these.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -149,11 +149,23 @@ impl Link {
     /// Waits for whatever comes first besides the camera.
     pub(super) async fn event(&mut self) -> Event {
         let waiting = !self.sender.is_empty();
-        tokio::select! {
-            biased;
-            _ = self.ticks.tick() => Event::Tick,
-            said = self.orders.next(&self.socket) => said.map_or(Event::HubGone, Event::Substream),
-            _ = self.socket.writable(), if waiting => Event::Writable,
+        loop {
+            return tokio::select! {
+                biased;
+                _ = self.ticks.tick() => {
+                    self.intake.fetch();
+                    Event::Tick
+                }
+                said = self.orders.next(&self.socket) => match said {
+                    None => Event::HubGone,
+                    Some(Order::Substream(connection)) => Event::Substream(connection),
+                    Some(Order::Prompt(prompt)) => {
+                        self.intake.set_prompt(prompt);
+                        continue;
+                    }
+                },
+                _ = self.socket.writable(), if waiting => Event::Writable,
+            };
         }
     }
 

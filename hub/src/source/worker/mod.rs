@@ -26,6 +26,7 @@ pub mod alignment;
 pub mod anchor;
 pub mod depacketize;
 
+mod arrival;
 mod formats;
 mod gaze;
 mod handover;

@@ -1,4 +1,5 @@
-//! What the hub says after the settings: "here is a connection to the substream", with its descriptor. Nothing else is understood.
+//! What the hub says after the settings: "here is a connection to the substream", with its descriptor, and whether units are
+//! wanted at once. Nothing else is understood.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -8,13 +9,22 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-use crate::source::frames::{Connection, HEADER, Header, Kind};
+use crate::source::frames::{self, Connection, HEADER, Header, Kind};
 
 /// A connection to the substream that the hub made.
 #[derive(Debug)]
 pub(super) struct SubConnection {
     pub(super) socket: OwnedFd,
     pub(super) url: String,
+}
+
+/// What the hub says.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Look for motion here.
+    Substream(SubConnection),
+    /// Whether units are wanted at once.
+    Prompt(bool),
 }
 
 /// Reads the hub's end of the socket; what is read so far is kept here, so that waiting can be interrupted.
@@ -25,26 +35,38 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// The next connection; `None` when the hub closed its end or says what it never does.
-    pub(super) async fn next(&mut self, hub: &UnixStream) -> Option<SubConnection> {
+    /// The next order; `None` when the hub closed its end or says what it never does.
+    pub(super) async fn next(&mut self, hub: &UnixStream) -> Option<Order> {
         loop {
-            let wanted = match self.bytes.first_chunk::<HEADER>() {
-                None => HEADER,
-                Some(header) => {
-                    let header = Header::parse(*header).ok().filter(|header| header.kind == Kind::Connection)?;
-                    HEADER + header.length
-                }
+            let header = match self.bytes.first_chunk::<HEADER>() {
+                None => None,
+                Some(header) => Some(Header::parse(*header).ok()?),
             };
-            if self.bytes.len() == wanted && wanted > HEADER {
-                let connection = Connection::parse(&self.bytes[HEADER..]).ok()?;
+            let wanted = HEADER + header.map_or(0, |header| header.length);
+            if let Some(header) = header
+                && self.bytes.len() == wanted
+            {
+                let order = self.understood(header.kind);
                 self.bytes.clear();
-                return Some(SubConnection { socket: self.socket.take()?, url: connection.url });
+                return order;
             }
             let missing = wanted - self.bytes.len();
             let read = hub.async_io(Interest::READABLE, || self.receive(hub, missing)).await;
             if !matches!(read, Ok(1..)) {
                 return None;
             }
+        }
+    }
+
+    fn understood(&mut self, kind: Kind) -> Option<Order> {
+        let body = &self.bytes[HEADER..];
+        match kind {
+            Kind::Connection => {
+                let url = Connection::parse(body).ok()?.url;
+                Some(Order::Substream(SubConnection { socket: self.socket.take()?, url }))
+            }
+            Kind::Prompt => frames::parse_prompt(body).ok().map(Order::Prompt),
+            _ => None,
         }
     }
 

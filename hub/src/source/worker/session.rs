@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::aac::AacDepacketizer;
 use super::anchor::TimelineAnchor;
+use super::arrival::Arrivals;
 use super::depacketize::{Codec, DepacketizeError, Depacketizer, Packet, Picture, Quirk};
 use super::formats;
 use super::gaze::{Gaze, Seen};
@@ -142,6 +143,8 @@ struct Receiver {
     sound: AacDepacketizer,
     /// Set by the first key frame: the start of the connection's presentation time.
     anchors: Option<(TimelineAnchor, Option<TimelineAnchor>)>,
+    video_arrivals: Arrivals,
+    sound_arrivals: Arrivals,
     format: Option<Format>,
     format_is_stale: bool,
     gaze: Option<Gaze>,
@@ -164,6 +167,8 @@ impl Receiver {
             video,
             sound: AacDepacketizer::default(),
             anchors: None,
+            video_arrivals: Arrivals::default(),
+            sound_arrivals: Arrivals::default(),
             format: None,
             format_is_stale: true,
             gaze: eyes.map(|eyes| Gaze::new(eyes, settings)),
@@ -214,7 +219,10 @@ impl Receiver {
                     for _ in 0..BATCH {
                         match playing.next().now_or_never() {
                             Some(item) => self.take(link, item)?,
-                            None => break,
+                            None => {
+                                intake.drained(link.mono_us());
+                                break;
+                            }
                         }
                     }
                 }
@@ -287,6 +295,7 @@ impl Receiver {
         }
         let Some((anchor, _)) = &mut self.anchors else { return Ok(()) };
         let pts_us = anchor.place(picture.timestamp, now_us);
+        let came_us = self.video_arrivals.place(pts_us, now_us, link.intake.since_us());
         link.health.clock_jumps = anchor.jumps();
         if picture.key
             && let Some(last) = self.last_key_us.replace(pts_us)
@@ -302,10 +311,10 @@ impl Receiver {
             link.quirk(*quirk);
         }
         if let Some(gaze) = &mut self.gaze {
-            gaze.main_picture(&picture.data[HEAD..], &picture, pts_us, now_us);
+            gaze.main_picture(&picture.data[HEAD..], &picture, pts_us, came_us);
         }
         let mut frame = picture.data;
-        frames::fill_unit_head(&mut frame, Track::Video, picture.key, pts_us, now_us, self.frame, picture.loss);
+        frames::fill_unit_head(&mut frame, Track::Video, picture.key, pts_us, came_us, self.frame, picture.loss);
         self.frame += 1;
         link.unit(frame, true, picture.key)
     }
@@ -335,12 +344,14 @@ impl Receiver {
         let (Some(audio), Some((_, Some(anchor)))) = (&self.tracks.audio, &mut self.anchors) else { return Ok(()) };
         let (now_us, number) = (link.mono_us(), self.frame.saturating_sub(1));
         let samples = i64::from(audio.samples_per_frame);
+        let (arrivals, since_us) = (&mut self.sound_arrivals, link.intake.since_us());
         let mut units = Vec::new();
         let outcome = self.sound.push(packet.payload(), packet.loss() > 0, |place, frame| {
             let pts_us = anchor.place(timestamp + place as i64 * samples, now_us);
+            let came_us = arrivals.place(pts_us, now_us, since_us);
             let mut unit = vec![0; HEAD];
             unit.extend_from_slice(frame);
-            frames::fill_unit_head(&mut unit, Track::Audio, true, pts_us, now_us, number, packet.loss());
+            frames::fill_unit_head(&mut unit, Track::Audio, true, pts_us, came_us, number, packet.loss());
             units.push(unit);
         });
         for unit in units {
