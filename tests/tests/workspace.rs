@@ -115,6 +115,12 @@ fn reading_a_configuration_knows_no_program_and_only_servers_do_it() {
 }
 
 #[test]
+fn what_serves_numbers_knows_no_program() {
+    let graph = Graph::load();
+    graph.must_not_reach("privet-numbers", &["privet-*"]);
+}
+
+#[test]
 fn the_phone_links_no_server_and_no_camera() {
     let graph = Graph::load();
     for phone in ["privet-app-core", "privet-uniffi"] {
