@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,11 @@ pub(crate) struct Line {
     /// Of the servers that something is under way to, or waits for its turn.
     origins: Mutex<HashMap<String, Arc<Semaphore>>>,
     trouble: Mutex<Trouble>,
+    outcomes: [AtomicU64; OUTCOMES.len()],
 }
+
+/// What a gateway may say, by its name on the page of metrics.
+const OUTCOMES: [&str; 5] = ["taken", "delayed", "rejected", "misconfigured", "target_gone"];
 
 /// It is one's turn for as long as this lives.
 #[must_use]
@@ -107,6 +112,14 @@ impl Gateways {
         self.lines.iter().find(|line| line.gateway.takes(target))
     }
 
+    /// What each gateway said to messages so far: its kind, the outcome, how often.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let of = |line: &Line, at: usize| line.outcomes[at].load(Ordering::Relaxed);
+        self.lines
+            .iter()
+            .flat_map(move |line| OUTCOMES.iter().enumerate().map(move |(at, name)| (line.kind, *name, of(line, at))))
+    }
+
     /// The kinds there are.
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         self.lines.iter().map(|line| line.kind).collect()
@@ -116,7 +129,14 @@ impl Gateways {
 impl Line {
     fn new(kind: &'static str, gateway: impl Gateway + 'static) -> Self {
         let (turns, origins) = (Semaphore::new(TURNS), Mutex::default());
-        Self { kind, gateway: Box::new(gateway), turns, origins, trouble: Mutex::default() }
+        Self {
+            kind,
+            gateway: Box::new(gateway),
+            turns,
+            origins,
+            trouble: Mutex::default(),
+            outcomes: Default::default(),
+        }
     }
 
     /// The longest payload that goes through whole.
@@ -141,6 +161,14 @@ impl Line {
 
     pub(crate) async fn push(&self, target: &PushTarget, message: &Message<'_>, now: Timestamp) -> Outcome {
         let outcome = self.gateway.push(target, message, now).await;
+        let at = match outcome {
+            Outcome::Delivered => 0,
+            Outcome::RetryAfter(..) => 1,
+            Outcome::Rejected(_) => 2,
+            Outcome::Misconfigured(_) => 3,
+            Outcome::TargetGone => 4,
+        };
+        self.outcomes[at].fetch_add(1, Ordering::Relaxed);
         self.report(&outcome);
         outcome
     }

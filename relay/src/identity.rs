@@ -6,11 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use privet_protocol::time::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{Error as PemError, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::config::CertificateFiles;
 
@@ -19,6 +21,14 @@ pub struct Identity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
     pin: [u8; 32],
+    validity: Option<Validity>,
+}
+
+/// When a certificate is good, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(crate) from: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// Why the relay has no identity.
@@ -84,7 +94,8 @@ impl Identity {
             return Err(fail(&files.chain, "it holds no certificate".into()));
         }
         let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| fail(&files.key, said(e)))?;
-        let identity = Self::with(chain, key).map_err(|cause| fail(&files.chain, cause))?;
+        let mut identity = Self::with(chain, key).map_err(|cause| fail(&files.chain, cause))?;
+        identity.validity = Some(validity(&identity.chain).map_err(|cause| fail(&files.chain, cause))?);
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         CertifiedKey::from_der(identity.chain.clone(), identity.key.clone_key(), &provider)
             .map_err(|e| fail(&files.key, format!("not the key of the first certificate: {e}")))?;
@@ -96,12 +107,17 @@ impl Identity {
         self.pin
     }
 
+    /// When the certificate of a public authority is good; `None` for the relay's own, which clients know by its key.
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
+
     fn with(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, String> {
         let first = chain.first().ok_or("the file holds no certificate")?;
         let parsed = ParsedCertificate::try_from(first).map_err(|e| e.to_string())?;
         let mut pin = [0; 32];
         pin.copy_from_slice(digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref());
-        Ok(Self { chain, key, pin })
+        Ok(Self { chain, key, pin, validity: None })
     }
 }
 
@@ -109,6 +125,15 @@ impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity").field("pin", &self.pin).finish_non_exhaustive()
     }
+}
+
+/// Of the first certificate.
+fn validity(chain: &[CertificateDer<'static>]) -> Result<Validity, String> {
+    let first = chain.first().ok_or("the file holds no certificate")?;
+    let (_, parsed) = X509Certificate::from_der(first).map_err(|e| e.to_string())?;
+    let ms = |seconds: i64| Timestamp(seconds.saturating_mul(1000));
+    let validity = parsed.validity();
+    Ok(Validity { from: ms(validity.not_before.timestamp()), until: ms(validity.not_after.timestamp()) })
 }
 
 fn make_key(directory: &Path) -> Result<String, String> {

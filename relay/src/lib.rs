@@ -3,11 +3,13 @@
 //! * [`Server`] is the relay, in process or inside the program `privet-relay`.
 //! * [`Config`] is everything that can be set, with the limits that bound what anybody can make it do.
 //! * [`Identity`] is the key that clients pin.
+//! * [`doctor`] looks at the machine for what stands in a relay's way.
 //! * [`storage`] is the seam to where state and bodies are kept.
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod doctor;
 mod gateways;
 mod identity;
 mod server;

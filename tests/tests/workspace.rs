@@ -77,7 +77,7 @@ fn the_relay_can_link_neither_mls_nor_the_sealing_code() {
     graph.must_not_reach("privet-relay", SEALING);
     graph.must_not_reach("privet-relay-client", SEALING);
     let ours: Vec<_> = graph.reached["privet-relay"].iter().filter(|name| name.starts_with("privet-")).collect();
-    assert_eq!(ours, ["privet-config", "privet-protocol", "privet-push", "privet-store"]);
+    assert_eq!(ours, ["privet-config", "privet-numbers", "privet-protocol", "privet-push", "privet-store"]);
 }
 
 #[test]
@@ -112,6 +112,12 @@ fn reading_a_configuration_knows_no_program_and_only_servers_do_it() {
     let users: Vec<_> =
         graph.direct.iter().filter(|(_, uses)| uses.contains("privet-config")).map(|(member, _)| member).collect();
     assert_eq!(users, ["privet-hub", "privet-relay"]);
+}
+
+#[test]
+fn what_serves_numbers_knows_no_program() {
+    let graph = Graph::load();
+    graph.must_not_reach("privet-numbers", &["privet-*"]);
 }
 
 #[test]

@@ -20,19 +20,20 @@ pub fn parse(page: &str) -> Samples {
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap_or_else(|| panic!("{line}"));
             assert_eq!(name, family, "{line}");
-            assert!(["gauge", "counter", "info"].contains(&kind), "{line}");
+            assert!(["gauge", "counter", "info", "histogram"].contains(&kind), "{line}");
             families.get_mut(name).unwrap().0 = kind.into();
         } else {
             assert!(!line.starts_with('#'), "{line}");
             let (name, labels, value) = sample(line);
             let kind = families[&family].0.as_str();
             let suffix = name.strip_prefix(&family).unwrap_or_else(|| panic!("{line} is not of {family}"));
-            let expected = match kind {
-                "counter" => "_total",
-                "info" => "_info",
-                _ => "",
+            let expected: &[&str] = match kind {
+                "counter" => &["_total"],
+                "info" => &["_info"],
+                "histogram" => &["_sum", "_count", "_bucket"],
+                _ => &[""],
             };
-            assert_eq!(suffix, expected, "{line}");
+            assert!(expected.contains(&suffix), "{line}");
             assert!(kind != "counter" || value >= 0.0, "{line}");
             let first = samples.entry(name.clone()).or_default().insert(labels, value).is_none();
             assert!(first, "twice: {line}");

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use data_encoding::HEXLOWER;
 use privet_relay::config::LogFormat;
+use privet_relay::doctor::{self, Finding, Verdict};
 use privet_relay::{Config, ConfigError, Identity, Server, ServerError};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,6 +51,18 @@ enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
         /// Prints {"pin"} instead of the bare digits.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Looks at configuration and machine for what stands in a relay's way, and says the next step. Exit code 1 if anything fails.
+    Doctor {
+        /// The configuration file; without one, the defaults count.
+        #[arg(long, env = "PRIVET_RELAY_CONFIG")]
+        config: Option<PathBuf>,
+        /// Where everything is kept instead of where the configuration says.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Prints [{"what", "verdict", "words"}] instead of lines.
         #[arg(long)]
         json: bool,
     },
@@ -109,11 +122,15 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run { config, listen, data } => {
-            let mut config = configuration(config.as_deref(), data)?;
-            config.listen = listen.unwrap_or(config.listen);
+            let read = move || -> Result<Config, ConfigError> {
+                let mut config = configuration(config.as_deref(), data.clone())?;
+                config.listen = listen.unwrap_or(config.listen);
+                Ok(config)
+            };
+            let config = read()?;
             start_logging(&config);
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(run(config))?;
+            runtime.block_on(run(config, read))?;
         }
         Command::Identity { config, data, json } => {
             let config = configuration(config.as_deref(), data)?;
@@ -123,6 +140,18 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             };
             let pin = HEXLOWER.encode(&identity.map_err(ServerError::from)?.pin());
             if json { println!("{}", json!({ "pin": pin })) } else { println!("{pin}") }
+        }
+        Command::Doctor { config, data, json } => {
+            let findings = doctor::examine(&configuration(config.as_deref(), data));
+            if json {
+                let finding = |f: &Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
+                println!("{}", findings.iter().map(finding).collect::<serde_json::Value>());
+            } else {
+                findings.iter().for_each(|finding| println!("{finding}"));
+            }
+            if findings.iter().any(|finding| finding.verdict == Verdict::Fail) {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Config { command: ConfigCommand::Check { config, json } } => match Config::read(&config) {
             Ok(_) if json => println!("{}", json!({ "ok": true })),
@@ -161,10 +190,13 @@ fn start_logging(config: &Config) {
     }
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
+/// Runs until it is asked to end; `read` reads the configuration again.
+async fn run(config: Config, read: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let server = Server::start(config).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut drain = config.limits.drain();
+    let mut server = Server::start(config).await?;
     let ready = json!({
         "listening": server.address().to_string(),
         "pin": HEXLOWER.encode(&server.pin()),
@@ -172,11 +204,39 @@ async fn run(config: Config) -> Result<(), Failure> {
     });
     println!("{ready}");
     tracing::info!("ready");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match reload(&mut server, &read) {
+                Ok(config) => drain = config.limits.drain(),
+                Err(error) => tracing::error!(%error, "the configuration can't be used; all goes on with the one from before"),
+            },
+        }
+    }
+    server.leave();
+    if !drain.is_zero() {
+        tracing::info!(
+            seconds = drain.as_secs(),
+            "leaving: clients are served on for so long; another signal ends it now"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(drain) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
     tracing::info!("shutting down");
     server.shutdown().await;
     Ok(())
+}
+
+fn reload(server: &mut Server, read: &impl Fn() -> Result<Config, ConfigError>) -> Result<Config, Failure> {
+    let config = read()?;
+    let later = server.reload(&config)?;
+    tracing::info!(pin = HEXLOWER.encode(&server.pin()), "certificate and limits were read again");
+    if !later.is_empty() {
+        tracing::warn!(keys = ?later, "these were changed too and count after a restart only");
+    }
+    Ok(config)
 }

@@ -3,7 +3,7 @@
 
 mod push;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub push: Push,
     /// What is written to the log.
     pub log: Log,
+    /// Where others read how the relay is. Nowhere without the table.
+    pub metrics: Option<Metrics>,
 }
 
 impl Default for Config {
@@ -47,6 +49,7 @@ impl Default for Config {
             limits: Limits::default(),
             push: Push::default(),
             log: Log::default(),
+            metrics: None,
         }
     }
 }
@@ -151,6 +154,8 @@ pub struct Limits {
     pub patience_ms: u64,
     /// How often what has expired is looked for.
     pub sweep_s: u64,
+    /// How long the relay serves on after it was asked to end and says so on the page `/ready`.
+    pub drain_s: u64,
 }
 
 impl Default for Limits {
@@ -179,6 +184,7 @@ impl Default for Limits {
             hello_ms: 3000,
             patience_ms: 300,
             sweep_s: 60,
+            drain_s: 0,
         }
     }
 }
@@ -192,6 +198,11 @@ impl Limits {
     /// How long a phone that follows its wakes may take to acknowledge one.
     pub fn wake_patience(&self) -> Duration {
         Duration::from_millis(self.wake_patience_ms)
+    }
+
+    /// How long the relay serves on after it was asked to end.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s)
     }
 
     /// How long a follower may take to finish an old segment.
@@ -218,6 +229,22 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".into(), format: LogFormat::Text, addresses: false, received: None }
+    }
+}
+
+/// Numbers for Prometheus, and whether the relay is well.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// The TCP address they are read at.
+    pub listen: SocketAddr,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        // Beside the hub's, for those who run both on one machine.
+        Self { listen: (Ipv4Addr::LOCALHOST, 9465).into() }
     }
 }
 
@@ -248,6 +275,8 @@ const KEYS: &[(&str, &str)] = &[
     ("log.format", "\"text\" or \"json\""),
     ("log.addresses", "true or false"),
     ("log.received", "a directory, in quotes"),
+    ("metrics", "a table, `[metrics]`"),
+    ("metrics.listen", "an address with a port in quotes, such as \"127.0.0.1:9465\""),
 ];
 
 /// The largest whole number that TOML has, and that a key of 32 bits takes.
@@ -279,6 +308,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.hello_ms", |c| c.limits.hello_ms, 100..=MAX),
     ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
+    ("limits.drain_s", |c| c.limits.drain_s, 0..=3600),
     ("push.patience_ms", |c| c.push.patience_ms, 100..=60_000),
 ];
 
@@ -319,6 +349,20 @@ impl Config {
     /// [`ConfigError`] names the file, the line, the key and what is allowed there.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         FORM.parse(Path::new(file), text, Self::fault)
+    }
+
+    /// What differs between this configuration, which runs, and `new`, and is taken only at a start.
+    pub(crate) fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("listen", self.listen != new.listen),
+            ("data", self.data != new.data),
+            ("homes", self.homes != new.homes),
+            ("limits.free_bytes", self.limits.free_bytes != new.limits.free_bytes),
+            ("push", self.push != new.push),
+            ("log", self.log != new.log),
+            ("metrics", self.metrics != new.metrics),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
 
     fn fault(&self) -> Option<Fault> {

@@ -111,6 +111,10 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         ("[log]\nformat = 'xml'", r#":2: log.format is 'xml'; allowed: "text" or "json""#),
         ("[log]\naddresses = 'yes'", ":2: log.addresses is 'yes'; allowed: true or false"),
         ("[log]\nreceived = ''", ":2: log.received is empty; allowed: a directory, in quotes"),
+        ("metrics = true", ":1: metrics is true; allowed: a table, `[metrics]`"),
+        ("[metrics]\nlisten = 9465", ":2: metrics.listen is 9465; allowed: an address with a port in quotes"),
+        ("[metrics]\nport = 9465", ":2: metrics.port is not a key; allowed: listen"),
+        ("[limits]\ndrain_s = 3601", ":2: limits.drain_s is 3601; allowed: a whole number from 0 to 3600"),
         ("push = true", ":1: push is true; allowed: a table, `[push]`"),
         ("[push]\ngcm = 1", ":2: push.gcm is not a key; allowed: authorities, fcm, web_push, apns, patience_ms"),
         ("[push]\npatience_ms = 1", ":2: push.patience_ms is 1; allowed: a whole number from 100 to 60000"),
@@ -179,6 +183,32 @@ fn every_key_is_known_to_the_errors() {
             let key = format!("{table}{dot}{key}");
             assert!(FORM.allowed(&key).is_some(), "{key}");
         }
+    }
+}
+
+#[test]
+fn metrics_are_nowhere_without_their_table_and_on_this_machine_with_it() {
+    assert_eq!(Config::parse("relay.toml", "").unwrap().metrics, None);
+    let metrics = Config::parse("relay.toml", "[metrics]").unwrap().metrics.unwrap();
+    assert_eq!(metrics.listen.to_string(), "127.0.0.1:9465");
+}
+
+#[test]
+fn what_a_running_relay_does_not_take_is_named() {
+    let running = Config::default();
+    let later = |text: &str| running.needs_restart(&Config::parse("relay.toml", text).unwrap());
+    assert_eq!(later(""), [""; 0]);
+    assert_eq!(later("[certificate]\nchain = 'c'\nkey = 'k'\n[limits]\nkeys = 3\nmemory_bytes = 1048576"), [""; 0]);
+    for (text, key) in [
+        ("listen = '[::]:1'", "listen"),
+        ("data = '/x'", "data"),
+        ("[homes]\nmost = 1", "homes"),
+        ("[limits]\nfree_bytes = 1", "limits.free_bytes"),
+        ("[push]\npatience_ms = 100", "push"),
+        ("[log]\naddresses = true", "log"),
+        ("[metrics]", "metrics"),
+    ] {
+        assert_eq!(later(text), [key], "{text}");
     }
 }
 

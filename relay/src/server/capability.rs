@@ -35,8 +35,8 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
     let (record, curtailed) = {
         let grants = home.grants();
         let known = grants.get(&who).copied();
-        if known.is_none() && grants.len() as u64 >= home.limits.keys {
-            return Err(Failure::refuse(Code::Quota, format!("the home may grant {} keys", home.limits.keys)));
+        if known.is_none() && grants.len() as u64 >= home.limits().keys {
+            return Err(Failure::refuse(Code::Quota, format!("the home may grant {} keys", home.limits().keys)));
         }
         let curtailed = known.is_some_and(|grant| !rights.cover(&grant.rights));
         // A new reader holds back everything that is there.

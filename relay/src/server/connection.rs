@@ -10,11 +10,13 @@ use privet_protocol::relay::{
     close,
 };
 use quinn::{RecvStream, SendStream, VarInt};
+use tokio::sync::watch;
 
 use super::home::Home;
 use super::quota::TokenBucket;
 use super::received::Received;
 use super::segments::Put;
+use super::tally::{Kind, Present};
 use super::wake::{self, Wake};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, segments};
@@ -25,6 +27,8 @@ const STREAMS: u32 = 16;
 const MAX_HELLO: usize = 4096;
 /// How long a request's own bytes may take, its body aside.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
+/// How long requests under way may take when the relay ends.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes on their way to one client: little while it follows, so that what is late is decided late.
 const SEND_WINDOW: u64 = 1024 * 1024;
 const FOLLOW_WINDOW: u64 = 128 * 1024;
@@ -39,6 +43,9 @@ pub(crate) struct Session {
     role: Role,
     requests: Mutex<TokenBucket>,
     following: AtomicUsize,
+    /// Requests under way that end by themselves.
+    working: watch::Sender<usize>,
+    _present: Present,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +57,29 @@ enum Role {
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
-    let hello = tokio::time::timeout(relay.config.limits.hello(), greet(&relay, &connection)).await;
+    let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
     let session = match hello {
         Ok(Some(session)) => Arc::new(session),
         Ok(None) => return,
-        Err(_) => return connection.close(VarInt::from_u32(close::LATE), b"no hello came in time"),
+        Err(_) => return relay.tally.close(&connection, close::LATE, b"no hello came in time"),
     };
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
     connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
     connection.set_send_window(SEND_WINDOW);
     tracing::debug!("a client said hello");
-    while let Ok((send, receive)) = connection.accept_bi().await {
-        let session = Arc::clone(&session);
-        relay.tasks.spawn(async move { session.request(send, receive).await });
+    loop {
+        let stream = tokio::select! {
+            () = relay.draining.cancelled() => break,
+            stream = connection.accept_bi() => stream,
+        };
+        let Ok((send, receive)) = stream else { break };
+        let work = Work::begin(&session);
+        relay.tasks.spawn(async move { Arc::clone(&work.0).request(work, send, receive).await });
+    }
+    if relay.draining.is_cancelled() {
+        // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
+        let _ = tokio::time::timeout(DRAIN_PATIENCE, session.idle()).await;
+        relay.tally.close(&connection, close::SHUTDOWN, b"the relay ends: come again");
     }
     session.home.leave(&session.key, &connection);
     tracing::debug!("a client left");
@@ -71,15 +88,15 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
 /// Reads and answers the hello; `None` when the client was refused or is gone.
 async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Session> {
     let (send, receive) = connection.accept_bi().await.ok()?;
-    let mut receive = Received::new(receive, relay.config.log.received.as_deref());
-    let mut answers = Answers::new(send);
+    let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
+    let mut answers = Answers::new(send, Arc::clone(&relay.tally));
     let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO).await {
         Ok(hello) => admit(relay, connection, hello).await,
         Err(failure) => Err(failure),
     };
     match outcome {
         Ok(session) => {
-            let limits = &relay.config.limits;
+            let limits = relay.limits.now();
             let welcome = HelloAnswer::Welcome {
                 version: VERSIONS[0],
                 limits: privet_protocol::relay::Limits {
@@ -96,6 +113,7 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
         }
         Err(failure) => {
             if let Failure::Refused(refusal) = failure {
+                relay.tally.refused.add(refusal.code);
                 let code = if refusal.code == Code::Malformed { close::MALFORMED } else { close::REFUSED };
                 if answers.send(&HelloAnswer::Refused(refusal)).await.is_ok() {
                     let told = answers.stopped();
@@ -103,9 +121,9 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
                     // The answer has to arrive before the connection goes; a client that waits is cut off by the deadline.
                     told.await;
                 }
-                connection.close(VarInt::from_u32(code), b"");
+                relay.tally.close(connection, code, b"");
             } else {
-                connection.close(VarInt::from_u32(close::MALFORMED), b"");
+                relay.tally.close(connection, close::MALFORMED, b"");
             }
             None
         }
@@ -142,7 +160,12 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
     if role == Role::Member && home.rights(&hello.key).is_none() {
         return Err(Failure::denied());
     }
-    let rate = relay.config.limits.requests_per_s;
+    let rate = relay.limits.now().requests_per_s;
+    let kind = match role {
+        Role::Owner => Kind::Owner,
+        Role::Member => Kind::Member,
+        Role::Mailbox(_) => Kind::Mailbox,
+    };
     Ok(Session {
         relay: Arc::clone(relay),
         connection: connection.clone(),
@@ -151,28 +174,52 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         role,
         requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
         following: AtomicUsize::new(0),
+        working: watch::Sender::new(0),
+        _present: Present::connection(&relay.tally, kind),
     })
 }
 
 impl Session {
-    async fn request(&self, send: SendStream, receive: RecvStream) {
-        let mut receive = Received::new(receive, self.relay.config.log.received.as_deref());
-        let mut answers = Answers::new(send);
+    async fn request(&self, work: Work, send: SendStream, receive: RecvStream) {
+        let tally = &self.relay.tally;
+        tally.requests.add(1);
+        let mut work = Some(work);
+        let mut receive = Received::new(receive, self.relay.config.log.received.as_deref(), Arc::clone(tally));
+        let mut answers = Answers::new(send, Arc::clone(tally));
         let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
             Ok(Ok(_)) if !self.may_ask_now() => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
-            Ok(Ok(request)) => self.answer(request, &mut receive, &mut answers).await,
+            Ok(Ok(request)) => {
+                if is_endless(&request) {
+                    work = None;
+                }
+                self.answer(request, &mut receive, &mut answers).await
+            }
         };
+        let told = answers.stopped();
         match outcome {
             Ok(()) => answers.finish(),
             Err(failure) => answers.fail(failure).await,
         }
+        if self.relay.draining.is_cancelled() {
+            // The answer has to arrive before the connection goes.
+            told.await;
+        }
+        drop(work);
+    }
+
+    /// Resolves when no request is under way that ends by itself.
+    async fn idle(&self) {
+        let _ = self.working.subscribe().wait_for(|working| *working == 0).await;
     }
 
     fn may_ask_now(&self) -> bool {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+        let rate = self.relay.limits.now().requests_per_s;
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.set_rate(rate, rate.saturating_mul(10));
+        requests.take(Instant::now())
     }
 
     async fn answer(&self, request: Request, body: &mut Received, answers: &mut Answers) -> Result<(), Failure> {
@@ -268,6 +315,33 @@ impl Session {
             | Request::Wake { .. } => false,
         };
         if allowed { Ok(()) } else { Err(Failure::denied()) }
+    }
+}
+
+/// Whether a request goes on until its client wants no more.
+fn is_endless(request: &Request) -> bool {
+    match request {
+        Request::Follow { .. } | Request::Collect { .. } => true,
+        Request::ReadLog { follow, .. } | Request::ReadInbox { follow, .. } | Request::ReadWakes { follow, .. } => {
+            *follow
+        }
+        _ => false,
+    }
+}
+
+/// A request under way, until it is dropped.
+struct Work(Arc<Session>);
+
+impl Work {
+    fn begin(session: &Arc<Session>) -> Self {
+        session.working.send_modify(|working| *working += 1);
+        Self(Arc::clone(session))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.working.send_modify(|working| *working -= 1);
     }
 }
 

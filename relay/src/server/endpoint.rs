@@ -13,11 +13,12 @@ use quinn::{
 };
 use quinn_proto::HashedConnectionIdGenerator;
 
+use super::tally::Newcomer;
 use super::{Relay, ServerError, connection};
 use crate::identity::Identity;
 
 /// Bytes of socket buffer to ask for; the system gives what it allows. With the usual 208 KiB bursts are lost.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+pub(crate) const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// Handshakes under way beyond which every newcomer has to prove its address first.
 const RETRY_ABOVE: usize = 64;
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -25,13 +26,22 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn bind(address: SocketAddr, identity: Identity) -> Result<Endpoint, ServerError> {
     let failed = |cause: String| ServerError::Listen { address, cause };
     let after_restart = after_restart(identity.key.secret_der());
+    let config = server_config(identity).map_err(failed)?;
+    let socket = UdpSocket::bind(address).map_err(|e| failed(e.to_string()))?;
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
+    Endpoint::new(after_restart, Some(config), socket, Arc::new(TokioRuntime)).map_err(|e| failed(e.to_string()))
+}
+
+/// What newcomers meet: this identity, and the bounds on strangers.
+pub(crate) fn server_config(identity: Identity) -> Result<quinn::ServerConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(identity.chain, identity.key))
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(|e| e.to_string())?;
     tls.alpn_protocols = vec![ALPN.to_vec()];
-    let crypto = QuicServerConfig::try_from(tls).map_err(|e| failed(e.to_string()))?;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|e| e.to_string())?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     // Strangers' first packets wait in bounded memory: at most 8 MiB in all.
     config
@@ -39,11 +49,7 @@ pub(crate) fn bind(address: SocketAddr, identity: Identity) -> Result<Endpoint, 
         .max_incoming(1024)
         .incoming_buffer_size(64 * 1024)
         .incoming_buffer_size_total(8 * 1024 * 1024);
-
-    let socket = UdpSocket::bind(address).map_err(|e| failed(e.to_string()))?;
-    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
-    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
-    Endpoint::new(after_restart, Some(config), socket, Arc::new(TokioRuntime)).map_err(|e| failed(e.to_string()))
+    Ok(config)
 }
 
 /// A relay that was killed is asked on, by clients that do not know, over connections it has forgotten. With keys that outlive it
@@ -101,12 +107,20 @@ fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incomi
     if relay.config.log.addresses {
         tracing::debug!(%address, "a newcomer");
     }
-    if connections as u64 >= relay.config.limits.connections {
-        tracing::warn!(connections, "full: a newcomer was turned away");
+    let turn_away = |incoming: Incoming, why| {
+        relay.tally.newcomers.add(why);
         incoming.refuse();
-        return None;
+        None
+    };
+    if relay.draining.is_cancelled() {
+        return turn_away(incoming, Newcomer::Leaving);
+    }
+    if connections as u64 >= relay.limits.now().connections {
+        tracing::warn!(connections, "full: a newcomer was turned away");
+        return turn_away(incoming, Newcomer::Full);
     }
     if !incoming.remote_address_validated() && relay.handshakes() > RETRY_ABOVE {
+        relay.tally.newcomers.add(Newcomer::AskedAgain);
         // Stateless. A newcomer that can't be asked again is turned away.
         if let Err(error) = incoming.retry() {
             error.into_incoming().refuse();
@@ -114,16 +128,19 @@ fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incomi
         return None;
     }
     if !relay.networks().take(address.ip(), Instant::now()) {
-        incoming.refuse();
-        return None;
+        return turn_away(incoming, Newcomer::TooOften);
     }
     Some(incoming)
 }
 
 async fn greet(relay: Arc<Relay>, incoming: Incoming) {
     let handshake = relay.handshake();
-    let Ok(connecting) = incoming.accept() else { return };
-    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_PATIENCE, connecting).await else { return };
+    let shaken = async { incoming.accept()?.await };
+    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_PATIENCE, shaken).await else {
+        return relay.tally.newcomers.add(Newcomer::Failed);
+    };
     drop(handshake);
-    connection::serve(relay, connection).await;
+    relay.tally.newcomers.add(Newcomer::Connected);
+    connection::serve(Arc::clone(&relay), connection.clone()).await;
+    relay.tally.ended(&connection);
 }

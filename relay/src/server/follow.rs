@@ -14,6 +14,7 @@ use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
 use super::segments::send_kept;
 use super::stream::{Next, Stream};
+use super::tally::Present;
 use super::wire::{Answers, Failure};
 
 pub(crate) async fn follow(
@@ -25,7 +26,9 @@ pub(crate) async fn follow(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let stream = home.stream_or_begin(stream, now)?;
+    let following = Present::follower(&home.tally);
     let outcome = send(home, connection, &stream, from, answers).await;
+    drop(following);
     home.remove_if_idle(&stream);
     outcome
 }
@@ -74,6 +77,7 @@ async fn send(
             Next::Growing { segment, passing } => match follower.send_growing(&segment, passing, answers).await? {
                 Sent::Whole => index += 1,
                 Sent::TooSlow => {
+                    home.tally.skipped.add(1);
                     let newest = stream.contents().newest().unwrap_or(index + 1).max(index + 1);
                     answers.send(&Response::Skipped { from: index, to: newest }).await?;
                     index = newest;
@@ -113,7 +117,8 @@ enum Sent {
 
 impl Follower<'_> {
     async fn open(&self, index: u64) -> Result<Answers, Failure> {
-        let mut out = Answers::new(self.connection.open_uni().await.map_err(|_| Failure::Lost)?);
+        let mut out =
+            Answers::new(self.connection.open_uni().await.map_err(|_| Failure::Lost)?, Arc::clone(&self.home.tally));
         // Newer ones first; the numbers of one stream stay far below this.
         out.set_priority(i32::try_from(index.min(1 << 30)).unwrap_or(i32::MAX - 1));
         out.send(&SegmentHead { follow: self.follow, index }).await?;
@@ -181,6 +186,6 @@ impl Follower<'_> {
                 return std::future::pending().await;
             }
         }
-        tokio::time::sleep(self.home.limits.patience()).await;
+        tokio::time::sleep(self.home.limits().patience()).await;
     }
 }

@@ -9,13 +9,14 @@ use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Usage, close};
 use privet_protocol::storage::{Entry, StoreError};
 use privet_protocol::time::Timestamp;
-use quinn::VarInt;
 use tokio::sync::{Semaphore, watch};
 
 use super::growing::Budget;
+use super::limits::Live;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
 use super::stream::Stream;
+use super::tally::Tally;
 use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
 use crate::config::Limits;
@@ -25,7 +26,8 @@ pub(crate) struct Home {
     pub(crate) id: HomeId,
     pub(crate) owner: CapabilityKey,
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) limits: Limits,
+    limits: Arc<Live>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) budget: Arc<Budget>,
     /// The index of this home; held while a change is made durable.
     pub(crate) book: tokio::sync::Mutex<Book>,
@@ -84,7 +86,8 @@ impl Home {
         id: HomeId,
         record: HomeRecord,
         storage: Arc<dyn Storage>,
-        limits: Limits,
+        limits: Arc<Live>,
+        tally: Arc<Tally>,
         budget: Arc<Budget>,
         carriers: Arc<Carriers>,
     ) -> Result<Arc<Self>, StoreError> {
@@ -131,7 +134,9 @@ impl Home {
         .await?;
 
         let (phones, held) = wake::load(id, &*storage, &carriers).await?;
-        let rate = limits.wakes_per_s;
+        tally.stored.rise(stored + held);
+        tally.log_entries.rise(record.log.count());
+        let rate = limits.now().wakes_per_s;
         Ok(Arc::new(Self {
             id,
             owner: record.owner,
@@ -149,8 +154,14 @@ impl Home {
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,
+            tally,
             budget,
         }))
+    }
+
+    /// The limits that count now.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        self.limits.now()
     }
 
     // --- rights ---
@@ -171,25 +182,29 @@ impl Home {
     }
 
     pub(crate) fn may_wake_now(&self) -> bool {
-        self.wakes.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+        let rate = self.limits().wakes_per_s;
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        wakes.set_rate(rate, rate.saturating_mul(10));
+        wakes.take(Instant::now())
     }
 
     // --- bytes ---
 
     /// Counts bytes before they are stored, unless that is more than the home may have.
     pub(crate) fn reserve(&self, bytes: u64) -> Result<(), Failure> {
-        let limit = self.limits.stored_bytes;
+        let limit = self.limits().stored_bytes;
         self.stored
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| {
                 stored.checked_add(bytes).filter(|sum| *sum <= limit)
             })
-            .map(drop)
+            .map(|_| self.tally.stored.rise(bytes))
             .map_err(|_| Failure::refuse(Code::Quota, format!("the home may keep {limit} bytes")))
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
-        let _ =
+        let before =
             self.stored.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stored| Some(stored.saturating_sub(bytes)));
+        self.tally.stored.fall(bytes.min(before.unwrap_or(0)));
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -219,8 +234,8 @@ impl Home {
         if let Some(stream) = streams.get(&id) {
             return Ok(Arc::clone(stream));
         }
-        if streams.len() as u64 >= self.limits.streams {
-            return Err(Failure::refuse(Code::Quota, format!("the home may have {} streams", self.limits.streams)));
+        if streams.len() as u64 >= self.limits().streams {
+            return Err(Failure::refuse(Code::Quota, format!("the home may have {} streams", self.limits().streams)));
         }
         let stream = Stream::new(id, now);
         streams.insert(id, Arc::clone(&stream));
@@ -249,11 +264,11 @@ impl Home {
         }
         connections.retain(|_, of_key| !of_key.is_empty());
         let of_key = connections.entry(key).or_default();
-        while of_key.len() as u64 >= self.limits.key_connections.max(1) {
-            of_key.remove(0).close(VarInt::from_u32(close::REPLACED), b"");
+        while of_key.len() as u64 >= self.limits().key_connections.max(1) {
+            self.tally.close(&of_key.remove(0), close::REPLACED, b"");
         }
         let all = connections.values().map(Vec::len).sum::<usize>() as u64;
-        if all >= self.limits.home_connections {
+        if all >= self.limits().home_connections {
             return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
         }
         connections.entry(key).or_default().push(connection.clone());
@@ -273,7 +288,7 @@ impl Home {
     /// Closes every connection of `key`, with the reason of [`close`].
     pub(crate) fn expel(&self, key: &CapabilityKey, reason: u32) {
         for connection in self.connections().remove(key).unwrap_or_default() {
-            connection.close(VarInt::from_u32(reason), b"");
+            self.tally.close(&connection, reason, b"");
         }
     }
 

@@ -18,8 +18,8 @@ pub(crate) async fn send(
 ) -> Result<Response, Failure> {
     check_size(&message)?;
     let mut book = home.book.lock().await;
-    if book.waiting.get(&from).copied().unwrap_or(0) >= home.limits.inbox_messages {
-        let text = format!("{} messages of this key wait already", home.limits.inbox_messages);
+    if book.waiting.get(&from).copied().unwrap_or(0) >= home.limits().inbox_messages {
+        let text = format!("{} messages of this key wait already", home.limits().inbox_messages);
         return Err(Failure::refuse(Code::Quota, text));
     }
     let seq = book.record.inbox.head + 1;

@@ -38,8 +38,8 @@ pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp
     if seq != span.head + 1 && !begins {
         return Err(Failure::refuse(Code::Conflict, format!("the head is {}, {seq} does not follow it", span.head)));
     }
-    if span.count() >= home.limits.log_entries {
-        let text = format!("the log may have {} entries", home.limits.log_entries);
+    if span.count() >= home.limits().log_entries {
+        let text = format!("the log may have {} entries", home.limits().log_entries);
         return Err(Failure::refuse(Code::Quota, text));
     }
     let value = cbor::encode(&EntryRecord { at: now, from: None, bytes: entry });
@@ -55,6 +55,7 @@ pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp
         return Err(error.into());
     }
     book.record = record;
+    home.tally.log_entries.rise(1);
     home.log_head.send_replace(book.record.log);
     Ok(Response::Appended { seq })
 }
@@ -180,6 +181,7 @@ pub(crate) async fn forget_upto(home: &Home, book: &mut super::home::Book, upto:
         batch.put(home_key(home.id), cbor::encode(&record));
         home.storage.commit(batch).await?;
         home.give_back(bytes);
+        home.tally.log_entries.fall(last + 1 - first);
         book.record = record;
         home.log_head.send_replace(book.record.log);
     }

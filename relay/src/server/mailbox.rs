@@ -34,7 +34,7 @@ pub(crate) async fn open(
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let _book = home.book.lock().await;
-    let until = until.min(now.after(Duration::from_secs(home.limits.mailbox_s)));
+    let until = until.min(now.after(Duration::from_secs(home.limits().mailbox_s)));
     if until <= now {
         return Err(Failure::refuse(Code::Gone, "the mailbox's time is over already"));
     }
@@ -53,8 +53,8 @@ pub(crate) async fn open(
         Ok(())
     })
     .await?;
-    if open >= home.limits.mailboxes {
-        let text = format!("the home may have {} mailboxes", home.limits.mailboxes);
+    if open >= home.limits().mailboxes {
+        let text = format!("the home may have {} mailboxes", home.limits().mailboxes);
         return Err(Failure::refuse(Code::Quota, text));
     }
     let record = MailboxRecord { home: home.id, key: who, until, closed: false, hub: 0, phone: 0 };
@@ -117,8 +117,11 @@ pub(crate) async fn post(
         Side::Hub => &mut record.hub,
         Side::Phone => &mut record.phone,
     };
-    if *head >= home.limits.mailbox_messages {
-        return Err(Failure::refuse(Code::Quota, format!("a side may get {} messages", home.limits.mailbox_messages)));
+    if *head >= home.limits().mailbox_messages {
+        return Err(Failure::refuse(
+            Code::Quota,
+            format!("a side may get {} messages", home.limits().mailbox_messages),
+        ));
     }
     *head += 1;
     let seq = *head;

@@ -8,23 +8,30 @@ mod follow;
 mod growing;
 mod home;
 mod inbox;
+mod limits;
 mod log;
 mod mailbox;
+mod metrics;
 mod quota;
+mod ready;
 mod received;
 mod records;
 mod segments;
 mod stream;
 mod sweep;
+mod tally;
+mod told;
 mod wake;
+mod watched;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use privet_numbers::Endpoint as MetricsEndpoint;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::relay::{CapabilityKey, Code, close};
@@ -36,14 +43,19 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Policy};
 use crate::gateways::{Gateways, PushError};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{Identity, IdentityError, Validity};
 use crate::storage::{Embedded, Storage};
+pub(crate) use endpoint::SOCKET_BUFFER;
 use growing::Budget;
 use home::Home;
+use limits::Live;
 use quota::Networks;
 use records::{HomeRecord, Span, decode, home_key, invite_key};
+use tally::Tally;
+use told::told;
 use wake::Carriers;
 pub use wake::WakeCounts;
+use watched::Watched;
 use wire::Failure;
 
 /// Why a relay does not start.
@@ -81,6 +93,7 @@ pub struct Server {
     endpoint: Endpoint,
     address: SocketAddr,
     pin: [u8; 32],
+    metrics: Option<MetricsEndpoint>,
 }
 
 pub(crate) struct Relay {
@@ -88,6 +101,10 @@ pub(crate) struct Relay {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
+    /// Nobody new is let in, and what is under way is ended.
+    pub(crate) draining: CancellationToken,
+    pub(crate) limits: Arc<Live>,
+    pub(crate) tally: Arc<Tally>,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
     carriers: Arc<Carriers>,
@@ -95,6 +112,11 @@ pub(crate) struct Relay {
     home_count: AtomicU64,
     networks: Mutex<Networks>,
     handshakes: Arc<AtomicUsize>,
+    validity: Mutex<Option<Validity>>,
+    leaving: AtomicBool,
+    began: Instant,
+    /// What the last look at the storage found.
+    probed: tokio::sync::Mutex<Option<metrics::Probe>>,
 }
 
 impl Server {
@@ -118,11 +140,13 @@ impl Server {
             .map_err(|e| fail(StoreError::Io(e.to_string())))
             .and_then(|opened| opened.map_err(fail))
             .map(Arc::new)?;
+        let tally = Arc::new(Tally::default());
+        let storage: Arc<dyn Storage> = Arc::new(Watched { inner: storage, tally: Arc::clone(&tally) });
         let identity = match &config.certificate {
             Some(files) => Identity::read(files)?,
             None => Identity::open(&config.data)?,
         };
-        let pin = identity.pin();
+        let (pin, validity) = (identity.pin(), identity.validity());
         let (push, data) = (config.push.clone(), config.data.clone());
         let gateways = tokio::task::spawn_blocking(move || Gateways::open(&push, &data))
             .await
@@ -141,13 +165,14 @@ impl Server {
         let address =
             endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let limits = Live::new(config.limits.clone());
         let carriers = Arc::new(Carriers {
             gateways,
             counts: wake::Counts::default(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
-            patience: config.limits.wake_patience(),
+            limits: Arc::clone(&limits),
         });
         let relay = Arc::new(Relay {
             carriers,
@@ -156,6 +181,13 @@ impl Server {
             homes: tokio::sync::Mutex::default(),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
+            validity: Mutex::new(validity),
+            leaving: AtomicBool::new(false),
+            began: Instant::now(),
+            probed: tokio::sync::Mutex::default(),
+            draining: CancellationToken::new(),
+            limits,
+            tally,
             tasks,
             shutdown,
             storage,
@@ -165,7 +197,8 @@ impl Server {
         relay.tasks.spawn(endpoint::run(Arc::clone(&relay), endpoint.clone()));
         relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));
         relay.tasks.spawn(sweep_for_ever(Arc::clone(&relay)));
-        Ok(Self { relay, endpoint, address, pin })
+        let metrics = relay.config.metrics.as_ref().map(|metrics| metrics::listen(metrics.listen, &relay));
+        Ok(Self { relay, endpoint, address, pin, metrics })
     }
 
     /// Where it listens; with the real port when the configuration said 0.
@@ -176,6 +209,11 @@ impl Server {
     /// What clients pin.
     pub fn pin(&self) -> [u8; 32] {
         self.pin
+    }
+
+    /// Where its metrics are read; `None` without `[metrics]`, and while their address can't be listened at.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(MetricsEndpoint::address)
     }
 
     /// Open connections.
@@ -193,11 +231,43 @@ impl Server {
         self.relay.sweep().await;
     }
 
-    /// Stops: no newcomers, clients are told to come again, what was begun on disk is ended.
+    /// Takes the certificate and the limits of `config` from now on. Those who are connected stay; newcomers meet the new certificate.
+    /// The keys where `config` differs in what takes a restart come back. When it fails, all goes on as before.
+    ///
+    /// # Errors
+    /// [`ServerError`] when the identity can't be used.
+    pub fn reload(&mut self, config: &Config) -> Result<Vec<&'static str>, ServerError> {
+        let relay = &self.relay;
+        let identity = match &config.certificate {
+            Some(files) => Identity::read(files)?,
+            None => Identity::open(&relay.config.data)?,
+        };
+        let (pin, validity) = (identity.pin(), identity.validity());
+        let server =
+            endpoint::server_config(identity).map_err(|cause| ServerError::Listen { address: self.address, cause })?;
+        self.endpoint.set_server_config(Some(server));
+        self.pin = pin;
+        *relay.validity() = validity;
+        relay.networks().set_rate(config.limits.connects_per_s);
+        relay.budget.set_limit(config.limits.memory_bytes);
+        relay.limits.set(config.limits.clone());
+        Ok(relay.config.needs_restart(config))
+    }
+
+    /// Says on the page `/ready` that clients should go elsewhere, and serves on.
+    pub fn leave(&self) {
+        self.relay.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops: no newcomers, requests under way are ended, clients are told to come again, what was begun on disk is ended.
     pub async fn shutdown(self) {
+        self.leave();
+        self.relay.draining.cancel();
+        let patience = Duration::from_secs(5);
+        // Each connection closes itself when what was asked on it is answered.
+        let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
         self.relay.shutdown.cancel();
         self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
-        let patience = Duration::from_secs(5);
         let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
         self.relay.tasks.close();
         if tokio::time::timeout(patience, self.relay.tasks.wait()).await.is_err() {
@@ -216,6 +286,10 @@ impl Drop for Server {
 impl Relay {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn validity(&self) -> MutexGuard<'_, Option<Validity>> {
+        self.validity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn networks(&self) -> MutexGuard<'_, Networks> {
@@ -255,9 +329,9 @@ impl Relay {
 
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
         let storage = Arc::clone(&self.storage);
-        let (limits, budget, carriers) =
-            (self.config.limits.clone(), Arc::clone(&self.budget), Arc::clone(&self.carriers));
-        let home = Home::load(id, record, storage, limits, budget, carriers).await?;
+        let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
+        let (budget, carriers) = (Arc::clone(&self.budget), Arc::clone(&self.carriers));
+        let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
         wake::resume(&home);
         Ok(home)
     }
@@ -322,7 +396,7 @@ impl Relay {
         })
         .await;
         if let Err(error) = scanned {
-            tracing::error!(%error, "what has expired can't be looked for");
+            tracing::error!(error = told(&error), "what has expired can't be looked for");
             return;
         }
         for id in ids {
@@ -342,7 +416,7 @@ impl Relay {
             }
         }
         if let Err(error) = sweep::mailboxes(&*self.storage, now).await {
-            tracing::error!(%error, "mailboxes can't be rid of what has expired");
+            tracing::error!(error = told(&error), "mailboxes can't be rid of what has expired");
         }
         self.carriers.counts.tell();
     }
@@ -357,7 +431,7 @@ async fn resume_wakes(relay: Arc<Relay>) {
     })
     .await;
     if let Err(error) = scanned {
-        tracing::error!(%error, "wakes that waited can't be looked for");
+        tracing::error!(error = told(&error), "wakes that waited can't be looked for");
     }
     for id in waiting {
         if !relay.shutdown.is_cancelled() && relay.home(id).await.is_err() {
@@ -367,8 +441,8 @@ async fn resume_wakes(relay: Arc<Relay>) {
 }
 
 async fn sweep_for_ever(relay: Arc<Relay>) {
-    let every = Duration::from_secs(relay.config.limits.sweep_s);
     loop {
+        let every = Duration::from_secs(relay.limits.now().sweep_s);
         tokio::select! {
             () = relay.shutdown.cancelled() => return,
             () = tokio::time::sleep(every) => relay.sweep().await,

@@ -18,6 +18,13 @@ impl TokenBucket {
         Self { rate: rate.into(), burst: burst.into(), tokens: burst.into(), at: now }
     }
 
+    /// From now on another rate, and another number at once; what has passed already counts.
+    pub(crate) fn set_rate(&mut self, rate: u32, burst: u32) {
+        let used = self.burst - self.tokens;
+        (self.rate, self.burst) = (rate.into(), burst.into());
+        self.tokens = (self.burst - used).max(0.0);
+    }
+
     /// Whether one more may pass now.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
@@ -50,6 +57,12 @@ const BURST_S: u32 = 10;
 impl Networks {
     pub(crate) fn new(rate: u32) -> Self {
         Self { rate, buckets: HashMap::new() }
+    }
+
+    /// From now on another rate, also for those that have come already.
+    pub(crate) fn set_rate(&mut self, rate: u32) {
+        self.rate = rate;
+        self.buckets.values_mut().for_each(|bucket| bucket.set_rate(rate, rate.saturating_mul(BURST_S)));
     }
 
     /// Whether one more connection of this address may come now.
@@ -88,6 +101,17 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(later)).count(), 2);
         let much_later = start + Duration::from_secs(1000);
         assert_eq!((0..10).filter(|_| bucket.take(much_later)).count(), 5);
+    }
+
+    #[test]
+    fn another_rate_gives_nothing_back_that_was_taken() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(1, 10, start);
+        assert_eq!((0..4).filter(|_| bucket.take(start)).count(), 4);
+        bucket.set_rate(1, 6);
+        assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 2);
+        bucket.set_rate(1, 20);
+        assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 14);
     }
 
     #[test]

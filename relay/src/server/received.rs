@@ -3,20 +3,24 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quinn::{Chunk, ReadError, ReadExactError, RecvStream, VarInt};
+
+use super::tally::Tally;
 
 /// A stream from a client.
 #[derive(Debug)]
 pub(crate) struct Received {
     stream: RecvStream,
+    tally: Arc<Tally>,
     copy: Option<File>,
 }
 
 impl Received {
     /// A stream whose bytes are also written to a file of its own in `folder`, if there is one.
-    pub(crate) fn new(stream: RecvStream, folder: Option<&Path>) -> Self {
+    pub(crate) fn new(stream: RecvStream, folder: Option<&Path>, tally: Arc<Tally>) -> Self {
         let copy = folder.and_then(|folder| match new_file(folder) {
             Ok(file) => Some(file),
             Err(error) => {
@@ -24,7 +28,7 @@ impl Received {
                 None
             }
         });
-        Self { stream, copy }
+        Self { stream, tally, copy }
     }
 
     /// The next bytes in order, at most `most`.
@@ -49,6 +53,7 @@ impl Received {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
+        self.tally.received.add(bytes.len() as u64);
         if let Some(file) = &mut self.copy
             && let Err(error) = file.write_all(bytes)
         {

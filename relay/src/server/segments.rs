@@ -105,7 +105,7 @@ async fn keep(
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<u64, Failure> {
-    let until = until.min(now.after(Duration::from_secs(home.limits.retention_s)));
+    let until = until.min(now.after(Duration::from_secs(home.limits().retention_s)));
     let name = body_name(home.id, put.stream, put.index)?;
     loop {
         let known = {
@@ -206,7 +206,7 @@ async fn keep(
 }
 
 fn check_length(home: &Home, length: u64) -> Result<(), Failure> {
-    let limit = home.limits.segment_bytes;
+    let limit = home.limits().segment_bytes;
     if length > limit {
         return Err(Failure::refuse(Code::TooLarge, format!("a segment may have {limit} bytes")));
     }

@@ -16,7 +16,7 @@ use super::wire::Failure;
 use crate::storage::Storage;
 
 /// Where the id of the machine's run is kept: partial files of an earlier run may lack what the disk had not written.
-const BOOT_KEY: &[u8] = b"boot";
+pub(crate) const BOOT_KEY: &[u8] = b"boot";
 
 /// Brings index and bodies together. Partial bodies stay, to be gone on with, unless the machine itself went down.
 pub(crate) async fn scrub(storage: &dyn Storage, boot: &[u8]) -> Result<(), StoreError> {
@@ -64,7 +64,7 @@ pub(crate) async fn scrub(storage: &dyn Storage, boot: &[u8]) -> Result<(), Stor
 
 /// Forgets what has expired in a home.
 pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {
-    let oldest = Timestamp(now.0.saturating_sub_unsigned(home.limits.retention_s.saturating_mul(1000)));
+    let oldest = Timestamp(now.0.saturating_sub_unsigned(home.limits().retention_s.saturating_mul(1000)));
     let streams: Vec<_> = home.streams().values().cloned().collect();
     for stream in streams {
         let _book = home.book.lock().await;

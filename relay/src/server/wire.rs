@@ -1,6 +1,8 @@
 //! Messages on QUIC streams, from the relay's side: nothing is allocated for a length that is not allowed, and a stream that
 //! is not ended on purpose is reset, so that half an answer is never taken for a whole one.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use privet_protocol::cbor;
 use privet_protocol::relay::{Code, MAX_MESSAGE, Refusal, Response, frame, frame_length, reset};
@@ -10,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::received::Received;
+use super::tally::Tally;
+use super::told::told;
 
 /// Why a request ends early.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "storage failed");
+        tracing::error!(error = told(&error), "storage failed");
         let reason = match error {
             StoreError::Full(_) => "the relay's disk is full; its operator has to make room",
             _ => "the relay's storage failed; its log says why",
@@ -83,25 +87,32 @@ async fn read_exact(stream: &mut Received, out: &mut [u8]) -> Result<(), Failure
 #[derive(Debug)]
 pub(crate) struct Answers {
     stream: SendStream,
+    tally: Arc<Tally>,
     begun: bool,
     ended: Option<u32>,
 }
 
 impl Answers {
-    pub(crate) fn new(stream: SendStream) -> Self {
-        Self { stream, begun: false, ended: Some(reset::CANCELLED) }
+    pub(crate) fn new(stream: SendStream, tally: Arc<Tally>) -> Self {
+        Self { stream, tally, begun: false, ended: Some(reset::CANCELLED) }
     }
 
     /// Sends one message.
     pub(crate) async fn send<T: Serialize>(&mut self, message: &T) -> Result<(), Failure> {
         self.begun = true;
-        Ok(self.stream.write_all(&frame(message)).await?)
+        let message = frame(message);
+        self.stream.write_all(&message).await?;
+        self.tally.sent.add(message.len() as u64);
+        Ok(())
     }
 
     /// Sends raw bytes.
     pub(crate) async fn bytes(&mut self, bytes: Bytes) -> Result<(), Failure> {
         self.begun = true;
-        Ok(self.stream.write_chunk(bytes).await?)
+        let length = bytes.len() as u64;
+        self.stream.write_chunk(bytes).await?;
+        self.tally.sent.add(length);
+        Ok(())
     }
 
     /// Higher goes first among the streams of a connection.
@@ -135,6 +146,7 @@ impl Answers {
     pub(crate) async fn fail(mut self, failure: Failure) {
         match failure {
             Failure::Refused(refusal) => {
+                self.tally.refused.add(refusal.code);
                 if self.send(&Response::Refused(refusal)).await.is_ok() {
                     self.finish();
                 }

@@ -19,6 +19,7 @@ use super::queue::{Queue, Step};
 use super::{Counts, Phone};
 use crate::gateways::{Gateways, Line};
 use crate::server::home::Home;
+use crate::server::limits::Live;
 use crate::server::records::{EntryRecord, PhoneRecord, Stage, decode, payload_key, phone_key};
 use crate::server::wire::Failure;
 
@@ -34,8 +35,7 @@ pub(crate) struct Carriers {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
-    /// How long a phone that follows has to acknowledge.
-    pub(crate) patience: Duration,
+    pub(crate) limits: Arc<Live>,
 }
 
 impl fmt::Debug for Carriers {
@@ -99,7 +99,7 @@ async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
 
 fn next(carriers: &Carriers, queue: &mut Queue) -> Step {
     let room = queue.target().and_then(|(target, _)| carriers.gateways.line(target)).map(Line::room);
-    queue.next(room, carriers.patience, carriers.clock.now())
+    queue.next(room, carriers.limits.now().wake_patience(), carriers.clock.now())
 }
 
 /// Brings one message to the gateway, when it is its turn, and makes durable what became of it.

@@ -233,10 +233,10 @@ pub(crate) async fn wake(home: &Arc<Home>, wake: Wake, now: Timestamp) -> Result
     if !home.may_wake_now() {
         return Err(Failure::refuse(Code::Busy, "too many wakes of this home: send them more slowly"));
     }
-    if phone.queue().len() as u64 >= home.limits.wakes {
-        return Err(Failure::refuse(Code::Quota, format!("{} wakes of this phone wait already", home.limits.wakes)));
+    if phone.queue().len() as u64 >= home.limits().wakes {
+        return Err(Failure::refuse(Code::Quota, format!("{} wakes of this phone wait already", home.limits().wakes)));
     }
-    let until = until.min(now.after(Duration::from_secs(home.limits.retention_s)));
+    let until = until.min(now.after(Duration::from_secs(home.limits().retention_s)));
     let length = payload.len();
     let value = cbor::encode(&EntryRecord { at: now, from: None, bytes: payload });
     let stored = value.len() as u64;
@@ -250,7 +250,7 @@ pub(crate) async fn wake(home: &Arc<Home>, wake: Wake, now: Timestamp) -> Result
     batch.put(wake_key(home.id, &who, seq), cbor::encode(&WakeRecord { at: now, until, urgency, stage }));
     batch.put(remembered_key(home.id, &who, &id), cbor::encode(&RememberedRecord { seq, until }));
     batch.put(phone_key(home.id, &who), cbor::encode(&PhoneRecord { head: seq, ..record }));
-    let most = usize::try_from(home.limits.wakes.saturating_mul(REMEMBERED)).unwrap_or(usize::MAX);
+    let most = usize::try_from(home.limits().wakes.saturating_mul(REMEMBERED)).unwrap_or(usize::MAX);
     let old = phone.queue().forgettable(Timestamp(i64::MIN), most - 1);
     old.iter().for_each(|(_, id)| batch.delete(remembered_key(home.id, &who, id)));
     if let Err(error) = home.storage.commit(batch).await {

@@ -1,0 +1,96 @@
+//! The storage, watched: how long it takes until something is durable, and how often that fails.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use privet_protocol::storage::{Batch, Entry, StoreError};
+use privet_store::{BlobInfo, BlobName};
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::tally::Tally;
+use crate::storage::{Body, BodyWriter, Storage};
+
+/// A storage whose durable writes are counted.
+pub(crate) struct Watched {
+    pub(crate) inner: Arc<dyn Storage>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+#[async_trait]
+impl Storage for Watched {
+    async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn scan(&self, prefix: Vec<u8>, from: Vec<u8>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.inner.scan(prefix, from, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let outcome = self.inner.commit(batch).await;
+        count(&self.tally, &self.tally.disk.commit, began, &outcome);
+        outcome
+    }
+
+    async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
+        let inner = self.inner.write_body(name).await?;
+        Ok(Box::new(Writer { inner, tally: Arc::clone(&self.tally) }))
+    }
+
+    async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
+        self.inner.body(name).await
+    }
+
+    async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
+        self.inner.remove_body(name).await
+    }
+
+    async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError> {
+        self.inner.bodies().await
+    }
+}
+
+struct Writer {
+    inner: Box<dyn BodyWriter>,
+    tally: Arc<Tally>,
+}
+
+#[async_trait]
+impl BodyWriter for Writer {
+    fn length(&self) -> u64 {
+        self.inner.length()
+    }
+
+    fn reader(&self) -> Arc<dyn Body> {
+        self.inner.reader()
+    }
+
+    async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        let outcome = self.inner.append(bytes).await;
+        if outcome.is_err() {
+            self.tally.disk_failed.add(1);
+        }
+        outcome
+    }
+
+    async fn clear(&mut self) -> Result<(), StoreError> {
+        self.inner.clear().await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<u64, StoreError> {
+        let began = Instant::now();
+        let outcome = self.inner.finish().await;
+        count(&self.tally, &self.tally.disk.body, began, &outcome);
+        outcome
+    }
+}
+
+fn count<T>(tally: &Tally, times: &Histogram, began: Instant, outcome: &Result<T, StoreError>) {
+    match outcome {
+        Ok(_) => times.observe(began.elapsed().as_secs_f64()),
+        Err(_) => tally.disk_failed.add(1),
+    }
+}
