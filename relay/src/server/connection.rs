@@ -17,7 +17,7 @@ use super::received::Received;
 use super::segments::Put;
 use super::wake::{self, Wake};
 use super::wire::{Answers, Failure, read_message};
-use super::{Relay, capability, follow, inbox, log, mailbox, segments};
+use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
 
 /// Requests under way at once, once the hello was accepted; one before.
 const STREAMS: u32 = 16;
@@ -25,9 +25,10 @@ const STREAMS: u32 = 16;
 const MAX_HELLO: usize = 4096;
 /// How long a request's own bytes may take, its body aside.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes on their way to one client: little while it follows, so that what is late is decided late.
+/// Bytes on their way to one client that follows nothing.
 const SEND_WINDOW: u64 = 1024 * 1024;
-const FOLLOW_WINDOW: u64 = 128 * 1024;
+/// How often what may be on its way to a client that follows is fitted to its path.
+const FIT: Duration = Duration::from_millis(200);
 const RECEIVE_WINDOW: u32 = 8 * 1024 * 1024;
 
 /// Whom a connection acts for, proven.
@@ -158,6 +159,7 @@ impl Session {
     async fn request(&self, send: SendStream, receive: RecvStream) {
         let mut receive = Received::new(receive, self.relay.config.log.received.as_deref());
         let mut answers = Answers::new(send);
+        answers.set_priority(priority::ANSWER);
         let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
@@ -195,8 +197,11 @@ impl Session {
                 return segments::get(home, stream, index, offset, answers).await;
             }
             Request::Follow { stream, from } => {
-                let _window = FollowWindow::open(self);
-                return follow::follow(home, &self.connection, stream, from, answers, now).await;
+                let window = FollowWindow::open(self);
+                return tokio::select! {
+                    outcome = follow::follow(home, &self.connection, stream, from, answers, now) => outcome,
+                    () = window.keep_fitting() => Ok(()),
+                };
             }
             Request::Stat { stream } => segments::stat(home, stream)?,
             Request::AckStream { stream } => segments::acknowledge(home, self.key, stream).await?,
@@ -271,15 +276,28 @@ impl Session {
     }
 }
 
-/// While a client follows, little is on its way to it.
+/// While a client follows, no more is on its way to it than its path holds.
 struct FollowWindow<'a>(&'a Session);
 
 impl<'a> FollowWindow<'a> {
     fn open(session: &'a Session) -> Self {
-        if session.following.fetch_add(1, Ordering::Relaxed) == 0 {
-            session.connection.set_send_window(FOLLOW_WINDOW);
+        session.following.fetch_add(1, Ordering::Relaxed);
+        let window = Self(session);
+        window.fit();
+        window
+    }
+
+    fn fit(&self) {
+        let connection = &self.0.connection;
+        connection.set_send_window(priority::send_window(connection.stats().path.cwnd));
+    }
+
+    /// Never ends.
+    async fn keep_fitting(&self) {
+        loop {
+            tokio::time::sleep(FIT).await;
+            self.fit();
         }
-        Self(session)
     }
 }
 

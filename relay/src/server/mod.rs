@@ -10,6 +10,7 @@ mod home;
 mod inbox;
 mod log;
 mod mailbox;
+mod priority;
 mod quota;
 mod received;
 mod records;
