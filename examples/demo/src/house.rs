@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub post_roll_s: u32,
     /// Seconds after which a clip is continued in a new one.
     pub max_clip_s: u32,
+    /// Where the relay listens, and where hub and phones find it.
+    pub relay_host: Ipv4Addr,
     /// Seconds between signs of life.
     pub heartbeat_s: u64,
     /// More lines for the relay's `[limits]`.
@@ -51,6 +54,7 @@ impl Default for Plan {
             pre_roll_s: 3,
             post_roll_s: 3,
             max_clip_s: 60,
+            relay_host: Ipv4Addr::LOCALHOST,
             heartbeat_s: 2,
             relay_limits: String::new(),
             relay_free_bytes: 1 << 20,
@@ -148,7 +152,7 @@ impl House {
     /// [`Trouble`] when it does not get ready.
     pub fn start_relay(&mut self) -> Result<RelayAt, Trouble> {
         let port = self.relay_at.as_ref().map_or(0, |at| at.port);
-        let mut config = format!("listen = \"127.0.0.1:{port}\"\ndata = {:?}\n", self.relay_data());
+        let mut config = format!("listen = \"{}:{port}\"\ndata = {:?}\n", self.plan.relay_host, self.relay_data());
         if self.plan.keep_received {
             let _ = writeln!(config, "[log]\nreceived = {:?}", self.received());
         }
@@ -203,10 +207,10 @@ impl House {
     fn hub_config(&self) -> Result<String, Trouble> {
         let relay = self.front.as_ref().or(self.relay_at.as_ref());
         let relay = relay.ok_or_else(|| Trouble::new("the relay was not started"))?;
-        let Plan { name, pre_roll_s, post_roll_s, max_clip_s, heartbeat_s, .. } = &self.plan;
+        let Plan { name, relay_host, pre_roll_s, post_roll_s, max_clip_s, heartbeat_s, .. } = &self.plan;
         let mut config = format!(
             "name = {name:?}\ndata_dir = {:?}\nheartbeat_s = {heartbeat_s}\n\
-             [relay]\nhost = \"127.0.0.1\"\nport = {}\npin = \"{}\"\n\
+             [relay]\nhost = \"{relay_host}\"\nport = {}\npin = \"{}\"\n\
              [recording]\npre_roll_s = {pre_roll_s}\npost_roll_s = {post_roll_s}\nmax_clip_s = {max_clip_s}\nfree_space_floor_mib = 16\n",
             self.folder.join("hub"),
             relay.port,

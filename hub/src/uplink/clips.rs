@@ -24,8 +24,6 @@ const RENEW: Duration = Duration::from_secs(30);
 const RENEW_AT_ONCE: usize = 32;
 /// Bytes handed to QUIC at once.
 const PIECE: usize = 64 * 1024;
-/// Live goes first.
-const PRIORITY: i32 = -1;
 
 /// Sends one segment after the other.
 pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), UplinkError> {
@@ -71,7 +69,6 @@ async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -
     let until = since.after(keep);
     let mut writer = connection.put(pending.stream, pending.index, Retention::Keep { until }, true).await?;
     if writer.stored().is_none() {
-        writer.set_priority(PRIORITY);
         let outbox = uplink.outbox.clone();
         let segment = pending.clone();
         let bytes = tokio::task::spawn_blocking(move || outbox.read(&segment))

@@ -5,6 +5,7 @@
 //! at once.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::status::Board;
 const MAX_WAITING: usize = 16 << 20;
 /// How long a segment may go on being sent once a newer one waits.
 const PATIENCE: Duration = Duration::from_millis(700);
+/// The highest priority of a segment: what is not video goes before it.
+const MOST_URGENT: i32 = i32::MAX - 1;
 
 /// What the task is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,12 +174,16 @@ pub struct LiveSender {
     lanes: Arc<Mutex<BTreeMap<StreamId, Arc<Shared>>>>,
     connection: watch::Receiver<Option<Connection>>,
     board: Board,
+    /// Segments begun so far, of all streams: the newest goes first.
+    begun: Arc<AtomicU32>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     lane: Mutex<Lane>,
     changed: Notify,
+    /// The newest segment there is.
+    newest: watch::Sender<Option<u64>>,
 }
 
 impl Shared {
@@ -188,7 +195,7 @@ impl Shared {
 impl LiveSender {
     /// Sends over whatever connection there is.
     pub fn new(connection: watch::Receiver<Option<Connection>>, board: Board) -> Self {
-        Self { lanes: Arc::default(), connection, board }
+        Self { lanes: Arc::default(), connection, board, begun: Arc::default() }
     }
 
     /// Takes a record. Must be called within a tokio runtime.
@@ -202,6 +209,9 @@ impl LiveSender {
                 shared
             }))
         };
+        if record.part == LivePart::Begin {
+            shared.newest.send_replace(Some(record.index));
+        }
         let dropped = {
             let mut lane = shared.lane();
             lane.push(record);
@@ -235,7 +245,7 @@ impl LiveSender {
                 continue;
             };
             tokio::select! {
-                over = send_on(&connection, stream, &shared, &self.board) => if over { return },
+                over = self.send_on(&connection, stream, &shared) => if over { return },
                 _ = connection.closed() => {}
             }
             shared.lane().skip();
@@ -244,77 +254,100 @@ impl LiveSender {
             }
         }
     }
+
+    /// Higher for each segment that begins, in whichever stream; above what is not live.
+    fn next_priority(&self) -> i32 {
+        i32::try_from(self.begun.fetch_add(1, Ordering::Relaxed)).unwrap_or(i32::MAX).saturating_add(1).min(MOST_URGENT)
+    }
+
+    /// Sends until the stream is over (true) or the connection fails.
+    async fn send_on(&self, connection: &Connection, stream: StreamId, shared: &Arc<Shared>) -> bool {
+        let board = &self.board;
+        let mut open: Option<(u64, SegmentWriter)> = None;
+        loop {
+            let changed = shared.changed.notified();
+            let (step, dropped) = {
+                let mut lane = shared.lane();
+                let step = lane.step();
+                (step, lane.take_dropped())
+            };
+            if dropped > 0 {
+                board.dropped_segments(dropped);
+            }
+            match step {
+                Step::Begin(index) => match connection.put(stream, index, Retention::Pass, false).await {
+                    Ok(writer) => {
+                        writer.set_priority(self.next_priority());
+                        open = Some((index, writer));
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a live segment could not be begun");
+                        if !error.is_retryable() {
+                            return false;
+                        }
+                        shared.lane().skip();
+                    }
+                },
+                Step::Bytes(bytes, received) => {
+                    let Some((_, writer)) = open.as_mut() else {
+                        shared.lane().skip();
+                        continue;
+                    };
+                    let written = tokio::select! {
+                        biased;
+                        written = writer.write(bytes) => Some(written),
+                        () = outdated(shared) => None,
+                    };
+                    match written {
+                        Some(Ok(())) => board.handed_over(received),
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "a live segment broke off");
+                            open = None;
+                            shared.lane().skip();
+                        }
+                        None => {
+                            open = None;
+                            shared.lane().skip();
+                        }
+                    }
+                }
+                Step::End => {
+                    if let Some((index, writer)) = open.take() {
+                        // The answer takes a round trip; the next segment must not wait for it.
+                        tokio::spawn(finish(index, writer, Arc::clone(shared), board.clone()));
+                    }
+                }
+                Step::Over(segments) => {
+                    drop(open);
+                    if let Err(error) = connection.finish_stream(stream, segments).await {
+                        tracing::debug!(%error, "the relay was not told that a live stream is over");
+                    }
+                    return true;
+                }
+                Step::Nothing => changed.await,
+            }
+        }
+    }
 }
 
-/// Sends until the stream is over (true) or the connection fails.
-async fn send_on(connection: &Connection, stream: StreamId, shared: &Shared, board: &Board) -> bool {
-    let mut open: Option<SegmentWriter> = None;
-    loop {
-        let changed = shared.changed.notified();
-        let (step, dropped) = {
-            let mut lane = shared.lane();
-            let step = lane.step();
-            (step, lane.take_dropped())
-        };
-        if dropped > 0 {
-            board.dropped_segments(dropped);
+/// Waits for the relay to have all of segment `index`. What of it waits before a slow link is dropped once it is late: QUIC
+/// sends newer segments first, and it would only take their place in memory.
+async fn finish(index: u64, writer: SegmentWriter, shared: Arc<Shared>, board: Board) {
+    let mut newest = shared.newest.subscribe();
+    let late = async {
+        if newest.wait_for(|newest| newest.is_some_and(|newest| newest > index)).await.is_err() {
+            std::future::pending::<()>().await;
         }
-        match step {
-            Step::Begin(index) => match connection.put(stream, index, Retention::Pass, false).await {
-                Ok(writer) => {
-                    // The newest segment of all goes first.
-                    writer.set_priority(i32::try_from(index % (1 << 30)).unwrap_or(0) + 1);
-                    open = Some(writer);
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a live segment could not be begun");
-                    if !error.is_retryable() {
-                        return false;
-                    }
-                    shared.lane().skip();
-                }
-            },
-            Step::Bytes(bytes, received) => {
-                let Some(writer) = open.as_mut() else {
-                    shared.lane().skip();
-                    continue;
-                };
-                let written = tokio::select! {
-                    biased;
-                    written = writer.write(bytes) => Some(written),
-                    () = outdated(shared) => None,
-                };
-                match written {
-                    Some(Ok(())) => board.handed_over(received),
-                    Some(Err(error)) => {
-                        tracing::debug!(%error, "a live segment broke off");
-                        open = None;
-                        shared.lane().skip();
-                    }
-                    None => {
-                        open = None;
-                        shared.lane().skip();
-                    }
-                }
-            }
-            Step::End => {
-                if let Some(writer) = open.take() {
-                    // The answer takes a round trip; the next segment must not wait for it.
-                    tokio::spawn(async move {
-                        if let Err(error) = writer.finish().await {
-                            tracing::debug!(%error, "a live segment was not taken");
-                        }
-                    });
-                }
-            }
-            Step::Over(segments) => {
-                drop(open);
-                if let Err(error) = connection.finish_stream(stream, segments).await {
-                    tracing::debug!(%error, "the relay was not told that a live stream is over");
-                }
-                return true;
-            }
-            Step::Nothing => changed.await,
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        biased;
+        finished = writer.finish() => if let Err(error) = finished {
+            tracing::debug!(%error, "a live segment was not taken");
+        },
+        () = late => {
+            tracing::debug!(index, "a live segment was late and is not sent to its end");
+            board.dropped_segments(1);
         }
     }
 }

@@ -184,16 +184,20 @@ async fn hello(
     }
 }
 
+/// Bytes on their way before anything is known of the path. quinn's 240 kB are two seconds of a link of 1 Mb/s.
+const INITIAL_WINDOW: u64 = 64 * 1024;
 /// Segments that may come at once on streams of their own.
 const SEGMENT_STREAMS: u32 = 32;
 
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
+    let mut bbr = BbrConfig::default();
+    bbr.initial_window(INITIAL_WINDOW);
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(1452);
     transport
         // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
-        .congestion_controller_factory(Arc::new(BbrConfig::default()))
+        .congestion_controller_factory(Arc::new(bbr))
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .keep_alive_interval(Some(Duration::from_secs(10)))

@@ -16,6 +16,10 @@ use crate::frames::{FrameReader, FrameWriter};
 use crate::log::LogReader;
 use crate::segment::{SegmentReader, SegmentWriter};
 
+/// The priorities of what goes to the relay: requests go before all segments, and a kept segment after those that pass.
+const REQUEST: i32 = i32::MAX;
+const KEPT: i32 = -1;
+
 /// A connection; clones share it. It closes when the last clone, and all that was made from it, is dropped.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -166,6 +170,7 @@ impl Connection {
         resume: bool,
     ) -> Result<SegmentWriter, ClientError> {
         let (mut body, answers) = self.open().await?;
+        body.set_priority(if retention == Retention::Pass { 0 } else { KEPT });
         body.message(&Request::Put { stream, index, retention, resume }).await?;
         SegmentWriter::begin(body, answers, resume).await
     }
@@ -354,7 +359,9 @@ impl Connection {
 
     async fn open(&self) -> Result<(FrameWriter, FrameReader), ClientError> {
         let (send, receive) = self.inner.connection.open_bi().await?;
-        Ok((FrameWriter::new(send), FrameReader::new(receive)))
+        let writer = FrameWriter::new(send);
+        writer.set_priority(REQUEST);
+        Ok((writer, FrameReader::new(receive)))
     }
 
     /// Sends a request without a body; its answers come from the reader.

@@ -87,6 +87,12 @@ impl FrameWriter {
         self.bytes(Bytes::from(frame(message))).await
     }
 
+    /// What was not sent yet is not sent any more, also after [`FrameWriter::finish`].
+    pub(crate) fn reset(&mut self) {
+        self.finished = true;
+        let _ = self.stream.reset(VarInt::from_u32(reset::CANCELLED));
+    }
+
     /// Takes `bytes` when first polled and sends them; when dropped, the next call sends the rest first.
     pub(crate) async fn bytes(&mut self, bytes: Bytes) -> Result<(), ClientError> {
         self.pending.push_back(bytes);
@@ -118,7 +124,7 @@ impl FrameWriter {
 impl Drop for FrameWriter {
     fn drop(&mut self) {
         if !self.finished {
-            let _ = self.stream.reset(VarInt::from_u32(reset::CANCELLED));
+            self.reset();
         }
     }
 }

@@ -6,8 +6,8 @@ use privet_protocol::relay::Response;
 use crate::error::ClientError;
 use crate::frames::{FrameReader, FrameWriter};
 
-/// A segment on its way to the relay. Dropped before [`SegmentWriter::finish`] it counts as broken off: a kept one can be
-/// resumed, a passing one is lost to its followers.
+/// A segment on its way to the relay. Dropped before [`SegmentWriter::finish`] was answered it counts as broken off: what was not
+/// sent yet is not sent any more; a kept one can be resumed, a passing one is lost to its followers.
 #[derive(Debug)]
 pub struct SegmentWriter {
     body: FrameWriter,
@@ -42,7 +42,7 @@ impl SegmentWriter {
         self.stored
     }
 
-    /// Higher goes first among the streams of this connection; 0 at the start.
+    /// Higher goes first among the streams of this connection; at the start 0 for a passing segment, -1 for a kept one.
     pub fn set_priority(&self, priority: i32) {
         self.body.set_priority(priority);
     }
@@ -91,6 +91,14 @@ impl SegmentWriter {
                 Ok(())
             }
             other => Err(ClientError::Protocol(format!("not an answer to a put: {other:?}"))),
+        }
+    }
+}
+
+impl Drop for SegmentWriter {
+    fn drop(&mut self) {
+        if self.stored.is_none() {
+            self.body.reset();
         }
     }
 }

@@ -19,7 +19,7 @@ use super::segments::Put;
 use super::tally::{Kind, Present};
 use super::wake::{self, Wake};
 use super::wire::{Answers, Failure, read_message};
-use super::{Relay, capability, follow, inbox, log, mailbox, segments};
+use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
 
 /// Requests under way at once, once the hello was accepted; one before.
 const STREAMS: u32 = 16;
@@ -29,9 +29,10 @@ const MAX_HELLO: usize = 4096;
 const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the relay ends.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes on their way to one client: little while it follows, so that what is late is decided late.
+/// Bytes on their way to one client that follows nothing.
 const SEND_WINDOW: u64 = 1024 * 1024;
-const FOLLOW_WINDOW: u64 = 128 * 1024;
+/// How often what may be on its way to a client that follows is fitted to its path.
+const FIT: Duration = Duration::from_millis(200);
 const RECEIVE_WINDOW: u32 = 8 * 1024 * 1024;
 
 /// Whom a connection acts for, proven.
@@ -186,6 +187,7 @@ impl Session {
         let mut work = Some(work);
         let mut receive = Received::new(receive, self.relay.config.log.received.as_deref(), Arc::clone(tally));
         let mut answers = Answers::new(send, Arc::clone(tally));
+        answers.set_priority(priority::ANSWER);
         let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
@@ -242,8 +244,11 @@ impl Session {
                 return segments::get(home, stream, index, offset, answers).await;
             }
             Request::Follow { stream, from } => {
-                let _window = FollowWindow::open(self);
-                return follow::follow(home, &self.connection, stream, from, answers, now).await;
+                let window = FollowWindow::open(self);
+                return tokio::select! {
+                    outcome = follow::follow(home, &self.connection, stream, from, answers, now) => outcome,
+                    () = window.keep_fitting() => Ok(()),
+                };
             }
             Request::Stat { stream } => segments::stat(home, stream)?,
             Request::AckStream { stream } => segments::acknowledge(home, self.key, stream).await?,
@@ -345,15 +350,28 @@ impl Drop for Work {
     }
 }
 
-/// While a client follows, little is on its way to it.
+/// While a client follows, no more is on its way to it than its path holds.
 struct FollowWindow<'a>(&'a Session);
 
 impl<'a> FollowWindow<'a> {
     fn open(session: &'a Session) -> Self {
-        if session.following.fetch_add(1, Ordering::Relaxed) == 0 {
-            session.connection.set_send_window(FOLLOW_WINDOW);
+        session.following.fetch_add(1, Ordering::Relaxed);
+        let window = Self(session);
+        window.fit();
+        window
+    }
+
+    fn fit(&self) {
+        let connection = &self.0.connection;
+        connection.set_send_window(priority::send_window(connection.stats().path.cwnd));
+    }
+
+    /// Never ends.
+    async fn keep_fitting(&self) {
+        loop {
+            tokio::time::sleep(FIT).await;
+            self.fit();
         }
-        Self(session)
     }
 }
 

@@ -21,6 +21,8 @@ use crate::identity::Identity;
 pub(crate) const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// Handshakes under way beyond which every newcomer has to prove its address first.
 const RETRY_ABOVE: usize = 64;
+/// Bytes on their way before anything is known of the path. quinn's 240 kB are two seconds of a link of 1 Mb/s.
+const INITIAL_WINDOW: u64 = 64 * 1024;
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn bind(address: SocketAddr, identity: Identity) -> Result<Endpoint, ServerError> {
@@ -67,11 +69,13 @@ fn after_restart(secret: &[u8]) -> EndpointConfig {
 
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
+    let mut bbr = BbrConfig::default();
+    bbr.initial_window(INITIAL_WINDOW);
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(1452);
     transport
         // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
-        .congestion_controller_factory(Arc::new(BbrConfig::default()))
+        .congestion_controller_factory(Arc::new(bbr))
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))

@@ -12,6 +12,7 @@ use privet_protocol::time::Timestamp;
 
 use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
+use super::priority;
 use super::segments::send_kept;
 use super::stream::{Next, Stream};
 use super::tally::Present;
@@ -50,7 +51,6 @@ async fn send(
         From::Index(index) => index,
     };
     let follow = answers.id();
-    answers.set_priority(i32::MAX);
     answers.send(&Response::Following { follow, first }).await?;
 
     let follower = Follower { home, connection, stream, follow };
@@ -60,7 +60,7 @@ async fn send(
         let next = stream.contents().next_for(index);
         match next {
             Next::Kept { index: kept, length } => {
-                let mut out = follower.open(kept).await?;
+                let mut out = follower.open(kept, priority::KEPT).await?;
                 match send_kept(home, stream, kept, 0, length, &mut out).await {
                     Ok(()) => out.finish(),
                     Err(Failure::Reset(code)) => {
@@ -116,11 +116,10 @@ enum Sent {
 }
 
 impl Follower<'_> {
-    async fn open(&self, index: u64) -> Result<Answers, Failure> {
+    async fn open(&self, index: u64, priority: i32) -> Result<Answers, Failure> {
         let mut out =
             Answers::new(self.connection.open_uni().await.map_err(|_| Failure::Lost)?, Arc::clone(&self.home.tally));
-        // Newer ones first; the numbers of one stream stay far below this.
-        out.set_priority(i32::try_from(index.min(1 << 30)).unwrap_or(i32::MAX - 1));
+        out.set_priority(priority);
         out.send(&SegmentHead { follow: self.follow, index }).await?;
         Ok(out)
     }
@@ -130,7 +129,7 @@ impl Follower<'_> {
         let too_slow = self.too_slow(segment.index, passing);
         tokio::pin!(stopped, too_slow);
         let mut out = tokio::select! {
-            out = self.open(segment.index) => out?,
+            out = self.open(segment.index, segment.priority) => out?,
             () = &mut too_slow => return Ok(Sent::TooSlow),
             () = &mut stopped => return Err(Failure::Lost),
         };

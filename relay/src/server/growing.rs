@@ -10,10 +10,13 @@ use privet_protocol::storage::StoreError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::priority;
 use crate::storage::Body;
 
 pub(crate) struct Growing {
     pub(crate) index: u64,
+    /// Of the streams that carry it to followers.
+    pub(crate) priority: i32,
     body: Kind,
     progress: watch::Sender<Progress>,
     /// Tells the writer that another one takes its place, and that one when it is gone.
@@ -83,18 +86,19 @@ impl Budget {
 }
 
 impl Growing {
-    pub(crate) fn in_memory(index: u64, budget: Arc<Budget>) -> Arc<Self> {
+    pub(crate) fn in_memory(index: u64, priority: i32, budget: Arc<Budget>) -> Arc<Self> {
         let memory = Memory { chunks: Mutex::default(), budget, reserved: AtomicU64::new(0) };
-        Self::new(index, Kind::Memory(memory), 0)
+        Self::new(index, priority, Kind::Memory(memory), 0)
     }
 
     pub(crate) fn on_disk(index: u64, body: Arc<dyn Body>, length: u64) -> Arc<Self> {
-        Self::new(index, Kind::Disk(body), length)
+        Self::new(index, priority::KEPT, Kind::Disk(body), length)
     }
 
-    fn new(index: u64, body: Kind, length: u64) -> Arc<Self> {
+    fn new(index: u64, priority: i32, body: Kind, length: u64) -> Arc<Self> {
         Arc::new(Self {
             index,
+            priority,
             body,
             progress: watch::Sender::new(Progress { length, state: State::Growing }),
             writer: tokio::sync::Mutex::new(()),

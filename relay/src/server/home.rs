@@ -1,7 +1,7 @@
 //! A home in memory: what its records say, who is connected, and who waits for what. Every change is durable before it shows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::growing::Budget;
 use super::limits::Live;
+use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
 use super::stream::Stream;
@@ -29,6 +30,8 @@ pub(crate) struct Home {
     limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) budget: Arc<Budget>,
+    /// Live segments begun so far.
+    begun: AtomicU32,
     /// The index of this home; held while a change is made durable.
     pub(crate) book: tokio::sync::Mutex<Book>,
     pub(crate) log_head: watch::Sender<Span>,
@@ -156,12 +159,18 @@ impl Home {
             limits,
             tally,
             budget,
+            begun: AtomicU32::new(0),
         }))
     }
 
     /// The limits that count now.
     pub(crate) fn limits(&self) -> Arc<Limits> {
         self.limits.now()
+    }
+
+    /// The priority of a live segment that begins now: before all that began earlier, in whichever stream.
+    pub(crate) fn next_priority(&self) -> i32 {
+        priority::live(self.begun.fetch_add(1, Ordering::Relaxed))
     }
 
     // --- rights ---

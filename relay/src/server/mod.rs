@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod mailbox;
 mod metrics;
+mod priority;
 mod quota;
 mod ready;
 mod received;

@@ -12,6 +12,7 @@ use quinn::VarInt;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
+use super::priority;
 use super::received::Received;
 use super::records::{SegmentRecord, body_name, segment_key, stream_key};
 use super::stream::Stream;
@@ -60,7 +61,7 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
     if put.resume {
         return Err(Failure::refuse(Code::Malformed, "only kept segments can be resumed"));
     }
-    let segment = Growing::in_memory(put.index, Arc::clone(&home.budget));
+    let segment = Growing::in_memory(put.index, home.next_priority(), Arc::clone(&home.budget));
     stream.change(|contents| {
         if contents.newest().is_some_and(|newest| put.index < newest) {
             return Err(Failure::refuse(Code::Conflict, "a newer segment has begun already"));
@@ -230,7 +231,7 @@ pub(crate) async fn get(
         (contents.kept.get(&index).copied(), contents.live(index).map(|(segment, _)| Arc::clone(segment)))
     };
     // Bulk gives way to what is live.
-    answers.set_priority(-1);
+    answers.set_priority(priority::BULK);
     if let Some(record) = kept {
         check_offset(offset, record.length)?;
         answers.send(&Response::Body { length: Some(record.length) }).await?;

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn passing(contents: &mut Contents, index: u64) {
-        contents.pass(Growing::in_memory(index, Budget::new(1000)));
+        contents.pass(Growing::in_memory(index, 1, Budget::new(1000)));
     }
 
     #[test]
@@ -240,11 +240,11 @@ mod tests {
         let budget = Budget::new(10);
         let mut contents = Contents::default();
         for index in 0..50 {
-            let segment = Growing::in_memory(index, Arc::clone(&budget));
+            let segment = Growing::in_memory(index, 1, Arc::clone(&budget));
             assert!(segment.push(vec![0; 3].into()), "segment {index}");
             contents.pass(segment);
         }
-        let greedy = Growing::in_memory(50, Arc::clone(&budget));
+        let greedy = Growing::in_memory(50, 1, Arc::clone(&budget));
         assert!(!greedy.push(vec![0; 5].into()));
     }
 }

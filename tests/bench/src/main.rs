@@ -5,6 +5,7 @@
 //! - [`hub`]: processor and memory for each further camera;
 //! - [`motion`]: what the detector finds and what it cries for, against two others, on a labelled set;
 //! - [`notify`]: from a box's appearing before the camera to the notification on a phone;
+//! - [`live`]: what a viewer behind a bad link sees, beside TCP with TLS;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with.
 
@@ -14,6 +15,7 @@ mod figure;
 mod film;
 mod hub;
 mod latency;
+mod live;
 mod motion;
 mod notify;
 mod pull;
@@ -64,6 +66,15 @@ enum Bench {
     },
     /// From what a camera sees to the notification on a phone.
     Notify,
+    /// Latency and frozen pictures behind bad links, beside TCP with TLS. Needs root.
+    Live {
+        /// Only links whose name contains this, like '2 %, 40 ms, 5 Mb/s'.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Seconds of film over each link.
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        seconds: u64,
+    },
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -89,6 +100,7 @@ fn main() -> ExitCode {
             Bench::Hub,
             Bench::motion(),
             Bench::Notify,
+            Bench::Live { only: None, seconds: 30 },
             Bench::LiveStart,
             Bench::Pairing,
         ],
@@ -137,6 +149,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
             json,
         }),
         Bench::Notify => notify::run(),
+        Bench::Live { only, seconds } => live::run(&live::Options { only: only.clone(), seconds: *seconds, json }),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
         Bench::Pull { .. } => Ok(Vec::new()),
