@@ -4,18 +4,27 @@
 //! * [`Config`] is everything that can be set, with the limits that bound what anybody can make it do.
 //! * [`Identity`] is the key that clients pin.
 //! * [`doctor`] looks at the machine for what stands in a relay's way.
+//! * [`Machine`] is what it takes from the machine: clock and disk.
+//! * [`DataDirectory`] is what it keeps, while it does not run: to be checked and backed up.
+//! * [`Invites`] are how an operator lets homes in.
 //! * [`storage`] is the seam to where state and bodies are kept.
 
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod data;
 pub mod doctor;
 mod gateways;
 mod identity;
+mod invites;
+mod machine;
 mod server;
 pub mod storage;
 
 pub use config::{Config, ConfigError};
+pub use data::{BackedUp, DataDirectory, DataError, Finding, Report, SegmentPlace};
 pub use gateways::PushError;
 pub use identity::{Identity, IdentityError};
+pub use invites::{Invite, InviteError, InviteState, Invites};
+pub use machine::Machine;
 pub use server::{Server, ServerError, WakeCounts};

@@ -3,15 +3,13 @@
 //! [`Embedded`] keeps both on this machine's disk. PostgreSQL with an object store fits behind the same trait: one node at a
 //! time serves a home, so no call needs more than the atomic batch (`docs/design/0005-relay.md`).
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use privet_protocol::storage::{Batch, Entry, Store, StoreError};
-use privet_store::{BlobInfo, BlobName, BlobWriter, Blobs, DiskStore};
+use privet_store::{BlobInfo, BlobName, BlobWriter, Blobs, Disk, DiskFile, DiskStore, create_directory};
 
 /// Where the relay keeps things.
 #[async_trait]
@@ -28,6 +26,8 @@ pub trait Storage: Send + Sync + 'static {
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError>;
     /// Forgets a body, whole or partial.
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError>;
+    /// Forgets what was written of a body that is not whole.
+    async fn remove_partial(&self, name: BlobName) -> Result<(), StoreError>;
     /// Every body there is.
     async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError>;
 }
@@ -54,7 +54,12 @@ pub trait Body: Send + Sync {
     async fn read(&self, offset: u64, most: usize) -> Result<Bytes, StoreError>;
 }
 
-/// Index and bodies on this machine's disk.
+/// Where the index is in the data directory.
+pub(crate) const INDEX: &str = "index";
+/// Where the bodies are in the data directory.
+pub(crate) const BODIES: &str = "bodies";
+
+/// Index and bodies on one disk.
 #[derive(Debug, Clone)]
 pub struct Embedded {
     index: DiskStore,
@@ -62,13 +67,14 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens what is in `directory`, or begins there. Blocks.
+    /// Opens what is in `directory` of this disk, or begins there. Blocks.
     ///
     /// # Errors
     /// [`StoreError`] when it is in use, damaged or not to be written.
-    pub fn open(directory: &Path, free_bytes: u64) -> Result<Self, StoreError> {
-        let index = DiskStore::open(directory.join("index"))?;
-        let blobs = Blobs::open(directory.join("bodies"), free_bytes)?;
+    pub fn open(disk: &Arc<dyn Disk>, directory: &Path, free_bytes: u64) -> Result<Self, StoreError> {
+        create_directory(&**disk, directory).map_err(|e| StoreError::Io(format!("{}: {e}", directory.display())))?;
+        let index = DiskStore::open_in(Arc::clone(disk), directory.join(INDEX))?;
+        let blobs = Blobs::open_on(Arc::clone(disk), directory.join(BODIES), free_bytes)?;
         Ok(Self { index, blobs })
     }
 }
@@ -108,12 +114,17 @@ impl Storage for Embedded {
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
         let blobs = self.blobs.clone();
         let opened = blocking(move || blobs.open_blob(&name)).await?;
-        Ok(opened.map(|(file, _)| Arc::new(FileBody(Arc::new(file))) as Arc<dyn Body>))
+        Ok(opened.map(|(file, _)| Arc::new(FileBody(file)) as Arc<dyn Body>))
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
         let blobs = self.blobs.clone();
         blocking(move || blobs.remove(&name)).await
+    }
+
+    async fn remove_partial(&self, name: BlobName) -> Result<(), StoreError> {
+        let blobs = self.blobs.clone();
+        blocking(move || blobs.remove_partial(&name)).await
     }
 
     async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError> {
@@ -124,7 +135,7 @@ impl Storage for Embedded {
 
 struct FileWriter {
     length: u64,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     /// Away while a thread writes; a write that was dropped half-way leaves it away, and the writer useless.
     writer: Option<BlobWriter>,
 }
@@ -174,7 +185,7 @@ fn broken_off() -> StoreError {
     StoreError::Io("an earlier write to this body was broken off".into())
 }
 
-struct FileBody(Arc<File>);
+struct FileBody(Arc<dyn DiskFile>);
 
 #[async_trait]
 impl Body for FileBody {

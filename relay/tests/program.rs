@@ -8,11 +8,13 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{PATIENCE, body, entries, in_time, keep, key, read_all, stream};
+use common::{PATIENCE, body, entries, in_time, keep, key, put, read_all, stream};
 use data_encoding::HEXLOWER;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::{Random, SystemRandom};
 use privet_protocol::relay::{Principal, Rights};
+use privet_protocol::time::Timestamp;
+use privet_relay::Invites;
 use privet_relay_client::{Connection, RelayTarget, Trust, connect};
 
 fn program() -> Command {
@@ -231,5 +233,164 @@ async fn killed_again_and_again_it_keeps_what_it_acknowledged() {
     assert!(promised.segments.len() > 10);
     let partial = dir.path().join("data/bodies/partial").read_dir().unwrap().count();
     assert!(partial <= rounds, "{partial} unfinished files");
+    relay.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_brings_back_what_was_acknowledged() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path());
+    let (data, to) = (dir.path().join("data"), dir.path().join("backup"));
+    let home = HomeId::generate(&SystemRandom);
+    let founder = Principal::Founder { home, invite: None };
+    let relay = Running::start(&config, 0);
+    let hub = connect(&relay.target, founder.clone(), &key(1), PATIENCE).await.unwrap();
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    let phone = connect(&relay.target, Principal::Member { home }, &key(2), PATIENCE).await.unwrap();
+    let id = stream();
+    let mut promised = Promised { log: 5, inbox: 5, segments: Vec::new() };
+    for index in 0..5 {
+        hub.append(index + 1, vec![7; 500]).await.unwrap();
+        phone.send(vec![8; 300]).await.unwrap();
+        put(&hub, id, index, keep(), body(index, 10_000)).await;
+        promised.segments.push((id, index, 10_000));
+    }
+
+    let backup = || output(&["backup", to.to_str().unwrap(), "--config", config.to_str().unwrap(), "--json"]);
+    let refused = backup();
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(5) && text.contains("a relay runs on it"), "{text}");
+    let pin = relay.target.trust.clone();
+    relay.kill();
+    let made = backup();
+    assert!(made.status.success(), "{made:?}");
+    let json: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert!(json["bytes"].as_u64().unwrap() > 50_000, "{json}");
+    assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(!dir.path().join("backup.unfinished").exists());
+    let again = backup();
+    let text = String::from_utf8(again.stderr).unwrap();
+    assert!(again.status.code() == Some(1) && text.contains("is there already"), "{text}");
+
+    // The disk is lost, another one has the copy.
+    std::fs::remove_dir_all(&data).unwrap();
+    assert!(Command::new("cp").arg("-a").args([&to, &data]).status().unwrap().success());
+    let relay = Running::start(&config, 0);
+    assert_eq!(relay.target.trust, pin, "phones know it again");
+    let hub = connect(&relay.target, founder, &key(1), PATIENCE).await.unwrap();
+    let phone = connect(&relay.target, Principal::Member { home }, &key(2), PATIENCE).await.unwrap();
+    verify(&hub, &phone, &mut promised).await;
+    relay.kill();
+
+    let lost = find_body(&data);
+    std::fs::remove_file(lost).unwrap();
+    std::fs::remove_dir_all(&to).unwrap();
+    let refused = backup();
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && text.contains("1 things do not fit together"), "{text}");
+    assert!(!to.exists());
+}
+
+/// Any whole body.
+fn find_body(data: &Path) -> std::path::PathBuf {
+    let directories = std::fs::read_dir(data.join("bodies")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = directories.filter(|path| !path.ends_with("partial")).flat_map(|path| path.read_dir().unwrap());
+    files.next().unwrap().unwrap().path()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_names_and_repairs_while_no_relay_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path());
+    let data = dir.path().join("data");
+    let check = |more: &[&str]| output(&[&["check", "--config", config.to_str().unwrap()][..], more].concat());
+    let absent = check(&[]);
+    let text = String::from_utf8(absent.stderr).unwrap();
+    assert!(absent.status.code() == Some(5) && text.contains("no relay has kept anything here"), "{text}");
+    assert!(!data.exists(), "looking makes nothing");
+
+    let relay = Running::start(&config, 0);
+    let founder = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: None };
+    let hub = connect(&relay.target, founder, &key(1), PATIENCE).await.unwrap();
+    put(&hub, stream(), 0, keep(), body(1, 10_000)).await;
+    put(&hub, stream(), 0, keep(), body(1, 10_000)).await;
+    let running = check(&["--repair"]);
+    let text = String::from_utf8(running.stderr).unwrap();
+    assert!(running.status.code() == Some(5) && text.contains("a relay runs on it"), "{text}");
+    relay.kill();
+
+    let good = check(&[]);
+    assert!(good.status.success(), "{good:?}");
+    let text = String::from_utf8(good.stdout).unwrap();
+    assert_eq!(text, "1 homes, 2 segments, 0 unfinished uploads, 0 things that do not fit\n");
+    let body = find_body(&data);
+    std::fs::write(&body, b"short").unwrap();
+    let bad = check(&["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&bad.stdout).unwrap();
+    assert_eq!((bad.status.code(), json["findings"].as_array().unwrap().len()), (Some(1), 1), "{json}");
+    assert_eq!(json["findings"][0]["kind"], "wrong-length");
+    assert_eq!((&json["findings"][0]["recorded"], &json["findings"][0]["found"]), (&10_000.into(), &5.into()));
+    assert!(body.exists(), "looking changes nothing");
+    let repaired = check(&["--repair"]);
+    let text = String::from_utf8(repaired.stdout).unwrap();
+    assert!(repaired.status.success() && text.contains("5 bytes, 10000 were acknowledged (repaired;"), "{text}");
+    assert!(!body.exists() && check(&[]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_lets_one_home_in_until_it_ends_or_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path());
+    let text = std::fs::read_to_string(&config).unwrap() + "[homes]\npolicy = \"invite\"\n";
+    std::fs::write(&config, text).unwrap();
+    let relay = Running::start(&config, 0);
+    let command = |arguments: &[&str]| {
+        let made = output(&[&["invite"][..], arguments, &["--config", config.to_str().unwrap()]].concat());
+        (made.status.code(), String::from_utf8(made.stdout).unwrap(), String::from_utf8(made.stderr).unwrap())
+    };
+    let list = || -> serde_json::Value { serde_json::from_str(&command(&["list", "--json"]).1).unwrap() };
+    let found = async |relay: &Running, invite: Option<&str>| {
+        let principal = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: invite.map(str::to_owned) };
+        connect(&relay.target, principal, &key(1), PATIENCE).await.map(drop).map_err(|error| error.to_string())
+    };
+    let refused = |outcome: Result<(), String>, text: &str| {
+        let error = outcome.unwrap_err();
+        assert!(error.contains(text), "{error}");
+    };
+
+    refused(found(&relay, None).await, "takes new homes by invite");
+    refused(found(&relay, Some("not one of its invites")).await, "takes new homes by invite");
+    // Made while the relay runs.
+    let (code, words, said) = command(&["--note", "Aunt Ada"]);
+    assert!(code == Some(0) && words.trim().len() == 26 && said.contains("good for one home, 7 days long"), "{said}");
+    found(&relay, Some(words.trim())).await.unwrap();
+    refused(found(&relay, Some(words.trim())).await, "was used already");
+    let made: serde_json::Value = serde_json::from_str(&command(&["--json", "--days", "1"]).1).unwrap();
+    let (second, id) = (made["invite"].as_str().unwrap(), made["id"].as_str().unwrap());
+    assert_eq!(made["until"].as_i64().unwrap() - made["made"].as_i64().unwrap(), 24 * 3600 * 1000);
+    let data = dir.path().join("data");
+    let old = Invites::of(&data).make("", Duration::from_secs(1), Timestamp(0), &SystemRandom).unwrap().0;
+    refused(found(&relay, Some(&old)).await, "has ended");
+    let listed = list();
+    assert_eq!((&listed["used"], &listed["open"], &listed["ended"]), (&1.into(), &1.into(), &1.into()), "{listed}");
+    let used = listed["invites"].as_array().unwrap().iter().find(|invite| invite["state"] == "used").unwrap();
+    assert_eq!(used["note"], "Aunt Ada");
+    assert_eq!(command(&["revoke", used["id"].as_str().unwrap()]).0, Some(1), "its home stays");
+    assert_eq!(command(&["revoke", &id[..8]]).0, Some(0));
+    refused(found(&relay, Some(second)).await, "takes new homes by invite");
+    assert_eq!(command(&["revoke", id]).0, Some(1), "it is gone");
+
+    // The words are nowhere; and a note that a crash prevented is made up for.
+    let mut files = std::fs::read_dir(data.join("invites")).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| std::fs::read_to_string(path).unwrap().contains("Ada")).unwrap();
+    let mut note: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert!(!note.to_string().contains(words.trim()));
+    note["used"] = serde_json::Value::Null;
+    std::fs::write(&file, note.to_string()).unwrap();
+    assert_eq!(list()["used"], 0);
+    let relay = Running::start(&config, relay.kill());
+    assert_eq!(list()["used"], 1);
+    refused(found(&relay, Some(words.trim())).await, "was used already");
     relay.kill();
 }

@@ -22,7 +22,7 @@ use privet_protocol::random::{Random as _, SystemRandom};
 use privet_protocol::relay::{Code, Principal, Rights, Urgency};
 use privet_protocol::time::Timestamp;
 use privet_push::{PushKey, PushTarget};
-use privet_relay::{Config, Server};
+use privet_relay::{Config, Machine, Server};
 use privet_relay_client::{Connection, RelayTarget, Trust, connect};
 
 const START: i64 = 1_800_000_000_000;
@@ -101,7 +101,9 @@ impl Town {
         server.shutdown().await;
         let mut config = config(dir.path());
         config.push = Config::read(&file).unwrap().push;
-        let server = Server::start_with_clock(config, Self::clock(&now)).await.unwrap();
+        let mut machine = Machine::this();
+        machine.clock = Self::clock(&now);
+        let server = Server::start_on(config, machine).await.unwrap();
         let house = House { dir, server, home, owner };
         let hub = house.hub().await;
         Self { gateway, house, hub, file, now }

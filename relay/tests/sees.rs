@@ -118,6 +118,9 @@ async fn log_of(dir: &Path) -> (Names, String) {
     let port = ready["listening"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
     let pin = HEXLOWER.decode(ready["pin"].as_str().unwrap().as_bytes()).unwrap().try_into().unwrap();
     let names = live(&RelayTarget { host: "127.0.0.1".into(), port, trust: Trust::Pin(pin) }).await;
+    let invited =
+        Command::new(env!("CARGO_BIN_EXE_privet-relay")).args(["invite", "--config"]).arg(&config).output().unwrap();
+    assert!(invited.status.success(), "{invited:?}");
     common::until(|| async {
         let log = fs::read_to_string(&log).unwrap();
         log.contains("a push gateway took no message") && log.contains("wakes since the start")
@@ -188,6 +191,7 @@ fn files_are_documented(data: &Path) {
         let place = match name.split('/').collect::<Vec<_>>()[..] {
             ["bodies", "partial", _] => "bodies/partial/".to_owned(),
             ["bodies", _, _] => "bodies/".to_owned(),
+            ["invites", _] => "invites/".to_owned(),
             _ => name.to_owned(),
         };
         found.insert(place);

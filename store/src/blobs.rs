@@ -4,17 +4,16 @@
 //! Layout: `<root>/<two digits>/<name>` for whole blobs, `<root>/partial/<name>` for those being written. The two digits
 //! spread the names over 256 directories.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use privet_protocol::storage::StoreError;
 
-use crate::disk::{classify, create_directory, free_bytes, sync_directory};
+use crate::disk::{Access, Disk, DiskFile, Kind, SystemDisk, classify, create_directory};
 
 /// A blob's name: 1 to 120 of `0-9 a-z _ -` and `.`, not starting with a dot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,8 +63,11 @@ pub struct BlobInfo {
 /// A directory of blobs. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Blobs {
+    disk: Arc<dyn Disk>,
     root: Arc<PathBuf>,
     free_floor: u64,
+    /// Directories whose names this process has synced. That one is there is not enough: who made it may not have come so far.
+    synced: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Blobs {
@@ -75,11 +77,19 @@ impl Blobs {
     /// # Errors
     /// [`StoreError`] when the directory can't be made or used.
     pub fn open(root: impl Into<PathBuf>, free_floor: u64) -> Result<Self, StoreError> {
+        Self::open_on(Arc::new(SystemDisk), root, free_floor)
+    }
+
+    /// The blobs in `root` on this disk.
+    ///
+    /// # Errors
+    /// Those of [`Blobs::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>, free_floor: u64) -> Result<Self, StoreError> {
         let root = root.into();
-        create_directory(&root).map_err(|e| classify(&root, &e))?;
-        let partial = root.join(PARTIAL);
-        create_directory(&partial).map_err(|e| classify(&partial, &e))?;
-        Ok(Self { root: Arc::new(root), free_floor })
+        for directory in [root.clone(), root.join(PARTIAL)] {
+            create_directory(&*disk, &directory).map_err(|e| classify(&directory, &e))?;
+        }
+        Ok(Self { disk, root: Arc::new(root), free_floor, synced: Arc::default() })
     }
 
     /// Writes a blob, going on after what an earlier writer left: see [`BlobWriter::length`]. Only one writer may have a name
@@ -89,14 +99,8 @@ impl Blobs {
     /// [`StoreError`], [`StoreError::Full`] among them.
     pub fn write(&self, name: &BlobName) -> Result<BlobWriter, StoreError> {
         let path = self.partial_path(name);
-        let open = || -> io::Result<(File, u64)> {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (file, length) = open().map_err(|e| classify(&path, &e))?;
-        let mut writer =
-            BlobWriter { blobs: self.clone(), name: name.clone(), path, file: Arc::new(file), length, allowance: 0 };
+        let (file, length) = self.opened(&path, Access::Write).map_err(|e| classify(&path, &e))?;
+        let mut writer = BlobWriter { blobs: self.clone(), name: name.clone(), path, file, length, allowance: 0 };
         writer.ask_for_room(0)?;
         Ok(writer)
     }
@@ -105,10 +109,10 @@ impl Blobs {
     ///
     /// # Errors
     /// [`StoreError`] when it can't be opened.
-    pub fn open_blob(&self, name: &BlobName) -> Result<Option<(File, u64)>, StoreError> {
+    pub fn open_blob(&self, name: &BlobName) -> Result<Option<(Arc<dyn DiskFile>, u64)>, StoreError> {
         let path = self.whole_path(name);
-        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
-            Ok((length, file)) => Ok(Some((file, length))),
+        match self.opened(&path, Access::Read) {
+            Ok(opened) => Ok(Some(opened)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(classify(&path, &e)),
         }
@@ -132,13 +136,17 @@ impl Blobs {
     /// [`StoreError`] when it can't be removed.
     pub fn remove(&self, name: &BlobName) -> Result<(), StoreError> {
         for path in [self.whole_path(name), self.partial_path(name)] {
-            match std::fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(classify(&path, &e)),
-            }
+            self.remove_file(&path)?;
         }
         Ok(())
+    }
+
+    /// Removes what is there of a blob that is not whole, and leaves a whole one alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't be removed.
+    pub fn remove_partial(&self, name: &BlobName) -> Result<(), StoreError> {
+        self.remove_file(&self.partial_path(name))
     }
 
     /// Makes the removal of `name` durable, for those who must not find it again.
@@ -147,40 +155,34 @@ impl Blobs {
     /// [`StoreError`] when the directory can't be synced.
     pub fn sync_removals(&self, name: &BlobName) -> Result<(), StoreError> {
         for path in [self.whole_path(name), self.partial_path(name)] {
-            if let Some(directory) = path.parent().filter(|d| d.is_dir()) {
-                sync_directory(directory).map_err(|e| classify(directory, &e))?;
+            let Some(directory) = path.parent() else { continue };
+            match self.disk.sync_directory(directory) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(classify(directory, &e)),
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Every blob there is. Files with other names are left alone.
+    /// Every blob there is. Files with other names, or at other places, are left alone.
     ///
     /// # Errors
     /// [`StoreError`] when a directory can't be read.
     pub fn list(&self) -> Result<Vec<BlobInfo>, StoreError> {
         let mut found = Vec::new();
-        let read = |directory: &Path, partial: bool, found: &mut Vec<BlobInfo>| -> io::Result<()> {
-            for entry in std::fs::read_dir(directory)? {
-                let entry = entry?;
-                let Some(name) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else { continue };
-                let metadata = entry.metadata()?;
-                if metadata.is_file() {
-                    found.push(BlobInfo { name, length: metadata.len(), partial });
+        let directories = self.disk.list(&self.root).map_err(|e| classify(&self.root, &e))?;
+        for directory in directories.into_iter().filter(|listed| listed.kind == Kind::Directory) {
+            let partial = directory.name == PARTIAL;
+            let path = self.root.join(directory.name);
+            for file in self.disk.list(&path).map_err(|e| classify(&path, &e))? {
+                let Kind::File(length) = file.kind else { continue };
+                let Some(name) = file.name.to_str().and_then(|n| n.parse::<BlobName>().ok()) else { continue };
+                if partial || self.whole_path(&name).parent() == Some(&path) {
+                    found.push(BlobInfo { name, length, partial });
                 }
             }
-            Ok(())
-        };
-        let all = || -> io::Result<Vec<BlobInfo>> {
-            for entry in std::fs::read_dir(&*self.root)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    read(&entry.path(), entry.file_name() == PARTIAL, &mut found)?;
-                }
-            }
-            Ok(found)
-        };
-        all().map_err(|e| classify(&self.root, &e))
+        }
+        Ok(found)
     }
 
     /// Bytes that may still be written here.
@@ -188,7 +190,30 @@ impl Blobs {
     /// # Errors
     /// [`StoreError`] when the system does not say.
     pub fn room(&self) -> Result<u64, StoreError> {
-        Ok(free_bytes(&self.root)?.saturating_sub(self.free_floor))
+        Ok(self.disk.free_bytes(&self.root)?.saturating_sub(self.free_floor))
+    }
+
+    fn opened(&self, path: &Path, access: Access) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        let file = self.disk.open(path, access)?;
+        let length = file.length()?;
+        Ok((file, length))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
+        match self.disk.remove(path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(classify(path, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the directory and its name durable, once a run.
+    fn directory(&self, directory: &Path) -> io::Result<()> {
+        let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if !synced().contains(directory) {
+            create_directory(&*self.disk, directory)?;
+            synced().insert(directory.to_owned());
+        }
+        Ok(())
     }
 
     fn whole_path(&self, name: &BlobName) -> PathBuf {
@@ -209,7 +234,7 @@ pub struct BlobWriter {
     blobs: Blobs,
     name: BlobName,
     path: PathBuf,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     length: u64,
     allowance: u64,
 }
@@ -225,7 +250,7 @@ impl BlobWriter {
     }
 
     /// The partial file, for readers that follow the writer up to [`BlobWriter::length`].
-    pub fn file(&self) -> Arc<File> {
+    pub fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }
 
@@ -240,7 +265,7 @@ impl BlobWriter {
         }
         if let Err(error) = self.file.write_all_at(bytes, self.length) {
             // Half a write is cut off; if even that fails, the next writer sees the true length.
-            let _ = self.file.set_len(self.length);
+            let _ = self.file.set_length(self.length);
             return Err(classify(&self.path, &error));
         }
         self.allowance = self.allowance.saturating_sub(length);
@@ -254,7 +279,7 @@ impl BlobWriter {
     /// [`StoreError`] when the file can't be cut.
     pub fn truncate(&mut self, length: u64) -> Result<(), StoreError> {
         if length < self.length {
-            self.file.set_len(length).map_err(|e| classify(&self.path, &e))?;
+            self.file.set_length(length).map_err(|e| classify(&self.path, &e))?;
             self.length = length;
         }
         Ok(())
@@ -265,9 +290,9 @@ impl BlobWriter {
     /// # Errors
     /// [`StoreError`] when the disk does not.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(|e| classify(&self.path, &e))?;
+        self.file.sync().map_err(|e| classify(&self.path, &e))?;
         let directory = self.blobs.root.join(PARTIAL);
-        sync_directory(&directory).map_err(|e| classify(&directory, &e))
+        self.blobs.disk.sync_directory(&directory).map_err(|e| classify(&directory, &e))
     }
 
     /// Makes the blob whole and durable under its name: its length.
@@ -277,11 +302,11 @@ impl BlobWriter {
     pub fn finish(self) -> Result<u64, StoreError> {
         let whole = self.blobs.whole_path(&self.name);
         let publish = || -> io::Result<()> {
-            self.file.sync_data()?;
+            self.file.sync()?;
             let directory = whole.parent().ok_or(ErrorKind::NotFound)?;
-            create_directory(directory)?;
-            std::fs::rename(&self.path, &whole)?;
-            sync_directory(directory)
+            self.blobs.directory(directory)?;
+            self.blobs.disk.rename(&self.path, &whole)?;
+            self.blobs.disk.sync_directory(directory)
         };
         publish().map_err(|e| classify(&whole, &e))?;
         Ok(self.length)
@@ -292,7 +317,7 @@ impl BlobWriter {
     /// # Errors
     /// [`StoreError`] when it can't be removed.
     pub fn discard(self) -> Result<(), StoreError> {
-        std::fs::remove_file(&self.path).map_err(|e| classify(&self.path, &e))
+        self.blobs.disk.remove(&self.path).map_err(|e| classify(&self.path, &e))
     }
 
     fn ask_for_room(&mut self, wanted: u64) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use redb::{
     TableError, TransactionError,
 };
 
-use crate::disk::{classify, create_directory, free_bytes, sync_directory};
+use crate::disk::{Disk, SystemDisk, classify, create_directory};
 
 /// A durable ordered map in a directory of its own. Clones share it.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub struct DiskStore {
 struct Inner {
     database: Database,
     /// Where free space is asked for; absent in tests without a file.
-    directory: Option<PathBuf>,
+    place: Option<(Arc<dyn Disk>, PathBuf)>,
     queue: Mutex<Queue>,
     settled: Condvar,
 }
@@ -58,20 +58,28 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError::Busy`] when another process has it open, [`StoreError::Damaged`] when it can't be read.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_in(Arc::new(SystemDisk), directory)
+    }
+
+    /// Opens the store in `directory` on this disk, or makes one there.
+    ///
+    /// # Errors
+    /// Those of [`DiskStore::open`].
+    pub fn open_in(disk: Arc<dyn Disk>, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = directory.as_ref();
-        create_directory(directory).map_err(|e| classify(directory, &e))?;
+        create_directory(&*disk, directory).map_err(|e| classify(directory, &e))?;
         let path = directory.join(FILE);
         let started = Instant::now();
         let database = loop {
-            match opened(|| redb::Builder::new().set_cache_size(CACHE_BYTES).create(&path)) {
+            match opened(|| disk.open_database(redb::Builder::new().set_cache_size(CACHE_BYTES), &path)) {
                 Err(StoreError::Busy(_)) if started.elapsed() < LOCK_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 outcome => break outcome?,
             }
         };
-        sync_directory(directory).map_err(|e| classify(directory, &e))?;
-        Self::with(database, Some(directory.to_owned()))
+        disk.sync_directory(directory).map_err(|e| classify(directory, &e))?;
+        Self::with(database, Some((disk, directory.to_owned())))
     }
 
     /// Opens the store on something else than a file: how the power-cut test plays the disk.
@@ -84,8 +92,8 @@ impl DiskStore {
         Self::with(database, None)
     }
 
-    fn with(database: Database, directory: Option<PathBuf>) -> Result<Self, StoreError> {
-        let inner = Inner { database, directory, queue: Mutex::default(), settled: Condvar::new() };
+    fn with(database: Database, place: Option<(Arc<dyn Disk>, PathBuf)>) -> Result<Self, StoreError> {
+        let inner = Inner { database, place, queue: Mutex::default(), settled: Condvar::new() };
         // Reading a table that was never written is an error in redb.
         inner.write(&Batch::new())?;
         Ok(Self { inner: Arc::new(inner) })
@@ -138,10 +146,10 @@ impl Inner {
         if bytes > LARGEST_BATCH {
             return Err(StoreError::Io(format!("a batch of {bytes} bytes is larger than the allowed {LARGEST_BATCH}")));
         }
-        let Some(directory) = &self.directory else { return Ok(()) };
+        let Some((disk, directory)) = &self.place else { return Ok(()) };
         // Changed pages are written anew beside the old ones: four times is ample.
         let wanted = FREE_FLOOR + bytes * 4;
-        let free = free_bytes(directory)?;
+        let free = disk.free_bytes(directory)?;
         if free < wanted {
             let path = directory.display();
             return Err(StoreError::Full(format!("{path}: {free} bytes are free, {wanted} are needed")));
@@ -236,6 +244,6 @@ fn table(error: TableError) -> StoreError {
 
 impl std::fmt::Debug for DiskStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DiskStore").field("directory", &self.inner.directory).finish_non_exhaustive()
+        f.debug_struct("DiskStore").field("place", &self.inner.place).finish_non_exhaustive()
     }
 }

@@ -6,12 +6,19 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use data_encoding::HEXLOWER;
+use privet_protocol::random::SystemRandom;
+use privet_protocol::time::Timestamp;
 use privet_relay::config::LogFormat;
-use privet_relay::doctor::{self, Finding, Verdict};
-use privet_relay::{Config, ConfigError, Identity, Server, ServerError};
+use privet_relay::config::Policy;
+use privet_relay::doctor::{self, Verdict};
+use privet_relay::{
+    Config, ConfigError, DataDirectory, DataError, Finding, Identity, Invite, InviteError, InviteState, Invites,
+    Report, Server, ServerError,
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -66,10 +73,78 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Makes an invite: the words that let one home in, printed once and kept nowhere. May be done while the relay runs.
+    #[command(args_conflicts_with_subcommands = true)]
+    Invite {
+        #[command(subcommand)]
+        command: Option<InviteCommand>,
+        #[command(flatten)]
+        place: Place,
+        /// How many days it can be used.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        days: u16,
+        /// For whom it is, for the list.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Prints {"invite", "id", "note", "made", "until", "state"} instead of the bare words.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Looks, while no relay runs, whether everything fits together: exits with 0 if so, otherwise with 1, and names what does not.
+    Check {
+        #[command(flatten)]
+        place: Place,
+        /// Puts in order what can be, and exits with 0 if that was all.
+        #[arg(long)]
+        repair: bool,
+        /// Prints {"findings", "repaired", "homes", "segments", "unfinished"} on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copies everything, keys too, while no relay runs. To restore, copy it back.
+    Backup {
+        /// The directory to make; it must not be there yet.
+        to: PathBuf,
+        #[command(flatten)]
+        place: Place,
+        /// Prints {"files", "bytes"} on stdout.
+        #[arg(long)]
+        json: bool,
+    },
     /// About the configuration.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+}
+
+// Whose data. (No doc comment: clap would take it for that of the command.)
+#[derive(Args)]
+struct Place {
+    /// The configuration file.
+    #[arg(long, env = "PRIVET_RELAY_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where everything is kept instead of where the configuration says.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum InviteCommand {
+    /// Shows the invites: id, what became of each, for whom it is.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Prints {"invites", "open", "used", "ended"} on stdout; times are in milliseconds since 1970.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes back an invite that was not used.
+    Revoke {
+        /// Its id, or the beginning of it.
+        id: String,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -92,6 +167,10 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Server(#[from] ServerError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Invite(#[from] InviteError),
     #[error("{0}")]
     System(#[from] std::io::Error),
 }
@@ -104,7 +183,9 @@ impl Failure {
             Self::Server(ServerError::Storage { .. }) => 5,
             Self::Server(ServerError::Listen { .. }) => 6,
             Self::Server(ServerError::Push(_)) => 3,
-            Self::Server(_) | Self::System(_) => 1,
+            Self::Data(DataError::Absent(_) | DataError::InUse(_) | DataError::Storage { .. }) => 5,
+            Self::Invite(InviteError::File { .. }) => 5,
+            Self::Server(_) | Self::Data(_) | Self::Invite(_) | Self::System(_) => 1,
         }
     }
 }
@@ -144,13 +225,53 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor { config, data, json } => {
             let findings = doctor::examine(&configuration(config.as_deref(), data));
             if json {
-                let finding = |f: &Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
+                let finding = |f: &doctor::Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
                 println!("{}", findings.iter().map(finding).collect::<serde_json::Value>());
             } else {
                 findings.iter().for_each(|finding| println!("{finding}"));
             }
             if findings.iter().any(|finding| finding.verdict == Verdict::Fail) {
                 return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Invite { command: None, place, days, note, json } => {
+            let config = place.configuration()?;
+            if config.homes.policy == Policy::Open {
+                eprintln!("privet-relay: homes.policy is \"open\": anybody may make a home, with or without an invite");
+            }
+            let lasts = Duration::from_secs(u64::from(days) * 24 * 3600);
+            let (words, invite) = Invites::of(&config.data).make(&note, lasts, now(), &SystemRandom)?;
+            if json {
+                let Invite { id, note, made, until, state, .. } = invite;
+                let shown =
+                    json!({ "invite": words, "id": id, "note": note, "made": made, "until": until, "state": state });
+                println!("{shown}");
+            } else {
+                println!("{words}");
+                eprintln!("good for one home, {days} days long; `invite revoke {}` takes it back", invite.id);
+            }
+        }
+        Command::Invite { command: Some(InviteCommand::List { place, json }), .. } => {
+            show_invites(&Invites::of(&place.configuration()?.data).list(now())?, json);
+        }
+        Command::Invite { command: Some(InviteCommand::Revoke { id, place }), .. } => {
+            let invite = Invites::of(&place.configuration()?.data).revoke(&id, now())?;
+            eprintln!("invite {} is taken back", invite.id);
+        }
+        Command::Check { place, repair, json } => {
+            let data = DataDirectory::open(&place.configuration()?.data)?;
+            let report = runtime()?.block_on(data.check(repair))?;
+            show_report(&report, json);
+            let left = report.findings.iter().any(|finding| !report.repaired || !finding.is_repairable());
+            return Ok(ExitCode::from(u8::from(left)));
+        }
+        Command::Backup { to, place, json } => {
+            let data = DataDirectory::open(&place.configuration()?.data)?;
+            let copied = runtime()?.block_on(data.back_up(&to))?;
+            if json {
+                println!("{}", json!(copied));
+            } else {
+                println!("{}: {} files, {} bytes, compared and synced", to.display(), copied.files, copied.bytes);
             }
         }
         Command::Config { command: ConfigCommand::Check { config, json } } => match Config::read(&config) {
@@ -174,6 +295,60 @@ fn configuration(file: Option<&Path>, data: Option<PathBuf>) -> Result<Config, C
     let mut config = file.map_or(Ok(Config::default()), Config::read)?;
     config.data = data.unwrap_or(config.data);
     Ok(config)
+}
+
+impl Place {
+    fn configuration(self) -> Result<Config, ConfigError> {
+        configuration(self.config.as_deref(), self.data)
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().build()
+}
+
+fn show_invites(invites: &[Invite], json: bool) {
+    let count = |state| invites.iter().filter(|invite| invite.state == state).count();
+    let (open, used, ended) = (count(InviteState::Open), count(InviteState::Used), count(InviteState::Ended));
+    if json {
+        println!("{}", json!({ "invites": invites, "open": open, "used": used, "ended": ended }));
+        return;
+    }
+    for Invite { id, note, until, state, .. } in invites {
+        let state = match state {
+            InviteState::Open => format!("open, ends in {} h", until.since(now()).as_secs() / 3600),
+            InviteState::Used => "used".to_owned(),
+            _ => "ended".to_owned(),
+        };
+        println!("{id}  {state:<20}  {note}");
+    }
+    println!("{open} open, {used} used, {ended} ended");
+}
+
+fn show_report(report: &Report, json: bool) {
+    if json {
+        println!("{}", json!(report));
+        return;
+    }
+    for finding in &report.findings {
+        let end = match (report.repaired && finding.is_repairable(), finding.is_loss()) {
+            (false, _) => "",
+            (true, false) => " (repaired)",
+            (true, true) => " (repaired; what was lost stays lost)",
+        };
+        println!("{finding}{end}");
+    }
+    let Report { homes, segments, unfinished, .. } = report;
+    let found = report.findings.len();
+    let repairable = !report.repaired && report.findings.iter().any(Finding::is_repairable);
+    let next = if repairable { "; `check --repair` puts in order what can be" } else { "" };
+    println!(
+        "{homes} homes, {segments} segments, {unfinished} unfinished uploads, {found} things that do not fit{next}"
+    );
 }
 
 fn start_logging(config: &Config) {

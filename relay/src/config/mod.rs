@@ -70,7 +70,7 @@ pub struct CertificateFiles {
 pub struct Homes {
     /// Anyone, or whoever brings an invite.
     pub policy: Policy,
-    /// The invites, each good for one home.
+    /// Invites that stand here, each good for one home. `privet-relay invite` makes others.
     pub invites: Vec<String>,
     /// How many homes there may be.
     pub most: u64,
@@ -100,7 +100,7 @@ impl Default for Homes {
 pub enum Policy {
     /// Anyone.
     Open,
-    /// Whoever brings one of the invites.
+    /// Whoever brings an invite.
     Invite,
 }
 
@@ -267,7 +267,7 @@ const KEYS: &[(&str, &str)] = &[
     ("certificate.key", "a PEM file in quotes: the private key of the first certificate in chain"),
     ("homes", "a table, `[homes]`"),
     ("homes.policy", "\"open\" or \"invite\""),
-    ("homes.invites", "a list of texts of at least 16 characters each; at least one with policy = \"invite\""),
+    ("homes.invites", "a list of texts of at least 16 characters each"),
     ("homes.most", "a whole number from 0 to 9223372036854775807"),
     ("limits", "a table, `[limits]`"),
     ("log", "a table, `[log]`"),
@@ -369,9 +369,6 @@ impl Config {
         let fault = |key: &str, found: &str| Some(Fault::new(key, found));
         if self.data.as_os_str().is_empty() {
             return fault("data", "empty");
-        }
-        if self.homes.policy == Policy::Invite && self.homes.invites.is_empty() {
-            return fault("homes.invites", "empty");
         }
         if let Some(short) = self.homes.invites.iter().map(|invite| invite.chars().count()).find(|count| *count < 16) {
             return fault("homes.invites", &format!("a list with a text of {short} characters"));

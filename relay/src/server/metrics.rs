@@ -18,7 +18,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::ready::Signs;
-use super::sweep::BOOT_KEY;
+use super::records::BOOT_KEY;
 use super::told::told;
 use super::{Relay, WakeCounts};
 

@@ -16,7 +16,7 @@ mod priority;
 mod quota;
 mod ready;
 mod received;
-mod records;
+pub(crate) mod records;
 mod segments;
 mod stream;
 mod sweep;
@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use privet_numbers::Endpoint as MetricsEndpoint;
 use privet_protocol::cbor;
@@ -43,12 +43,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Policy};
+use crate::data::put_in_order;
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
+use crate::invites::{InviteError, InviteState, Invites};
+use crate::machine::Machine;
 use crate::storage::{Embedded, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
 use growing::Budget;
 use home::Home;
+pub(crate) use home::scan_all;
 use limits::Live;
 use quota::Networks;
 use records::{HomeRecord, Span, decode, home_key, invite_key};
@@ -106,6 +110,7 @@ pub(crate) struct Relay {
     pub(crate) draining: CancellationToken,
     pub(crate) limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
+    invites: Invites,
     clock: Arc<dyn Clock>,
     budget: Arc<Budget>,
     carriers: Arc<Carriers>,
@@ -126,17 +131,18 @@ impl Server {
     /// # Errors
     /// [`ServerError`] names what can't be used.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        Self::start_with_clock(config, Arc::new(|| Timestamp::from(SystemTime::now()))).await
+        Self::start_on(config, Machine::this()).await
     }
 
-    /// Starts a relay that takes the time from `clock`.
+    /// Starts a relay on this machine.
     ///
     /// # Errors
     /// Those of [`Server::start`].
-    pub async fn start_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, ServerError> {
+    pub async fn start_on(config: Config, machine: Machine) -> Result<Self, ServerError> {
+        let Machine { clock, disk, boot } = machine;
         let fail = |cause| ServerError::Storage { directory: config.data.display().to_string(), cause };
         let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
-        let storage: Arc<dyn Storage> = tokio::task::spawn_blocking(move || Embedded::open(&data, free_bytes))
+        let storage: Arc<dyn Storage> = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes))
             .await
             .map_err(|e| fail(StoreError::Io(e.to_string())))
             .and_then(|opened| opened.map_err(fail))
@@ -153,14 +159,11 @@ impl Server {
             .await
             .map_err(|e| fail(StoreError::Io(e.to_string())))??;
         tracing::info!(gateways = ?gateways.kinds(), "phones that are not connected are woken through these");
-        sweep::scrub(&*storage, &boot_id()).await.map_err(fail)?;
-        let mut homes = 0;
-        home::scan_all(&*storage, b"h/".to_vec(), |_| {
-            homes += 1;
-            Ok(())
-        })
-        .await
-        .map_err(fail)?;
+        let homes = put_in_order(&storage, &boot).await.map_err(fail)?;
+        let invites = Invites::of(&config.data);
+        if let Err(error) = note_used(&invites, &*storage, clock.now()).await {
+            tracing::warn!(%error, "the list of invites may show some as open that were used");
+        }
 
         let endpoint = endpoint::bind(config.listen, identity)?;
         let address =
@@ -192,6 +195,7 @@ impl Server {
             tasks,
             shutdown,
             storage,
+            invites,
             clock,
             config,
         });
@@ -365,14 +369,11 @@ impl Relay {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
         let mut batch = Batch::new();
+        let mut used = None;
         if self.config.homes.policy == Policy::Invite {
-            let wrong =
-                || Failure::refuse(Code::Denied, "this relay takes new homes by invite; ask its operator for one");
-            let invite = invite.filter(|invite| self.config.homes.invites.contains(invite)).ok_or_else(wrong)?;
-            if self.storage.get(invite_key(&invite)).await?.is_some() {
-                return Err(Failure::refuse(Code::Denied, "this invite was used already; ask for another one"));
-            }
+            let invite = self.admit(invite).await?;
             batch.put(invite_key(&invite), id.as_bytes().to_vec());
+            used = Some(invite);
         }
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
@@ -381,17 +382,57 @@ impl Relay {
         batch.put(home_key(id), cbor::encode(&record));
         self.storage.commit(batch).await?;
         self.home_count.fetch_add(1, Ordering::Relaxed);
+        if let Some(invite) = used {
+            self.note_used(invite).await;
+        }
         let home = self.load(id, record).await?;
         homes.insert(id, Arc::clone(&home));
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
     }
 
+    /// The hash of an invite that lets one more home in.
+    async fn admit(&self, words: Option<String>) -> Result<[u8; 32], Failure> {
+        let refuse = |text| Err(Failure::refuse(Code::Denied, text));
+        let unknown = "this relay takes new homes by invite; ask its operator for one";
+        let Some(words) = words else { return refuse(unknown) };
+        let hash = *blake3::hash(words.as_bytes()).as_bytes();
+        // In the configuration or made by the command, used is used.
+        let there = self.storage.get(invite_key(&hash)).await?.is_some();
+        let configured = self.config.homes.invites.contains(&words);
+        let (invites, now) = (self.invites.clone(), self.now());
+        let made = match tokio::task::spawn_blocking(move || invites.state(&words, now)).await {
+            Ok(Ok(state)) => state,
+            Ok(Err(error)) => return Err(StoreError::Io(error.to_string()).into()),
+            Err(error) => return Err(StoreError::Io(error.to_string()).into()),
+        };
+        match made {
+            _ if there && (configured || made.is_some()) => {
+                self.note_used(hash).await;
+                refuse("this invite was used already; ask for another one")
+            }
+            _ if configured => Ok(hash),
+            Some(InviteState::Open) => Ok(hash),
+            Some(InviteState::Used) => refuse("this invite was used already; ask for another one"),
+            Some(InviteState::Ended) => refuse("this invite has ended; ask for another one"),
+            None => refuse(unknown),
+        }
+    }
+
+    /// Notes for the operator's list that an invite was used; the index knows it in any case.
+    async fn note_used(&self, invite: [u8; 32]) {
+        let (invites, now) = (self.invites.clone(), self.now());
+        let noted = tokio::task::spawn_blocking(move || invites.mark_used(&invite, now)).await;
+        if let Ok(Err(error)) = noted {
+            tracing::warn!(%error, "the list of invites shows a used one as open until the next start");
+        }
+    }
+
     async fn sweep(&self) {
         let now = self.now();
         // Homes that nobody visits expire too: each is read when its turn comes.
         let mut ids = Vec::new();
-        let scanned = home::scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
+        let scanned = scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
             ids.push(HomeId::from_bytes(records::id_at(&key, 2)?));
             Ok(())
         })
@@ -423,10 +464,20 @@ impl Relay {
     }
 }
 
+/// A crash may have come between a home's commit and the note that its invite was used.
+async fn note_used(invites: &Invites, storage: &dyn Storage, now: Timestamp) -> Result<(), InviteError> {
+    for invite in invites.unused()? {
+        if let Ok(Some(_)) = storage.get(invite_key(&invite)).await {
+            invites.mark_used(&invite, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Wakes that waited when the relay ended go on, though nobody may come: their homes are read into memory.
 async fn resume_wakes(relay: Arc<Relay>) {
     let mut waiting = BTreeSet::new();
-    let scanned = home::scan_all(&*relay.storage, b"q/".to_vec(), |(key, _)| {
+    let scanned = scan_all(&*relay.storage, b"q/".to_vec(), |(key, _)| {
         waiting.insert(HomeId::from_bytes(records::id_at(&key, 2)?));
         Ok(())
     })
@@ -457,15 +508,6 @@ impl Drop for Handshake {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Names this run of the machine. Without one, every start counts as a new run.
-fn boot_id() -> Vec<u8> {
-    std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| {
-        let mut id = vec![0; 16];
-        privet_protocol::random::Random::fill(&privet_protocol::random::SystemRandom, &mut id);
-        id
-    })
 }
 
 impl std::fmt::Debug for Relay {

@@ -16,6 +16,7 @@
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
 //! | `v/` hash of an invite | the home that used it |
+//! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!
 //! Numbers are big-endian, so that key order is number order. A body's name is made of home, stream and number.
 
@@ -28,6 +29,8 @@ use privet_protocol::time::Timestamp;
 use privet_store::BlobName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub(crate) const BOOT_KEY: &[u8] = b"boot";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HomeRecord {
@@ -201,8 +204,8 @@ pub(crate) fn remembered_key(home: HomeId, who: &CapabilityKey, id: &WakeId) -> 
     key(b"x/", &[home.as_bytes(), &who.0, id])
 }
 
-pub(crate) fn invite_key(invite: &str) -> Vec<u8> {
-    key(b"v/", &[blake3::hash(invite.as_bytes()).as_bytes()])
+pub(crate) fn invite_key(hash: &[u8; 32]) -> Vec<u8> {
+    key(b"v/", &[hash])
 }
 
 /// The number at the end of a key.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use privet_protocol::cbor;
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, Code, Response, Retention, reset};
-use privet_protocol::storage::Batch;
+use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
+use privet_store::BlobName;
 use quinn::VarInt;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
@@ -174,7 +175,12 @@ async fn keep(
                 Err(_) => return Err(Failure::Lost),
             }
         }
-        let length = writer.finish().await?;
+        let written = writer.length();
+        let length = match writer.finish().await {
+            Ok(length) => length,
+            // After a failed sync nobody knows which bytes are on the disk, and a second one would not tell: it starts anew.
+            Err(error) => return Err(give_up(home, stream, &segment, name, written, error).await),
+        };
         let record = SegmentRecord { length, until };
         let mut batch = Batch::new();
         batch.put(segment_key(home.id, put.stream, put.index), cbor::encode(&record));
@@ -187,7 +193,14 @@ async fn keep(
                 batch.put(stream_key(home.id, put.stream), cbor::encode(&contents.record()));
             }
         }
-        home.storage.commit(batch).await?;
+        match home.storage.commit(batch).await {
+            Ok(()) => {}
+            // Surely not in the index: a whole file that nobody was promised.
+            Err(error @ StoreError::Full(_)) => {
+                return Err(give_up(home, stream, &segment, name, length, error).await);
+            }
+            Err(error) => return Err(error.into()),
+        }
         let dropped = stream.change(|contents| {
             contents.growing.remove(&put.index);
             if !contents.dropped {
@@ -204,6 +217,26 @@ async fn keep(
         }
         return Ok(length);
     }
+}
+
+/// Forgets a segment that could not be made durable; whoever wants to write it begins at its first byte.
+async fn give_up(
+    home: &Home,
+    stream: &Stream,
+    segment: &Growing,
+    name: BlobName,
+    written: u64,
+    error: StoreError,
+) -> Failure {
+    // The file first: once nobody knows the segment, another writer may make a new one.
+    let removed = home.storage.remove_body(name).await;
+    stream.change(|contents| contents.growing.remove(&segment.index));
+    segment.end(State::Broken);
+    home.give_back(written);
+    if let Err(error) = removed {
+        tracing::warn!(error = super::told::told(&error), "an unfinished segment can't be removed; the next start will");
+    }
+    error.into()
 }
 
 fn check_length(home: &Home, length: u64) -> Result<(), Failure> {

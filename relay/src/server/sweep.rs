@@ -1,66 +1,18 @@
-//! What goes by itself: at start, files without a record and records without a file; later, everything whose time is over.
+//! What goes by itself: everything whose time is over.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use privet_protocol::cbor;
-use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::id::MailboxId;
 use privet_protocol::relay::Side;
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 
 use super::home::{Home, messages_prefix, scan_all};
-use super::records::{EntryRecord, MailboxRecord, decode, id_at, key, last_number, parse_body_name, stream_key};
+use super::records::{EntryRecord, MailboxRecord, decode, id_at, key, last_number, stream_key};
 use super::segments;
 use super::wire::Failure;
 use crate::storage::Storage;
-
-/// Where the id of the machine's run is kept: partial files of an earlier run may lack what the disk had not written.
-pub(crate) const BOOT_KEY: &[u8] = b"boot";
-
-/// Brings index and bodies together. Partial bodies stay, to be gone on with, unless the machine itself went down.
-pub(crate) async fn scrub(storage: &dyn Storage, boot: &[u8]) -> Result<(), StoreError> {
-    let same_run = storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
-    let mut whole = HashSet::new();
-    let (mut removed, mut lost) = (0_u64, 0_u64);
-    for body in storage.bodies().await? {
-        let Some((home, stream, index)) = parse_body_name(&body.name) else { continue };
-        let record = storage.get(super::records::segment_key(home, stream, index)).await?;
-        if body.partial {
-            let homeless = storage.get(super::records::home_key(home)).await?.is_none();
-            if record.is_some() || homeless || !same_run {
-                // A partial file beside a whole one can only be a leftover of its renaming.
-                if record.is_none() {
-                    storage.remove_body(body.name).await?;
-                    removed += 1;
-                }
-            }
-        } else if record.is_some() {
-            whole.insert((home, stream, index));
-        } else {
-            storage.remove_body(body.name).await?;
-            removed += 1;
-        }
-    }
-    let mut batch = Batch::new();
-    scan_all(storage, b"b/".to_vec(), |(key, _)| {
-        let home = HomeId::from_bytes(id_at(&key, 2)?);
-        let stream = StreamId::from_bytes(id_at(&key, 18)?);
-        if !whole.contains(&(home, stream, last_number(&key)?)) {
-            lost += 1;
-            batch.delete(key);
-        }
-        Ok(())
-    })
-    .await?;
-    batch.put(BOOT_KEY, boot);
-    storage.commit(batch).await?;
-    if lost > 0 {
-        tracing::error!(lost, "segments had a record but no file: they were lost outside of this program");
-    }
-    tracing::info!(removed, "unfinished files that nobody was promised were removed");
-    Ok(())
-}
 
 /// Forgets what has expired in a home.
 pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {

@@ -48,6 +48,10 @@ impl Storage for Watched {
         self.inner.remove_body(name).await
     }
 
+    async fn remove_partial(&self, name: BlobName) -> Result<(), StoreError> {
+        self.inner.remove_partial(name).await
+    }
+
     async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError> {
         self.inner.bodies().await
     }

@@ -10,7 +10,7 @@ use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, Principal, Retention, Rights};
 use privet_protocol::time::{Clock, Timestamp};
-use privet_relay::{Config, Server};
+use privet_relay::{Config, Machine, Server};
 use privet_relay_client::{
     ClientError, ClientKey, Connection, LogItem, LogReader, RelayTarget, SegmentReader, Trust, connect,
 };
@@ -49,7 +49,9 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path());
         change(&mut config);
-        let server = Server::start_with_clock(config, clock).await.unwrap();
+        let mut machine = Machine::this();
+        machine.clock = clock;
+        let server = Server::start_on(config, machine).await.unwrap();
         Self { dir, server, home: HomeId::generate(&SystemRandom), owner: key(1) }
     }
 

@@ -1,0 +1,285 @@
+//! Whether index and body files fit together, and what makes them fit again. A relay that was killed, or whose machine lost its
+//! power, leaves files that nobody was promised, and nothing else; anything more was done by the disk or by somebody.
+//!
+//! Records are compared with each other in `index` and with files here, and nothing is changed until [`Examined::repair`]: the
+//! index first, then the files, so that a repair that breaks off leaves again nothing but files without a record.
+//!
+//! How many bytes a home keeps is not stored anywhere: it is counted from the records when the home is read, so there is no sum
+//! that could be wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::storage::{Batch, StoreError};
+use privet_store::BlobName;
+use serde::Serialize;
+
+use super::index;
+use crate::server::records::{BOOT_KEY, parse_body_name};
+use crate::storage::Storage;
+
+/// A segment by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SegmentPlace {
+    /// Whose it is.
+    #[serde(serialize_with = "as_text")]
+    pub home: HomeId,
+    /// In which stream.
+    #[serde(serialize_with = "as_text")]
+    pub stream: StreamId,
+    /// Its number there.
+    pub index: u64,
+}
+
+/// Something that does not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Finding {
+    /// A kept segment has no file: it is lost. Its record goes.
+    MissingBody {
+        /// The segment.
+        segment: SegmentPlace,
+    },
+    /// A kept segment's file has another length than was acknowledged: it is lost. Record and file go.
+    WrongLength {
+        /// The segment.
+        segment: SegmentPlace,
+        /// Its length in bytes by the index.
+        recorded: u64,
+        /// Its file's length in bytes.
+        found: u64,
+    },
+    /// A whole file without a record: nobody was promised it. It goes.
+    OrphanBody {
+        /// The file's name.
+        file: String,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// A partial file of no home, beside its whole one, or of an earlier run of the machine, whose bytes the disk may not have. It
+    /// goes; its hub begins that segment anew.
+    LeftoverPartial {
+        /// The file's name.
+        file: String,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// A segment whose stream has no record, so that nobody finds it. The stream gets one.
+    NoStream {
+        /// The segment.
+        segment: SegmentPlace,
+    },
+    /// A segment behind the end of its stream. The stream's end moves behind it.
+    BeyondEnd {
+        /// The segment.
+        segment: SegmentPlace,
+        /// How many segments the stream was finished with.
+        segments: u64,
+    },
+    /// Entries of a home's log or inbox are missing, or there are others than its record says. Of a log what leads unbroken up to the
+    /// end stays; an inbox closes up.
+    BrokenList {
+        /// Whose it is.
+        #[serde(serialize_with = "as_text")]
+        home: HomeId,
+        /// `log` or `inbox`.
+        list: &'static str,
+        /// The first and last number by the record.
+        recorded: (u64, u64),
+        /// How many of them are there.
+        found: u64,
+    },
+    /// A rendezvous mailbox whose messages are not those that its record counts. It goes, pairing begins anew.
+    BrokenMailbox {
+        /// The mailbox.
+        #[serde(serialize_with = "as_text")]
+        mailbox: MailboxId,
+    },
+    /// A record of something that is not there (any more): of no home, no phone, no mailbox, or half a wake. It goes.
+    StrayRecord {
+        /// The record's key, in hexadecimal.
+        key: String,
+    },
+    /// A record that can't be read. It goes, except for that of a home, which nothing but a backup brings back.
+    Unreadable {
+        /// The record's key, in hexadecimal.
+        key: String,
+        /// Whether it can be repaired by removing it.
+        repairable: bool,
+    },
+}
+
+impl Finding {
+    /// Whether something acknowledged is gone; otherwise it is only in the way.
+    pub fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingBody { .. }
+                | Self::WrongLength { .. }
+                | Self::BrokenList { .. }
+                | Self::BrokenMailbox { .. }
+                | Self::Unreadable { .. }
+        )
+    }
+
+    /// What kind it is, as in JSON: names nothing of a home.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::MissingBody { .. } => "missing-body",
+            Self::WrongLength { .. } => "wrong-length",
+            Self::OrphanBody { .. } => "orphan-body",
+            Self::LeftoverPartial { .. } => "leftover-partial",
+            Self::NoStream { .. } => "no-stream",
+            Self::BeyondEnd { .. } => "beyond-end",
+            Self::BrokenList { .. } => "broken-list",
+            Self::BrokenMailbox { .. } => "broken-mailbox",
+            Self::StrayRecord { .. } => "stray-record",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
+    /// Whether a repair helps.
+    pub fn is_repairable(&self) -> bool {
+        !matches!(self, Self::Unreadable { repairable: false, .. })
+    }
+}
+
+impl fmt::Display for SegmentPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {} of stream {} of home {}", self.index, self.stream, self.home)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingBody { segment } => write!(f, "{segment}: its file is missing"),
+            Self::WrongLength { segment, recorded, found } => {
+                write!(f, "{segment}: its file has {found} bytes, {recorded} were acknowledged")
+            }
+            Self::OrphanBody { file, length } => write!(f, "{file}: {length} bytes that no record knows"),
+            Self::LeftoverPartial { file, length } => {
+                write!(f, "partial/{file}: {length} bytes of an upload that can't go on")
+            }
+            Self::NoStream { segment } => write!(f, "{segment}: its stream has no record"),
+            Self::BeyondEnd { segment, segments } => write!(f, "{segment}: its stream ends after {segments} segments"),
+            Self::BrokenList { home, list, recorded: (first, last), found } => {
+                write!(f, "{list} of home {home}: {found} entries are there, {first} to {last} are recorded")
+            }
+            Self::BrokenMailbox { mailbox } => write!(f, "mailbox {mailbox}: its messages are not those it counts"),
+            Self::StrayRecord { key } => write!(f, "record {key}: what it belongs to is not there"),
+            Self::Unreadable { key, repairable: true } => write!(f, "record {key}: can't be read"),
+            Self::Unreadable { key, repairable: false } => {
+                write!(f, "record {key}: can't be read, and without it a whole home; restore a backup")
+            }
+        }
+    }
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Homes, streams, segments and files: what a crash can leave. Done at every start.
+    Segments,
+    /// Every record there is.
+    Everything,
+}
+
+/// What was found, and what would repair it.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) index: Batch,
+    bodies: Vec<BlobName>,
+    partials: Vec<BlobName>,
+    /// Records that were named: one may be wrong for more than one reason.
+    named: BTreeSet<Vec<u8>>,
+    /// Segments there are, the lost ones not among them.
+    pub(crate) segments: u64,
+    /// Homes there are.
+    pub(crate) homes: u64,
+    /// Uploads that can go on.
+    pub(crate) unfinished: u64,
+}
+
+/// Looks at everything and changes nothing. `boot` names this run of the machine.
+pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) -> Result<Examined, StoreError> {
+    let mut examined = Examined::default();
+    let mut files = BTreeMap::new();
+    let mut partials = Vec::new();
+    for body in storage.bodies().await? {
+        let Some((home, stream, index)) = parse_body_name(&body.name) else { continue };
+        let place = SegmentPlace { home, stream, index };
+        if body.partial {
+            partials.push((place, body));
+        } else {
+            files.insert(place, body);
+        }
+    }
+    let found = index::read(storage, depth, &mut examined).await?;
+    for (place, recorded) in &found.segments {
+        let Some(body) = files.remove(place) else {
+            examined.findings.push(Finding::MissingBody { segment: *place });
+            examined.forget(*place);
+            continue;
+        };
+        if body.length != *recorded {
+            let (recorded, found) = (*recorded, body.length);
+            examined.findings.push(Finding::WrongLength { segment: *place, recorded, found });
+            examined.forget(*place);
+            examined.bodies.push(body.name);
+            continue;
+        }
+        examined.segments += 1;
+    }
+    for body in files.into_values() {
+        examined.findings.push(Finding::OrphanBody { file: body.name.to_string(), length: body.length });
+        examined.bodies.push(body.name);
+    }
+    let same_run = storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
+    for (place, body) in partials {
+        if same_run && found.homes.contains_key(&place.home) && !found.segments.contains_key(&place) {
+            examined.unfinished += 1;
+        } else {
+            examined.findings.push(Finding::LeftoverPartial { file: body.name.to_string(), length: body.length });
+            examined.partials.push(body.name);
+        }
+    }
+    examined.homes = found.homes.len() as u64;
+    Ok(examined)
+}
+
+impl Examined {
+    /// Puts in order what was found. `boot` is remembered as the run that partial files belong to from now on.
+    pub(crate) async fn repair(self, storage: &dyn Storage, boot: &[u8]) -> Result<(), StoreError> {
+        let mut index = self.index;
+        index.put(BOOT_KEY, boot);
+        storage.commit(index).await?;
+        for name in self.partials {
+            storage.remove_partial(name).await?;
+        }
+        for name in self.bodies {
+            storage.remove_body(name).await?;
+        }
+        Ok(())
+    }
+
+    /// Names what is wrong with a record, once.
+    pub(super) fn name(&mut self, record: &[u8], finding: Finding) {
+        if self.named.insert(record.to_vec()) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Forgets a segment's record.
+    fn forget(&mut self, place: SegmentPlace) {
+        let SegmentPlace { home, stream, index } = place;
+        self.index.delete(crate::server::records::segment_key(home, stream, index));
+    }
+}
+
+fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
