@@ -62,6 +62,11 @@ impl Namespace {
             return Err(refused(String::from_utf8_lossy(&said.stderr).trim().to_owned()));
         }
         let namespace = Self(Arc::new(file.map_err(|e| refused(e.to_string()))?));
+        // Without IPv6 the system sends no packets of its own. A kernel that has none has no such files either.
+        for which in ["all", "default"] {
+            let file = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+            namespace.enter(|| drop(std::fs::write(file, "1")))?;
+        }
         namespace.ip("link set lo up")?;
         Ok(namespace)
     }
@@ -113,7 +118,7 @@ impl Namespace {
     pub(crate) fn ip(&self, words: &str) -> Result<(), LinkError> {
         let failed = |cause: String| LinkError::Command { command: format!("ip {words}"), cause };
         let said = self.enter(|| Command::new("ip").args(words.split(' ')).output())?;
-        let said = said.map_err(|e| failed(e.to_string()))?;
+        let said = said.map_err(|e| LinkError::NotAllowed { what: "a network", cause: format!("ip: {e}") })?;
         if said.status.success() {
             Ok(())
         } else {
