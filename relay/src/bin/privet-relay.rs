@@ -225,7 +225,8 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor { config, data, json } => {
             let findings = doctor::examine(&configuration(config.as_deref(), data));
             if json {
-                let finding = |f: &doctor::Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
+                let finding =
+                    |f: &doctor::Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
                 println!("{}", findings.iter().map(finding).collect::<serde_json::Value>());
             } else {
                 findings.iter().for_each(|finding| println!("{finding}"));

@@ -234,7 +234,10 @@ async fn give_up(
     segment.end(State::Broken);
     home.give_back(written);
     if let Err(error) = removed {
-        tracing::warn!(error = super::told::told(&error), "an unfinished segment can't be removed; the next start will");
+        tracing::warn!(
+            error = super::told::told(&error),
+            "an unfinished segment can't be removed; the next start will"
+        );
     }
     error.into()
 }
