@@ -261,7 +261,7 @@ async fn a_backup_brings_back_what_was_acknowledged() {
     let refused = backup();
     let text = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(5) && text.contains("a relay runs on it"), "{text}");
-    let pin = relay.target.trust.clone();
+    let pin = relay.target.trust;
     relay.kill();
     let made = backup();
     assert!(made.status.success(), "{made:?}");

@@ -15,6 +15,9 @@ use privet_protocol::storage::StoreError;
 
 use crate::disk::{Access, Disk, DiskFile, Kind, SystemDisk, classify, create_directory};
 
+/// A file that was opened, and its length in bytes.
+pub type OpenedFile = (Arc<dyn DiskFile>, u64);
+
 /// A blob's name: 1 to 120 of `0-9 a-z _ -` and `.`, not starting with a dot.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlobName(Arc<str>);
@@ -109,7 +112,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`StoreError`] when it can't be opened.
-    pub fn open_blob(&self, name: &BlobName) -> Result<Option<(Arc<dyn DiskFile>, u64)>, StoreError> {
+    pub fn open_blob(&self, name: &BlobName) -> Result<Option<OpenedFile>, StoreError> {
         let path = self.whole_path(name);
         match self.opened(&path, Access::Read) {
             Ok(opened) => Ok(Some(opened)),
@@ -193,7 +196,7 @@ impl Blobs {
         Ok(self.disk.free_bytes(&self.root)?.saturating_sub(self.free_floor))
     }
 
-    fn opened(&self, path: &Path, access: Access) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+    fn opened(&self, path: &Path, access: Access) -> io::Result<OpenedFile> {
         let file = self.disk.open(path, access)?;
         let length = file.length()?;
         Ok((file, length))

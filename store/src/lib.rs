@@ -13,7 +13,7 @@ mod disk_store;
 mod memory_disk;
 mod sealed;
 
-pub use blobs::{BlobInfo, BlobName, BlobNameError, BlobWriter, Blobs};
+pub use blobs::{BlobInfo, BlobName, BlobNameError, BlobWriter, Blobs, OpenedFile};
 pub use disk::{Access, Disk, DiskFile, Kind, Listed, SystemDisk, create_directory, free_bytes};
 pub use disk_store::DiskStore;
 pub use memory_disk::MemoryDisk;

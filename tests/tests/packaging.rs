@@ -25,7 +25,7 @@ fn what_the_packages_name_is_there() {
         .exec()
         .unwrap();
     for (program, folder) in PROGRAMS {
-        let package = metadata.packages.iter().find(|package| package.name.to_string() == program).unwrap();
+        let package = metadata.packages.iter().find(|package| package.name == program).unwrap();
         let deb = &package.metadata["deb"];
         let here = root().join(folder);
         for asset in deb["assets"].as_array().unwrap() {

@@ -53,6 +53,9 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     Ok(found)
 }
 
+/// Keys of records, each with the number that it ends with.
+type Numbered = Vec<(u64, Vec<u8>)>;
+
 /// Records of homes that are not there.
 async fn strays(storage: &dyn Storage, found: &Found, depth: Depth, out: &mut Examined) -> Result<(), StoreError> {
     let kinds = OF_HOMES.iter().filter(|kind| depth == Depth::Everything || [b"s/", b"b/"].contains(kind));
@@ -191,7 +194,7 @@ async fn mailboxes(storage: &dyn Storage, out: &mut Examined) -> Result<(), Stor
         Ok(())
     })
     .await?;
-    let mut messages: BTreeMap<(MailboxId, u8), Vec<(u64, Vec<u8>)>> = BTreeMap::new();
+    let mut messages: BTreeMap<(MailboxId, u8), Numbered> = BTreeMap::new();
     scan_all(storage, b"n/".to_vec(), |(name, value)| {
         let mailbox = MailboxId::from_bytes(id_at(&name, 2)?);
         match (boxes.get(&mailbox), name.get(18).copied()) {
