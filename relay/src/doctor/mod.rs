@@ -1,7 +1,7 @@
 //! What stands in the way of a relay on this machine, looked at before or while it runs, and the next step for each. Nothing is changed:
 //! a file is made in the data directory and removed again, an address is taken for a moment.
 //!
-//! Here the machine is asked; what the answers mean is decided in [`verdict`].
+//! Here the machine is asked; what the answers mean is decided in `verdict.rs`.
 
 mod verdict;
 
