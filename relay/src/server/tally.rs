@@ -132,12 +132,13 @@ impl Label for Code {
 }
 
 impl Tally {
-    /// Closes a connection for a reason of [`close`], and counts that unless it is over already.
+    /// Closes a connection for a reason of [`close`], and counts that, unless it is over already: closed once more, it would no
+    /// longer say that the client closed it.
     pub(crate) fn close(&self, connection: &quinn::Connection, reason: u32, words: &[u8]) {
         if connection.close_reason().is_none() {
             self.closed.add(Closed::Relay(reason));
+            connection.close(VarInt::from_u32(reason), words);
         }
-        connection.close(VarInt::from_u32(reason), words);
     }
 
     /// Counts a connection that is over. One that the relay closed was counted then.
