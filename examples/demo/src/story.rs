@@ -62,7 +62,7 @@ pub fn once(args: &Args) -> Result<bool, Trouble> {
     fetch_clip(&phone, args, &mut outcome)?;
     // Stopped first, so that all that was received is on the disk.
     for process in [house.hub.as_mut(), house.relay.as_mut()].into_iter().flatten() {
-        process.stop(Duration::from_secs(10))?;
+        process.stop(Duration::from_secs(20))?;
     }
     search(&house, args, &mut outcome)?;
     outcome.seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;

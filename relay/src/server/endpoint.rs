@@ -98,9 +98,8 @@ pub(crate) async fn run(relay: Arc<Relay>, endpoint: Endpoint) {
         };
         let Some(incoming) = incoming else { return };
         if let Some(incoming) = admit(&relay, incoming, endpoint.open_connections()) {
-            let relay = Arc::clone(&relay);
-            let tasks = relay.tasks.clone();
-            tasks.spawn(greet(relay, incoming));
+            let greeted = relay.serving.track_future(greet(Arc::clone(&relay), incoming));
+            relay.tasks.spawn(greeted);
         }
     }
 }

@@ -105,6 +105,8 @@ pub(crate) struct Relay {
     pub(crate) config: Config,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) tasks: TaskTracker,
+    /// Those of them that serve a connection.
+    pub(crate) serving: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     /// Nobody new is let in, and what is under way is ended.
     pub(crate) draining: CancellationToken,
@@ -124,6 +126,9 @@ pub(crate) struct Relay {
     /// What the last look at the storage found.
     probed: tokio::sync::Mutex<Option<metrics::Probe>>,
 }
+
+/// For how long the relay stays to send what it said last.
+const LAST_PACKETS: Duration = Duration::from_millis(300);
 
 impl Server {
     /// Starts a relay: opens its storage, puts it in order, and listens.
@@ -193,6 +198,7 @@ impl Server {
             limits,
             tally,
             tasks,
+            serving: TaskTracker::new(),
             shutdown,
             storage,
             invites,
@@ -270,10 +276,13 @@ impl Server {
         self.relay.draining.cancel();
         let patience = Duration::from_secs(5);
         // Each connection closes itself when what was asked on it is answered.
-        let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
+        self.relay.serving.close();
+        let _ = tokio::time::timeout(patience, self.relay.serving.wait()).await;
         self.relay.shutdown.cancel();
         self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
-        let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
+        // The last packets go out. Whether they arrive is not waited for: a client that is gone would hold the relay up for three
+        // of its timeouts, and one that did not hear asks the next relay, which knows nothing of it and says so.
+        let _ = tokio::time::timeout(LAST_PACKETS, self.endpoint.wait_idle()).await;
         self.relay.tasks.close();
         if tokio::time::timeout(patience, self.relay.tasks.wait()).await.is_err() {
             tracing::warn!("some requests did not end in time");
