@@ -7,6 +7,9 @@
 //! Three numbers of cameras are measured, and the slopes between them count: what a further camera costs where there are two or a
 //! few more, and what it costs where there are dozens, which is less, because the hub wakes for several at a time. Only the hub and
 //! its workers are measured. Detection is the difference to the same cameras without it.
+//!
+//! How much of a core that is depends on the core. So what decoding alone takes is measured in the same run, and the goals for
+//! detection are asked in proportion to it.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,6 +23,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::figure::{Figure, Goal};
 use crate::film::{self, Scene};
 use crate::folder;
+use crate::yardstick::{Pace, Which, decoding_alone};
 
 /// The three numbers of cameras.
 const COUNTS: [usize; 3] = [2, 6, 26];
@@ -64,11 +68,11 @@ struct Slope {
     each: Use,
 }
 
-/// All figures of this benchmark.
+/// All figures of this benchmark; those of one way of finding motion, if its name contains `only`.
 ///
 /// # Errors
 /// [`Trouble`] when a part does not run.
-pub fn run() -> Result<Vec<Figure>, Trouble> {
+pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     let folder = folder(BENCH)?;
     let films = Films {
         quiet: film::make(&folder, Scene::Quiet)?,
@@ -76,57 +80,174 @@ pub fn run() -> Result<Vec<Figure>, Trouble> {
         small_slow: film::make(&folder, Scene::QuietSmallSlow)?,
         tenth: film::make(&folder, Scene::TenthMoving)?,
     };
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
+    let alone = Alone::measure(&films)?;
+    let mut figures = alone.figures();
     let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 40)?;
-    let slow = slope(&folder.join("slow"), &films.quiet, &films, Watch::Substream(Scene::QuietSmallSlow), 40)?;
-    let substream = slope(&folder.join("sub"), &films.quiet, &films, Watch::Substream(Scene::QuietSmall), 40)?;
-    let crowd = crowd(&folder.join("crowd"), &films)?;
-    let quiet = slope(&folder.join("quiet"), &films.quiet, &films, Watch::KeyFrames, 40)?;
-    let tenth = slope(&folder.join("tenth"), &films.tenth, &films, Watch::KeyFrames, 60)?;
-    let retina = retina_alone(&folder, &films.quiet)?;
+    figures.extend(without_detection(&plain, retina_alone(&folder, &films.quiet)?));
+    for way in WAYS.iter().filter(|way| wanted(way.name)) {
+        let film = if way.moving { &films.tenth } else { &films.quiet };
+        let seconds = if way.moving { 60 } else { 40 };
+        let slope = slope(&folder.join(way.name.replace([' ', ','], "-")), film, &films, way.watch, seconds)?;
+        figures.extend(way.figures(&slope, &plain, &alone));
+    }
+    let name = format!("{CROWD} cameras on one core, motion on 360p substreams, 5 frames a second");
+    if wanted(&name) {
+        let used = crowd(&folder.join("crowd"), &films)?;
+        let goal = Goal::AtMost(100.0);
+        figures.push(Figure::known(BENCH, &*name, "processor", used.core * 100.0, CORE).with_goal(goal));
+        figures.push(Figure::known(BENCH, &*name, "memory without pre-roll", used.mib, MIB));
+    }
+    Ok(figures)
+}
 
-    let percent = |core: f64| core * 100.0;
-    let detection = |of: &Slope| percent(of.each.core - plain.each.core);
-    let among_few = |of: &Slope| percent(of.few.core - plain.few.core);
-    let known = |case: &str, metric, value, unit| Figure::known(BENCH, case, metric, value, unit);
-    let (core, mib) = ("% of a core", "MiB");
+const CORE: &str = "% of a core";
+const MIB: &str = "MiB";
+
+/// A way of finding motion, and what was asked of it.
+struct Way {
+    name: &'static str,
+    watch: Watch,
+    /// Something moves for a tenth of the time.
+    moving: bool,
+    /// At most so many per cent of a core for detection, and in all, where decoding every picture of a 360p15 stream alone takes
+    /// [`ALONE_WHERE_GOALS_WERE_SET`].
+    detection: Option<f64>,
+    all: Option<f64>,
+    cameras: Option<f64>,
+    mib: Option<f64>,
+}
+
+/// The goals were set where that took so many per cent of a core. They are asked in proportion to what it takes here.
+const ALONE_WHERE_GOALS_WERE_SET: f64 = 1.1;
+
+const WAYS: [Way; 4] = [
+    Way {
+        name: "each further camera, motion on a 360p substream, 5 frames a second",
+        watch: Watch::Substream(Scene::QuietSmallSlow),
+        moving: false,
+        detection: Some(1.0),
+        all: Some(1.4),
+        cameras: Some(70.0),
+        mib: Some(32.0),
+    },
+    Way {
+        name: "each further camera, motion on a 360p substream, 15 frames a second",
+        watch: Watch::Substream(Scene::QuietSmall),
+        moving: false,
+        detection: None,
+        all: None,
+        cameras: None,
+        mib: Some(32.0),
+    },
+    Way {
+        name: "each further camera, motion on key frames, quiet scene",
+        watch: Watch::KeyFrames,
+        moving: false,
+        detection: Some(1.2),
+        all: None,
+        cameras: None,
+        mib: None,
+    },
+    Way {
+        name: "each further camera, motion on key frames, a tenth of the time moving",
+        watch: Watch::KeyFrames,
+        moving: true,
+        detection: Some(2.0),
+        all: None,
+        cameras: None,
+        mib: None,
+    },
+];
+
+impl Way {
+    fn figures(&self, slope: &Slope, plain: &Slope, alone: &Alone) -> Vec<Figure> {
+        let known = |metric, value, unit| Figure::known(BENCH, self.name, metric, value, unit);
+        let mut figures = vec![
+            known("processor, detection", (slope.each.core - plain.each.core) * 100.0, CORE),
+            known("processor, all", slope.each.core * 100.0, CORE),
+            known("processor, detection, among a few", (slope.few.core - plain.few.core) * 100.0, CORE),
+            known("processor, all, among a few", slope.few.core * 100.0, CORE),
+        ];
+        let ratios = [
+            ("detection against decoding alone", slope.each.core - plain.each.core, self.detection),
+            ("all against decoding alone", slope.each.core, self.all),
+            ("detection against decoding alone, among a few", slope.few.core - plain.few.core, self.detection),
+            ("all against decoding alone, among a few", slope.few.core, self.all),
+        ];
+        for (metric, core, goal) in ratios {
+            if let Some(goal) = goal {
+                // Two digits, as the goals have.
+                let goal = (goal / ALONE_WHERE_GOALS_WERE_SET * 100.0).round() / 100.0;
+                figures.push(known(metric, core / alone.every, "x").with_goal(Goal::AtMost(goal)));
+            }
+        }
+        let cameras = known("cameras one core carries", 1.0 / slope.each.core, "");
+        figures.push(cameras.with_goal(self.cameras.map_or(Goal::Known, Goal::AtLeast)));
+        let memory = known("memory without pre-roll", slope.each.mib, MIB);
+        figures.push(memory.with_goal(self.mib.map_or(Goal::Known, Goal::AtMost)));
+        figures
+    }
+}
+
+fn without_detection(plain: &Slope, retina: f64) -> [Figure; 8] {
+    let known = |case, metric, value, unit| Figure::known(BENCH, case, metric, value, unit);
     let (case, first) = ("each further camera, no detection", "the first two cameras and the hub itself, no detection");
-    let on_slow = "each further camera, motion on a 360p substream, 5 frames a second";
-    let on_sub = "each further camera, motion on a 360p substream, 15 frames a second";
-    let on_keys = "each further camera, motion on key frames, quiet scene";
-    let crowded = format!("{CROWD} cameras on one core, motion on 360p substreams, 5 frames a second");
-    let on_tenth = "each further camera, motion on key frames, a tenth of the time moving";
-    Ok(vec![
-        known(case, "processor", percent(plain.each.core), core).with_goal(Goal::AtMost(0.5)),
-        known(case, "memory without pre-roll", plain.each.mib, mib).with_goal(Goal::AtMost(12.0)),
-        known(case, "pre-roll", plain.each.pre_roll_mib, mib),
-        known(case, "processor, among a few", percent(plain.few.core), core).with_goal(Goal::AtMost(0.5)),
-        known(first, "processor", percent(plain.first.core), core),
-        known(first, "memory without pre-roll", plain.first.mib, mib),
-        known("retina's own pull of the same camera", "processor", percent(retina), core),
+    [
+        known(case, "processor", plain.each.core * 100.0, CORE).with_goal(Goal::AtMost(0.5)),
+        known(case, "memory without pre-roll", plain.each.mib, MIB).with_goal(Goal::AtMost(12.0)),
+        known(case, "pre-roll", plain.each.pre_roll_mib, MIB),
+        known(case, "processor, among a few", plain.few.core * 100.0, CORE).with_goal(Goal::AtMost(0.5)),
+        known(first, "processor", plain.first.core * 100.0, CORE),
+        known(first, "memory without pre-roll", plain.first.mib, MIB),
+        known("retina's own pull of the same camera", "processor", retina * 100.0, CORE),
         known("each further camera against retina's own pull", "ratio", plain.each.core / retina, "x"),
-        known(on_slow, "processor, detection", detection(&slow), core).with_goal(Goal::AtMost(1.0)),
-        known(on_slow, "processor, all", percent(slow.each.core), core).with_goal(Goal::AtMost(1.4)),
-        known(on_slow, "processor, detection, among a few", among_few(&slow), core).with_goal(Goal::AtMost(1.0)),
-        known(on_slow, "processor, all, among a few", percent(slow.few.core), core).with_goal(Goal::AtMost(1.4)),
-        known(on_slow, "cameras one core carries", 1.0 / slow.each.core, "").with_goal(Goal::AtLeast(70.0)),
-        known(on_slow, "memory without pre-roll", slow.each.mib, mib).with_goal(Goal::AtMost(32.0)),
-        known(&crowded, "processor", percent(crowd.core), core).with_goal(Goal::AtMost(100.0)),
-        known(&crowded, "memory without pre-roll", crowd.mib, mib),
-        known(on_sub, "processor, detection", detection(&substream), core),
-        known(on_sub, "processor, all", percent(substream.each.core), core),
-        known(on_sub, "cameras one core carries", 1.0 / substream.each.core, ""),
-        known(on_sub, "memory without pre-roll", substream.each.mib, mib).with_goal(Goal::AtMost(32.0)),
-        known(on_keys, "processor, detection", detection(&quiet), core).with_goal(Goal::AtMost(1.2)),
-        known(on_keys, "processor, detection, among a few", among_few(&quiet), core).with_goal(Goal::AtMost(1.2)),
-        known(on_keys, "processor, all", percent(quiet.each.core), core),
-        known(on_keys, "cameras one core carries", 1.0 / quiet.each.core, ""),
-        known(on_keys, "memory without pre-roll", quiet.each.mib, mib),
-        known(on_tenth, "processor, detection and clips", detection(&tenth), core).with_goal(Goal::AtMost(2.0)),
-        known(on_tenth, "processor, detection and clips, among a few", among_few(&tenth), core)
-            .with_goal(Goal::AtMost(2.0)),
-        known(on_tenth, "processor, all", percent(tenth.each.core), core),
-        known(on_tenth, "memory without pre-roll", tenth.each.mib, mib),
-    ])
+    ]
+}
+
+/// What decoding the cameras' films alone takes here, as shares of a core.
+struct Alone {
+    /// Every picture of 360p15, one after the other.
+    every: f64,
+    every_as_they_come: f64,
+    slow_as_they_come: f64,
+    key: f64,
+    key_as_they_come: f64,
+}
+
+impl Alone {
+    fn measure(films: &Films) -> Result<Self, Trouble> {
+        let small = |pace| decoding_alone(&films.small, Scene::QuietSmall.fps(), Which::Every, pace);
+        let key = |pace| decoding_alone(&films.quiet, Scene::Quiet.fps(), Which::Key, pace);
+        let (bulk, as_they_come) = (Pace::Bulk, Pace::AsTheyCome);
+        // Loads libraries and wakes the processor.
+        small(bulk)?;
+        Ok(Self {
+            every: small(bulk)?,
+            every_as_they_come: small(as_they_come)?,
+            slow_as_they_come: decoding_alone(
+                &films.small_slow,
+                Scene::QuietSmallSlow.fps(),
+                Which::Every,
+                as_they_come,
+            )?,
+            key: key(bulk)?,
+            key_as_they_come: key(as_they_come)?,
+        })
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let known = |case, metric, value: f64| Figure::known(BENCH, case, metric, value * 100.0, CORE);
+        let (every, slow) = ("decoding alone, every picture of 360p15", "decoding alone, every picture of 360p5");
+        let key = "decoding alone, key frames of 1080p15";
+        vec![
+            known(every, "processor, in bulk", self.every),
+            known(every, "processor, as they come", self.every_as_they_come),
+            known(slow, "processor, as they come", self.slow_as_they_come),
+            known(key, "processor, in bulk", self.key),
+            known(key, "processor, as they come", self.key_as_they_come),
+        ]
+    }
 }
 
 /// Measures two cameras, a few, and dozens.

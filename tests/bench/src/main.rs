@@ -7,7 +7,8 @@
 //! - [`notify`]: from a box's appearing before the camera to the notification on a phone;
 //! - [`live`]: what a viewer behind a bad link sees, beside TCP with TLS;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
-//! - [`pull`]: retina alone, the floor that hub and latency are compared with.
+//! - [`pull`]: retina alone, the floor that hub and latency are compared with;
+//! - [`yardstick`]: decoding alone, what the hub's figures are held against.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod notify;
 mod pull;
 mod seal;
 mod start;
+mod yardstick;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,7 +50,11 @@ enum Bench {
     /// Camera to viewer, and what the hub adds.
     Latency,
     /// Processor and memory for each further camera.
-    Hub,
+    Hub {
+        /// Only ways of finding motion whose name contains this, like 'substream, 5 frames', 'quiet scene' or 'one core'.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// What the motion detector finds, misses and cries for, on a labelled set, beside two other detectors.
     Motion {
         /// The scenes that the detector was not tuned with.
@@ -97,7 +103,7 @@ fn main() -> ExitCode {
         None => vec![
             Bench::Seal,
             Bench::Latency,
-            Bench::Hub,
+            Bench::Hub { only: None },
             Bench::motion(),
             Bench::Notify,
             Bench::Live { only: None, seconds: 30 },
@@ -140,7 +146,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
     match bench {
         Bench::Seal => Ok(seal::run()),
         Bench::Latency => latency::run(),
-        Bench::Hub => hub::run(),
+        Bench::Hub { only } => hub::run(only.as_deref()),
         Bench::Motion { held_out, plots, only, alone } => motion::run(&motion::Options {
             held_out: *held_out,
             plots: plots.clone(),

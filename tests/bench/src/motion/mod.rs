@@ -8,8 +8,8 @@
 
 mod baselines;
 mod cutout;
-mod decoder;
-mod film;
+pub mod decoder;
+pub mod film;
 mod place;
 mod plot;
 mod random;
