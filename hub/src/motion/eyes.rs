@@ -201,9 +201,14 @@ impl Eyes {
         })
     }
 
-    /// Where comes out what was seen; once.
+    /// Where comes out what was seen; once. That nothing moves, still, is there without anybody being woken.
     pub(crate) fn sights(&mut self) -> Option<mpsc::Receiver<Sight>> {
         self.sights.take()
+    }
+
+    /// Waits until something is among the sights that can't wait. May be dropped.
+    pub(crate) async fn news(&self) {
+        self.desk.news.notified().await;
     }
 
     /// The units that follow are in this format, and so much of them is decoded, unless the settings say otherwise.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
 use gstreamer_video::VideoFrameExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::eyes::Sight;
 use super::ration::{Use, interval_us};
@@ -42,6 +42,8 @@ pub(super) struct Desk {
     looking: AtomicBool,
     /// The last wanted one is of a kind that can't be looked at.
     pub(super) unfit: AtomicBool,
+    /// Something was seen that can't wait until somebody asks.
+    pub(super) news: Notify,
 }
 
 impl Desk {
@@ -175,13 +177,21 @@ impl Watcher {
         // Said once, so it must not get lost; and this thread must not wait for the loop, which may wait for it.
         self.untold = verdict.tamper.or(self.untold);
         self.untold = self.untold.take_if(|how| self.sights.try_send(Sight::Tampered(*how)).is_err());
+        if verdict.tamper.is_some() {
+            self.desk.news.notify_one();
+        }
         let take = || Snapshot::take(&Decoded { luma: plane, chroma: chroma(&frame) });
         if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
             self.send(Sight::Picture(picture));
         }
         let Verdict { score, area, active, zones, heat, .. } = verdict;
-        self.active = active;
-        self.send(Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }));
+        let quiet = !std::mem::replace(&mut self.active, active) && !active;
+        let sample = Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat });
+        if quiet {
+            self.leave(sample);
+        } else {
+            self.send(sample);
+        }
     }
 
     /// Another stream: other noise, perhaps another part of the scene. What was going on is over.
@@ -195,6 +205,12 @@ impl Watcher {
     }
 
     fn send(&self, sight: Sight) {
+        self.leave(sight);
+        self.desk.news.notify_one();
+    }
+
+    /// For whoever looks next: being woken for each "nothing moves" costs as much as the detector.
+    fn leave(&self, sight: Sight) {
         // Full: the worker's loop is behind; the next verdict says what this one would have.
         let _ = self.sights.try_send(sight);
     }

@@ -42,6 +42,8 @@ enum View {
 pub(super) struct Gaze {
     eyes: Eyes,
     sights: Option<mpsc::Receiver<Sight>>,
+    /// There may be sights.
+    look: bool,
     view: View,
     main_format: Option<Format>,
     clock: MainClock,
@@ -56,6 +58,7 @@ impl Gaze {
         Self {
             eyes,
             sights,
+            look: false,
             view,
             main_format: None,
             clock: MainClock::default(),
@@ -91,13 +94,28 @@ impl Gaze {
         self.alignment = Alignment::default();
     }
 
+    /// What the substream's camera sent meanwhile is read now, and what the detector left is looked at.
+    pub(super) fn fetch(&mut self) {
+        self.look = true;
+        if let Some(substream) = &self.substream {
+            substream.fetch();
+        }
+    }
+
     /// What comes next; may be dropped while it waits.
     pub(super) async fn next(&mut self) -> Seen {
-        let Self { sights, substream, .. } = self;
-        let next = tokio::select! {
-            biased;
-            Some(sight) = recv(sights) => return self.think(sight),
-            next = from(substream) => next,
+        let next = loop {
+            if self.look {
+                match self.sights.as_mut().and_then(|sights| sights.try_recv().ok()) {
+                    Some(sight) => return self.think(sight),
+                    None => self.look = false,
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.eyes.news() => self.look = true,
+                next = from(&mut self.substream) => break next,
+            }
         };
         match next {
             FromSubstream::Format(format) => {
@@ -153,13 +171,6 @@ impl Gaze {
         if let Some(format) = &self.main_format {
             self.eyes.set_format(format, Portion::KeyFrames);
         }
-    }
-}
-
-async fn recv<T>(sights: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
-    match sights {
-        Some(sights) => sights.recv().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -193,6 +193,9 @@ impl Receiver {
                 biased;
                 event = link.event() => match event {
                     Event::Tick => {
+                        if let Some(gaze) = &mut self.gaze {
+                            gaze.fetch();
+                        }
                         self.watch(link)?;
                         link.health.undecoded = self.gaze.as_ref().map_or(0, Gaze::undecoded);
                         link.trouble = match self.gaze.as_mut().and_then(Gaze::trouble) {

@@ -1,18 +1,24 @@
 //! The camera's substream in its worker: a second RTSP session on a connection that the hub handed over, in a task of its own. Its
 //! pictures only go to the decoder. When it ends, the main stream does not notice.
+//!
+//! Nobody watches it, so its packets gather in the kernel until [`Substream::fetch`]: one wake-up for a picture instead of one for
+//! each of its packets.
 
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use retina::client::{
-    Credentials, InitialTimestampPolicy, PacketItem, PlayOptions, Session, SessionGroup, SessionIdPolicy,
+    Credentials, InitialTimestampPolicy, PacketItem, PlayOptions, Playing, Session, SessionGroup, SessionIdPolicy,
     SessionOptions, SetupOptions, Transport,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::arrival::Arrivals;
 use super::depacketize::{Codec, Depacketizer, Packet, Picture};
 use super::intake::{Endless, Intake, MAX_MESSAGE};
 use super::link::{fault_of, mono_us};
@@ -28,6 +34,8 @@ const MAX_WAITING: usize = 32;
 const MAX_SUB_UNIT: usize = 1 << 20;
 /// How often silence is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// Packets taken before the worker's loop has its turn.
+const BATCH: usize = 64;
 
 /// What comes from the substream, in order.
 #[derive(Debug)]
@@ -49,7 +57,7 @@ pub(super) struct SubPicture {
     pub(super) disposable: bool,
     /// RTP timestamp.
     pub(super) ticks: i64,
-    /// When it was whole, in microseconds of CLOCK_MONOTONIC.
+    /// When it came, in microseconds of CLOCK_MONOTONIC.
     pub(super) mono_us: u64,
 }
 
@@ -57,6 +65,7 @@ pub(super) struct SubPicture {
 #[derive(Debug)]
 pub(super) struct Substream {
     task: JoinHandle<()>,
+    intake: Option<Rc<Intake>>,
     pictures: mpsc::Receiver<FromSubstream>,
 }
 
@@ -74,17 +83,29 @@ impl Substream {
             frozen_after: settings.frozen_after(),
             first_key: Duration::from_millis(settings.first_key_ms.into()),
         };
+        let intake = connection.socket.try_clone().map(|second| Rc::new(Intake::new(second)));
+        let kept = intake.as_ref().ok().cloned();
         let task = tokio::task::spawn_local(async move {
             let group = Arc::new(SessionGroup::default());
-            let fault = match Box::pin(session(wanted, connection.socket, group.clone(), &out)).await {
-                Ok(never) => match never {},
-                Err(fault) => fault,
+            let fault = match intake {
+                Err(e) => Fault::Broken { phase: Phase::Starting, detail: e.to_string() },
+                Ok(intake) => {
+                    let Err(fault) = Box::pin(session(wanted, connection.socket, intake, group.clone(), &out)).await;
+                    fault
+                }
             };
             // As for the main stream: the camera is told before it is asked again.
             let _ = timeout(Duration::from_millis(300), group.await_teardown()).await;
             let _ = out.send(FromSubstream::Ended(fault)).await;
         });
-        Self { task, pictures }
+        Self { task, intake: kept, pictures }
+    }
+
+    /// What gathered is read now.
+    pub(super) fn fetch(&self) {
+        if let Some(intake) = &self.intake {
+            intake.fetch();
+        }
     }
 
     /// What comes next.
@@ -114,11 +135,10 @@ struct Wanted {
 async fn session(
     wanted: Wanted,
     connection: std::os::fd::OwnedFd,
+    intake: Rc<Intake>,
     group: Arc<SessionGroup>,
     out: &mpsc::Sender<FromSubstream>,
 ) -> Result<std::convert::Infallible, Fault> {
-    let broken = |e: std::io::Error| Fault::Broken { phase: Phase::Starting, detail: e.to_string() };
-    let intake = Intake::new(connection.try_clone().map_err(broken)?);
     let url = wanted.url.parse().map_err(|_| Fault::Garbage { phase: Phase::Starting, detail: "URL".into() })?;
     let options = SessionOptions::default()
         .session_id(SessionIdPolicy::UseFirst)
@@ -134,44 +154,92 @@ async fn session(
     let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
     let mut playing = Box::pin(answered(&intake, wanted.answer, Phase::Play, Box::pin(session.play(play))).await?);
 
-    let mut pictures =
-        Pictures { codec, depacketizer: Depacketizer::new(codec, sets, 0, MAX_SUB_UNIT), format: None, stale: true };
-    let (began, mut last_packet) = (Instant::now(), Instant::now());
+    let mut pictures = Pictures {
+        video,
+        codec,
+        depacketizer: Depacketizer::new(codec, sets, 0, MAX_SUB_UNIT),
+        arrivals: Arrivals::default(),
+        format: None,
+        stale: true,
+        last_packet: Instant::now(),
+    };
+    let began = Instant::now();
     loop {
-        let phase = if pictures.format.is_some() { Phase::Streaming } else { Phase::FirstFrame };
-        let silent = last_packet.elapsed();
+        let phase = pictures.phase();
+        let silent = pictures.last_packet.elapsed();
         if silent >= wanted.frozen_after {
             return Err(Fault::Frozen { seconds: whole_seconds(silent), phase });
         }
         if pictures.format.is_none() && began.elapsed() >= wanted.first_key {
             return Err(Fault::NoKeyFrame { seconds: whole_seconds(wanted.first_key) });
         }
-        let Ok(item) = timeout(LOOK, intake.watch(playing.next())).await else { continue };
-        match item.map_err(|Endless| endless(phase))? {
-            None => return Err(Fault::Closed { phase }),
-            Some(Err(e)) => return Err(fault_of(&e, phase)),
-            Some(Ok(PacketItem::Rtp(packet))) if packet.stream_id() == video => {
-                last_packet = Instant::now();
-                let (mark, loss, timestamp) = (packet.mark(), packet.loss(), packet.timestamp().timestamp());
-                let packet = Packet { payload: packet.payload(), timestamp, mark, loss };
-                pictures.depacketizer.push(packet).map_err(|e| fault_of_packets(e, phase))?;
-                pictures.pass_on(out, phase).await?;
-            }
-            Some(Ok(_)) => {}
+        if pictures.format.is_some() {
+            intake.set_prompt(false);
         }
+        pictures.take_what_came(&mut playing, &intake, out).await?;
     }
 }
 
 /// Packets become pictures, from the first key frame on.
 struct Pictures {
+    video: usize,
     codec: Codec,
     depacketizer: Depacketizer,
+    arrivals: Arrivals,
     format: Option<Format>,
     stale: bool,
+    last_packet: Instant,
 }
 
 impl Pictures {
-    async fn pass_on(&mut self, out: &mpsc::Sender<FromSubstream>, phase: Phase) -> Result<(), Fault> {
+    fn phase(&self) -> Phase {
+        if self.format.is_some() { Phase::Streaming } else { Phase::FirstFrame }
+    }
+
+    /// Waits for a packet, for [`LOOK`] at the most, and takes those that are there with it.
+    async fn take_what_came(
+        &mut self,
+        playing: &mut Pin<Box<Session<Playing>>>,
+        intake: &Intake,
+        out: &mpsc::Sender<FromSubstream>,
+    ) -> Result<(), Fault> {
+        let Ok(item) = timeout(LOOK, intake.watch(playing.next())).await else { return Ok(()) };
+        let mut item = item.map_err(|Endless| endless(self.phase()))?;
+        for _ in 0..BATCH {
+            self.take(item, intake, out).await?;
+            item = match playing.next().now_or_never() {
+                Some(next) => next,
+                None => {
+                    intake.drained(mono_us());
+                    return Ok(());
+                }
+            };
+        }
+        self.take(item, intake, out).await
+    }
+
+    async fn take(
+        &mut self,
+        item: Option<Result<PacketItem, retina::Error>>,
+        intake: &Intake,
+        out: &mpsc::Sender<FromSubstream>,
+    ) -> Result<(), Fault> {
+        let phase = self.phase();
+        match item {
+            None => Err(Fault::Closed { phase }),
+            Some(Err(e)) => Err(fault_of(&e, phase)),
+            Some(Ok(PacketItem::Rtp(packet))) if packet.stream_id() == self.video => {
+                self.last_packet = Instant::now();
+                let (mark, loss, timestamp) = (packet.mark(), packet.loss(), packet.timestamp().timestamp());
+                let packet = Packet { payload: packet.payload(), timestamp, mark, loss };
+                self.depacketizer.push(packet).map_err(|e| fault_of_packets(e, phase))?;
+                self.pass_on(intake, out, phase).await
+            }
+            Some(Ok(_)) => Ok(()),
+        }
+    }
+
+    async fn pass_on(&mut self, intake: &Intake, out: &mpsc::Sender<FromSubstream>, phase: Phase) -> Result<(), Fault> {
         while let Some(picture) = self.depacketizer.pop() {
             self.stale |= picture.new_parameters;
             if picture.key && self.stale {
@@ -188,8 +256,9 @@ impl Pictures {
             }
             if self.format.is_some() {
                 let Picture { data, key, disposable, timestamp: ticks, .. } = picture;
-                send(out, FromSubstream::Picture(SubPicture { data, key, disposable, ticks, mono_us: mono_us() }))
-                    .await;
+                // 90 kHz (RFC 6184 section 8.2.1, RFC 7798 section 7.1).
+                let mono_us = self.arrivals.place(ticks.saturating_mul(100) / 9, mono_us(), intake.since_us());
+                send(out, FromSubstream::Picture(SubPicture { data, key, disposable, ticks, mono_us })).await;
             }
         }
         Ok(())
