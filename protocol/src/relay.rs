@@ -25,6 +25,13 @@ use crate::time::Timestamp;
 pub const ALPN: &[u8] = b"privet/1";
 /// The protocol versions this code speaks, best first.
 pub const VERSIONS: &[u16] = &[1];
+
+/// The version for two peers of which one `speaks` these, best first, and the other `offered` those: the first it speaks that was
+/// offered. What either of them does not know yet, or no more, does no harm.
+pub fn common_version(speaks: &[u16], offered: &[u16]) -> Option<u16> {
+    speaks.iter().copied().find(|version| offered.contains(version))
+}
+
 /// The exporter label (RFC 5705, RFC 8446 section 7.5) a hello is signed over.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-privet-relay-hello-v1";
 /// The longest entry of a log, inbox or mailbox, in bytes: a commit with its path for a hundred members fits.

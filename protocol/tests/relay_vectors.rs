@@ -10,8 +10,8 @@ use privet_protocol::cbor::{self, DecodeError};
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
     CapabilityKey, Code, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal, Refusal, Request,
-    Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, frame, frame_length,
-    hello_signing_input,
+    Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, common_version, frame,
+    frame_length, hello_signing_input,
 };
 use privet_protocol::time::Timestamp;
 use serde::Serialize;
@@ -172,4 +172,15 @@ fn rights_cover_those_that_allow_no_more() {
     let (none, all, end) = (Rights::default(), Rights::PHONE, Rights::farewell);
     assert!(all.cover(&none) && all.cover(&end(9)) && all.cover(&all) && end(9).cover(&end(8)) && end(9).cover(&none));
     assert!(!end(9).cover(&all) && !end(8).cover(&end(9)) && !none.cover(&end(1)) && !none.cover(&all));
+}
+
+#[test]
+fn peers_of_different_ages_find_the_best_version_that_both_speak() {
+    let (old, new): (&[u16], &[u16]) = (&[1], &[3, 2, 1]);
+    assert_eq!(common_version(old, new), Some(1));
+    assert_eq!(common_version(new, old), Some(1));
+    assert_eq!(common_version(new, &[2, 3]), Some(3), "who answers prefers");
+    assert_eq!(common_version(new, &[4, 2]), Some(2));
+    assert_eq!(common_version(old, &[2, 3]), None);
+    assert_eq!(common_version(old, &[]), None);
 }

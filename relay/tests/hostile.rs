@@ -116,6 +116,34 @@ async fn a_recorded_hello_is_worthless_on_another_connection() {
 }
 
 #[tokio::test]
+async fn a_newer_client_is_met_at_the_version_that_both_speak() {
+    #[derive(serde::Serialize)]
+    struct Newer {
+        #[serde(flatten)]
+        hello: Hello,
+        /// What a later version may add.
+        wishes: Vec<&'static str>,
+    }
+    let house = House::new().await;
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let mut hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    hello.versions = vec![3, 2, 1];
+    let welcome = answer(&say(&connection, &frame(&Newer { hello, wishes: vec!["compression"] })).await);
+    assert!(matches!(welcome, HelloAnswer::Welcome { version: 1, .. }), "{welcome:?}");
+
+    for (offered, who) in [(vec![3, 2], "the relay"), (vec![0], "Privet"), (vec![], "Privet")] {
+        let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+        let mut hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+        hello.versions = offered;
+        let HelloAnswer::Refused(refusal) = answer(&say(&connection, &frame(&hello)).await) else {
+            panic!("welcome without a common version");
+        };
+        assert_eq!(refusal.code, Code::Version);
+        assert!(refusal.reason.ends_with(&format!("update {who}")), "{}", refusal.reason);
+    }
+}
+
+#[tokio::test]
 async fn wrong_hellos_are_refused_in_words() {
     let house = House::new().await;
     house.hub().await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use privet_protocol::id::MailboxId;
 use privet_protocol::relay::{
     CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Rights, VERSIONS,
-    close,
+    close, common_version,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
@@ -42,6 +42,8 @@ pub(crate) struct Session {
     home: Arc<Home>,
     key: CapabilityKey,
     role: Role,
+    /// Of the protocol, for both sides.
+    version: u16,
     requests: Mutex<TokenBucket>,
     following: AtomicUsize,
     /// Requests under way that end by themselves.
@@ -99,7 +101,7 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
         Ok(session) => {
             let limits = relay.limits.now();
             let welcome = HelloAnswer::Welcome {
-                version: VERSIONS[0],
+                version: session.version,
                 limits: privet_protocol::relay::Limits {
                     streams: STREAMS,
                     segment_bytes: limits.segment_bytes,
@@ -132,9 +134,12 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
 }
 
 async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Session, Failure> {
-    if !hello.versions.iter().take(16).any(|version| VERSIONS.contains(version)) {
-        return Err(Failure::refuse(Code::Version, format!("this relay speaks {VERSIONS:?}")));
-    }
+    let Some(version) = common_version(VERSIONS, &hello.versions) else {
+        let next = if hello.versions.iter().max() > VERSIONS.iter().max() { "the relay" } else { "Privet" };
+        let why =
+            format!("this relay speaks {VERSIONS:?} of the protocol, and none of them was offered; update {next}");
+        return Err(Failure::refuse(Code::Version, why));
+    };
     if !capability::is_proven(connection, &hello) {
         return Err(Failure::denied());
     }
@@ -173,6 +178,7 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         home,
         key: hello.key,
         role,
+        version,
         requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
         following: AtomicUsize::new(0),
         working: watch::Sender::new(0),
