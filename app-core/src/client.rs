@@ -509,9 +509,13 @@ impl Drop for Client {
 }
 
 async fn shut_down(core: &Arc<Core>) -> Result<()> {
+    let connection = core.link().connection;
     core.stop.cancel();
     core.tasks.close();
     let ended = tokio::time::timeout(SHUT_DOWN, core.tasks.wait()).await;
+    if let Some(connection) = connection {
+        connection.leave().await;
+    }
     let core = core.clone();
     runtime::blocking(move || {
         core.close();

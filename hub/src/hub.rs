@@ -290,9 +290,13 @@ impl Hub {
         if let Some(goodbye) = goodbye {
             let _ = goodbye.await;
         }
+        let connection = self.connection.borrow().clone();
         for task in self.tasks.drain(..) {
             task.abort();
             let _ = task.await;
+        }
+        if let Some(connection) = connection {
+            connection.leave().await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! An authenticated connection and every verb of the protocol.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use privet_protocol::id::{MailboxId, StreamId};
 use privet_protocol::relay::{
@@ -19,6 +19,8 @@ use crate::segment::{SegmentReader, SegmentWriter};
 /// The priorities of what goes to the relay: requests go before all segments, and a kept segment after those that pass.
 const REQUEST: i32 = i32::MAX;
 const KEPT: i32 = -1;
+/// For how long a client that leaves stays to say so.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// A connection; clones share it. It closes when the last clone, and all that was made from it, is dropped.
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ pub struct PushKey {
 #[derive(Debug)]
 struct Inner {
     connection: quinn::Connection,
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
     routes: Routes,
     router: tokio::task::JoinHandle<()>,
     limits: Limits,
@@ -75,7 +77,7 @@ impl Connection {
         let clock = RelayClock { hello: server_time, began: Instant::now() };
         let routes = Routes::default();
         let router = tokio::spawn(routes.clone().run(connection.clone()));
-        Self { inner: Arc::new(Inner { connection, _endpoint: endpoint, routes, router, limits, clock }) }
+        Self { inner: Arc::new(Inner { connection, endpoint, routes, router, limits, clock }) }
     }
 
     /// What the relay allows.
@@ -90,7 +92,7 @@ impl Connection {
     }
 
     /// The round trip to the relay as QUIC estimates it.
-    pub fn round_trip(&self) -> std::time::Duration {
+    pub fn round_trip(&self) -> Duration {
         self.inner.connection.rtt()
     }
 
@@ -102,6 +104,13 @@ impl Connection {
     /// Closes the connection; everything under way on it fails.
     pub fn close(&self) {
         self.inner.connection.close(VarInt::from_u32(close::DONE), b"");
+    }
+
+    /// Closes the connection, and stays for the moment that telling the relay takes. To be called before the program ends: the relay
+    /// takes a client that it has not heard leave for connected for half a minute, and tells it what it would wake a sleeping one for.
+    pub async fn leave(&self) {
+        self.close();
+        let _ = tokio::time::timeout(FAREWELL, self.inner.endpoint.wait_idle()).await;
     }
 
     // --- log ---
