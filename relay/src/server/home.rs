@@ -168,6 +168,11 @@ impl Home {
         self.limits.now()
     }
 
+    /// Own time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.carriers.time.now()
+    }
+
     /// The priority of a live segment that begins now: before all that began earlier, in whichever stream.
     pub(crate) fn next_priority(&self) -> i32 {
         priority::live(self.begun.fetch_add(1, Ordering::Relaxed))

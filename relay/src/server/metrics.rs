@@ -68,7 +68,7 @@ impl Board {
             free_bytes: self.free_bytes(),
             least_free_bytes: relay.config.limits.free_bytes,
             validity: *relay.validity(),
-            now: relay.now(),
+            now: relay.wall(),
         };
         let faults = signs.faults();
         if faults.is_empty() { Page::well("ready\n") } else { Page::unwell(faults.join("\n") + "\n") }
