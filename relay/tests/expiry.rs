@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
-use common::{House, PATIENCE, body, config, entries, key, put, read_all, stream};
+use common::{House, PATIENCE, body, config, entries, in_time, key, put, read_all, stream, until};
 use privet_protocol::id::{MailboxId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Principal, Retention, Side, Urgency};
@@ -182,4 +182,75 @@ async fn time_goes_on_through_restarts_and_what_a_clock_says_of_a_long_pause_doe
         house = hands.restart(house).await;
     }
     assert_eq!(there(&house, &stored).await, [false, false, false, true, true]);
+}
+
+/// The lengths of the uploads that are not whole.
+fn uploads(house: &House) -> Vec<u64> {
+    let files = std::fs::read_dir(house.dir.path().join("bodies/partial")).unwrap();
+    files.map(|file| file.unwrap().metadata().unwrap().len()).collect()
+}
+
+/// Goes on with an upload up to this length, then the hub is gone.
+async fn upload(house: &House, film: StreamId, to: usize) {
+    let hub = house.hub().await;
+    let keep = Retention::Keep { until: hub.server_time().after(Duration::from_secs(20 * 24 * 3600)) };
+    let mut writer = hub.put(film, 0, keep, true).await.unwrap();
+    let from = usize::try_from(writer.offset()).unwrap();
+    writer.write(body(1, to).slice(from..)).await.unwrap();
+    until(|| async { uploads(house) == [to as u64] }).await;
+}
+
+#[tokio::test]
+async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_too() {
+    let hands = Hands::new();
+    let house = House::on(hands.machine(), |_| {}).await;
+    let film = stream();
+    let there = async |house: &House| {
+        house.server.sweep().await;
+        uploads(house).len() == 1
+    };
+    upload(&house, film, 10_000).await;
+    hands.pass(23 * HOUR);
+    hands.set(TEN_YEARS);
+    assert!(there(&house).await);
+    // The last byte counts, not the first.
+    upload(&house, film, 20_000).await;
+    hands.pass(23 * HOUR);
+    assert!(there(&house).await);
+    let house = hands.restart(house).await;
+    assert!(there(&house).await);
+    hands.pass(2 * HOUR);
+    // Who sweeps may find the writer still there that has just gone.
+    until(|| async { !there(&house).await }).await;
+    let hub = house.hub().await;
+    until(|| async {
+        house.server.sweep().await;
+        hub.usage().await.unwrap().streams == 0
+    })
+    .await;
+
+    // Gone on with after a restart, it has its day anew, though the relay dies before it sweeps.
+    upload(&house, film, 10_000).await;
+    assert!(there(&house).await);
+    hands.pass(23 * HOUR);
+    let house = hands.restart(house).await;
+    upload(&house, film, 20_000).await;
+    let House { dir, server, home, owner } = house;
+    drop(server);
+    // It lets go of its files a moment later.
+    let server = in_time(async {
+        loop {
+            match Server::start_on(config(dir.path()), hands.machine()).await {
+                Ok(server) => break server,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await;
+    let house = House { dir, server, home, owner };
+    hands.pass(23 * HOUR);
+    assert!(there(&house).await);
+    hands.pass(2 * HOUR);
+    until(|| async { !there(&house).await }).await;
+    assert_eq!(house.hub().await.usage().await.unwrap().stored_bytes, 0);
 }

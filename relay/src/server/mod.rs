@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Policy};
-use crate::data::put_in_order;
+use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
 use crate::invites::{InviteError, InviteState, Invites};
@@ -120,6 +120,8 @@ pub(crate) struct Relay {
     carriers: Arc<Carriers>,
     homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
     home_count: AtomicU64,
+    /// Uploads that an earlier run left, of homes that are not in memory yet.
+    unfinished: Mutex<Vec<SegmentPlace>>,
     networks: Mutex<Networks>,
     handshakes: Arc<AtomicUsize>,
     validity: Mutex<Option<Validity>>,
@@ -163,7 +165,7 @@ impl Server {
             .await
             .map_err(|e| fail(StoreError::Io(e.to_string())))??;
         tracing::info!(gateways = ?gateways.kinds(), "phones that are not connected are woken through these");
-        let homes = put_in_order(&storage, &boot).await.map_err(fail)?;
+        let InOrder { homes, unfinished } = put_in_order(&storage, &boot).await.map_err(fail)?;
         let time = OwnTime::resume(Clocks { boot, uptime, wall }, &*storage).await.map_err(fail)?;
         let time = Arc::new(time);
         let invites = Invites::of(&config.data);
@@ -189,6 +191,7 @@ impl Server {
             budget: Budget::new(config.limits.memory_bytes),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
             homes: tokio::sync::Mutex::default(),
+            unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
             validity: Mutex::new(validity),
@@ -355,6 +358,9 @@ impl Relay {
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
         let (budget, carriers) = (Arc::clone(&self.budget), Arc::clone(&self.carriers));
         let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
+        drop(unfinished);
         wake::resume(&home);
         Ok(home)
     }

@@ -72,13 +72,16 @@ pub(crate) struct EntryRecord {
     pub(crate) bytes: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StreamRecord {
     pub(crate) finished: Option<u64>,
     pub(crate) acknowledged: Vec<CapabilityKey>,
     /// Segments below this number were here and are not any more.
     pub(crate) gone_below: u64,
     pub(crate) touched: Timestamp,
+    /// Uploads that were under way then. (Records of earlier versions have none.)
+    #[serde(default)]
+    pub(crate) unfinished: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
