@@ -26,6 +26,9 @@ pub enum InviteError {
         /// What is wrong with it.
         cause: String,
     },
+    /// There is no data directory to keep them in.
+    #[error("{}: there is no such directory; start the relay once, which makes it, or name the relay's with --data", .0.display())]
+    NoDirectory(PathBuf),
     /// No invite begins like this.
     #[error("no invite has the id '{0}'; `privet-relay invite list` shows them")]
     Unknown(String),
@@ -93,7 +96,7 @@ impl Invites {
     /// Makes one that ends after `lasts`: its words, which are kept nowhere, and what is known of it.
     ///
     /// # Errors
-    /// [`InviteError::File`] when it can't be written.
+    /// [`InviteError::NoDirectory`] before the relay's first start, [`InviteError::File`] when it can't be written.
     pub fn make(
         &self,
         note: &str,
@@ -106,6 +109,7 @@ impl Invites {
         let words = BASE32_NOPAD.encode(&secret).to_lowercase();
         let file = InviteFile { note: note.to_owned(), made: now, until: now.after(lasts), used: None };
         let hash = hash(&words);
+        self.there()?;
         self.write(&hash, &file)?;
         Ok((words, known(&hash, file, now)))
     }
@@ -113,7 +117,7 @@ impl Invites {
     /// All there are, the oldest first.
     ///
     /// # Errors
-    /// [`InviteError::File`] when one can't be read.
+    /// [`InviteError::NoDirectory`] before the relay's first start, [`InviteError::File`] when one can't be read.
     pub fn list(&self, now: Timestamp) -> Result<Vec<Invite>, InviteError> {
         let mut invites = Vec::new();
         for hash in self.hashes()? {
@@ -172,6 +176,11 @@ impl Invites {
         Ok(unused)
     }
 
+    /// Not made here: whoever runs the command may be root, and the directory has to be the relay's.
+    fn there(&self) -> Result<(), InviteError> {
+        if self.data.is_dir() { Ok(()) } else { Err(InviteError::NoDirectory(self.data.clone())) }
+    }
+
     fn directory(&self) -> PathBuf {
         self.data.join(DIRECTORY)
     }
@@ -183,7 +192,7 @@ impl Invites {
     fn hashes(&self) -> Result<Vec<String>, InviteError> {
         let directory = self.directory();
         let entries = match std::fs::read_dir(&directory) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return self.there().map(|()| Vec::new()),
             entries => entries.map_err(|e| failed(&directory, &e))?,
         };
         let mut hashes = Vec::new();

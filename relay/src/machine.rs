@@ -1,12 +1,13 @@
-//! What the relay takes from the machine it runs on: the time, the disk, and which run of the machine this is. Tests replace
-//! parts of it, to move the clocks and to cut the power.
+//! What the relay takes from the machine it runs on: the time, the disk, which run of the machine this is and how long it has
+//! lasted. Tests replace parts of it, to move the clocks and to cut the power.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use privet_protocol::random::{Random as _, SystemRandom};
 use privet_protocol::time::{Clock, Timestamp};
 use privet_store::{Disk, SystemDisk};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A machine to run a relay on.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Machine {
     pub disk: Arc<dyn Disk>,
     /// Names this run of the machine: another one after its power was gone.
     pub boot: Vec<u8>,
+    /// How long this run has lasted, also while the machine slept. It may stand, but nobody sets it.
+    pub uptime: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl Machine {
@@ -28,9 +31,20 @@ impl Machine {
             SystemRandom.fill(&mut id);
             id
         });
-        Self { clock: Arc::new(|| Timestamp::from(SystemTime::now())), disk: Arc::new(SystemDisk), boot }
+        Self {
+            clock: Arc::new(|| Timestamp::from(SystemTime::now())),
+            disk: Arc::new(SystemDisk),
+            boot,
+            uptime: Arc::new(|| Duration::try_from(clock_gettime(UPTIME)).unwrap_or_default()),
+        }
     }
 }
+
+#[cfg(target_os = "linux")]
+const UPTIME: ClockId = ClockId::Boottime;
+/// Where no clock is known that runs on while the machine sleeps, that time does not count.
+#[cfg(not(target_os = "linux"))]
+const UPTIME: ClockId = ClockId::Monotonic;
 
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

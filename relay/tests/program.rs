@@ -394,3 +394,16 @@ async fn an_invite_lets_one_home_in_until_it_ends_or_is_taken_back() {
     refused(found(&relay, Some(words.trim())).await, "was used already");
     relay.kill();
 }
+
+#[test]
+fn an_invite_without_a_data_directory_says_which_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("not-there");
+    for command in [&["invite"][..], &["invite", "list"]] {
+        let refused = output(&[command, &["--data", data.to_str().unwrap()]].concat());
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(5), "{said}");
+        assert!(said.contains(data.to_str().unwrap()) && said.contains("start the relay once"), "{said}");
+        assert!(!data.exists());
+    }
+}

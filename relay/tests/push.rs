@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use common::{House, PATIENCE, code, config, entries, entry, in_time, key, until};
+use common::{House, PATIENCE, code, config, entries, entry, in_time, key, machine, until};
 use data_encoding::{BASE64, HEXLOWER};
 use gateway::subscriber::Subscriber;
 use gateway::{Reply, Seen, Server as Gateway, p256, service_account, status};
@@ -22,7 +22,7 @@ use privet_protocol::random::{Random as _, SystemRandom};
 use privet_protocol::relay::{Code, Principal, Rights, Urgency};
 use privet_protocol::time::Timestamp;
 use privet_push::{PushKey, PushTarget};
-use privet_relay::{Config, Machine, Server};
+use privet_relay::{Config, Server};
 use privet_relay_client::{Connection, RelayTarget, Trust, connect};
 
 const START: i64 = 1_800_000_000_000;
@@ -101,9 +101,7 @@ impl Town {
         server.shutdown().await;
         let mut config = config(dir.path());
         config.push = Config::read(&file).unwrap().push;
-        let mut machine = Machine::this();
-        machine.clock = Self::clock(&now);
-        let server = Server::start_on(config, machine).await.unwrap();
+        let server = Server::start_on(config, machine(Self::clock(&now))).await.unwrap();
         let house = House { dir, server, home, owner };
         let hub = house.hub().await;
         Self { gateway, house, hub, file, now }

@@ -106,7 +106,7 @@ fn after_an_hour_without_the_gateway_everything_comes_once_and_is_said_to_be_lat
     let fcm = Arc::new(Fcm::default());
     let answers = fcm.clone();
     let gateway = runtime.block_on(Gateway::start(&["h2", "http/1.1"], move |seen| answers.answer(seen)));
-    // The clock leaps; the relay looks at it when it sweeps.
+    // The clock leaps; the relay says so when it sweeps, and goes on by the time that passes.
     let relay_tables = tables(folder.path(), &gateway);
     let mut house = House::new(Plan { relay_tables, relay_limits: "sweep_s = 1\n".into(), ..Plan::default() });
     let words = ["--sub", "320x180", "--say-crossings", "--moving", "2", "--quiet", "6", "--every", "10"];

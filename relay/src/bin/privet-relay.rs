@@ -184,7 +184,7 @@ impl Failure {
             Self::Server(ServerError::Listen { .. }) => 6,
             Self::Server(ServerError::Push(_)) => 3,
             Self::Data(DataError::Absent(_) | DataError::InUse(_) | DataError::Storage { .. }) => 5,
-            Self::Invite(InviteError::File { .. }) => 5,
+            Self::Invite(InviteError::File { .. } | InviteError::NoDirectory(_)) => 5,
             Self::Server(_) | Self::Data(_) | Self::Invite(_) | Self::System(_) => 1,
         }
     }

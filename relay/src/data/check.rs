@@ -201,7 +201,7 @@ pub(crate) struct Examined {
     /// Homes there are.
     pub(crate) homes: u64,
     /// Uploads that can go on.
-    pub(crate) unfinished: u64,
+    pub(crate) unfinished: Vec<SegmentPlace>,
 }
 
 /// Looks at everything and changes nothing. `boot` names this run of the machine.
@@ -241,7 +241,7 @@ pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) ->
     let same_run = storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
     for (place, body) in partials {
         if same_run && found.homes.contains_key(&place.home) && !found.segments.contains_key(&place) {
-            examined.unfinished += 1;
+            examined.unfinished.push(place);
         } else {
             examined.findings.push(Finding::LeftoverPartial { file: body.name.to_string(), length: body.length });
             examined.partials.push(body.name);

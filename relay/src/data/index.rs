@@ -11,7 +11,8 @@ use privet_protocol::storage::StoreError;
 use super::check::{Depth, Examined, Finding, SegmentPlace};
 use crate::server::records::{
     EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PhoneRecord, RememberedRecord, SegmentRecord, Span,
-    StreamRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key, side_byte, stream_key,
+    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key, side_byte,
+    stream_key,
 };
 use crate::server::scan_all;
 use crate::storage::Storage;
@@ -43,6 +44,7 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     strays(storage, &found, depth, out).await?;
     segments(storage, &mut found, out).await?;
     if depth == Depth::Everything {
+        readable::<TimeRecord>(storage, TIME_KEY, out).await?;
         readable::<GrantRecord>(storage, b"g/", out).await?;
         for list in [List { kind: *b"l/", name: "log" }, List { kind: *b"i/", name: "inbox" }] {
             list.look(storage, &mut found, out).await?;

@@ -109,7 +109,7 @@ impl DataDirectory {
             repaired: false,
             homes: examined.homes,
             segments: examined.segments,
-            unfinished: examined.unfinished,
+            unfinished: examined.unfinished.len() as u64,
         };
         if repair && !report.findings.is_empty() {
             examined.repair(&self.storage, &self.boot).await.map_err(fail)?;
@@ -119,10 +119,21 @@ impl DataDirectory {
     }
 }
 
+/// What is there when a relay starts.
+pub(crate) struct InOrder {
+    /// Homes.
+    pub(crate) homes: u64,
+    /// Uploads that can go on where they broke off.
+    pub(crate) unfinished: Vec<SegmentPlace>,
+}
+
 /// Puts in order what a crash can leave, and tells the log what was repaired. How every relay starts.
-pub(crate) async fn put_in_order(storage: &Arc<dyn crate::storage::Storage>, boot: &[u8]) -> Result<u64, StoreError> {
-    let examined = examine(&**storage, boot, Depth::Segments).await?;
-    let homes = examined.homes;
+pub(crate) async fn put_in_order(
+    storage: &Arc<dyn crate::storage::Storage>,
+    boot: &[u8],
+) -> Result<InOrder, StoreError> {
+    let mut examined = examine(&**storage, boot, Depth::Segments).await?;
+    let in_order = InOrder { homes: examined.homes, unfinished: std::mem::take(&mut examined.unfinished) };
     let (lost, left): (Vec<_>, Vec<_>) = examined.findings.iter().partition(|finding| finding.is_loss());
     // By default the log says of what kind, not whose; `privet-relay check`, before the start, names each.
     for finding in lost.iter().take(MOST_NAMED) {
@@ -135,11 +146,11 @@ pub(crate) async fn put_in_order(storage: &Arc<dyn crate::storage::Storage>, boo
     tracing::info!(
         lost = lost.len(),
         removed = left.len(),
-        unfinished = examined.unfinished,
+        unfinished = in_order.unfinished.len(),
         "index and files were compared"
     );
     examined.repair(&**storage, boot).await?;
-    Ok(homes)
+    Ok(in_order)
 }
 
 const MOST_NAMED: usize = 100;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use privet_protocol::id::MailboxId;
 use privet_protocol::relay::{
-    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Rights, VERSIONS,
-    close, common_version,
+    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Retention, Rights,
+    VERSIONS, close, common_version,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 
 use super::home::Home;
+use super::lived::Dates;
 use super::quota::TokenBucket;
 use super::received::Received;
 use super::segments::Put;
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     version: u16,
     requests: Mutex<TokenBucket>,
     following: AtomicUsize,
+    dates: Dates,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
     _present: Present,
@@ -108,7 +110,7 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
                     stored_bytes: limits.stored_bytes,
                     retention_s: limits.retention_s,
                 },
-                now: relay.now(),
+                now: session.dates.told,
             };
             answers.send(&welcome).await.ok()?;
             answers.finish();
@@ -162,6 +164,7 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         }
     };
     home.enter(hello.key, connection)?;
+    let dates = relay.dates();
     // Taken in first and looked at again: a revocation in between found nothing to close.
     if role == Role::Member && home.rights(&hello.key).is_none() {
         return Err(Failure::denied());
@@ -181,6 +184,7 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         version,
         requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
         following: AtomicUsize::new(0),
+        dates,
         working: watch::Sender::new(0),
         _present: Present::connection(&relay.tally, kind),
     })
@@ -242,6 +246,10 @@ impl Session {
             Request::ReadInbox { from, follow } => return inbox::read(home, from, follow, answers).await,
             Request::AckInbox { upto } => inbox::acknowledge(home, upto).await?,
             Request::Put { stream, index, retention, resume } => {
+                let retention = match retention {
+                    Retention::Keep { until } => Retention::Keep { until: self.dates.own(until) },
+                    Retention::Pass => Retention::Pass,
+                };
                 let put = Put { stream, index, retention, resume };
                 return segments::put(home, put, body, answers, now).await;
             }
@@ -261,7 +269,9 @@ impl Session {
             Request::DropStream { stream } => segments::drop_stream(home, stream).await?,
             Request::Grant { key, rights } => capability::grant(home, key, rights).await?,
             Request::Revoke { key } => capability::revoke(home, key).await?,
-            Request::OpenMailbox { mailbox, key, until } => mailbox::open(home, mailbox, key, until, now).await?,
+            Request::OpenMailbox { mailbox, key, until } => {
+                mailbox::open(home, mailbox, key, self.dates.own(until), now).await?
+            }
             Request::CloseMailbox { mailbox } => mailbox::close(home, mailbox, now).await?,
             Request::Post { mailbox, to, message } => mailbox::post(home, mailbox, to, message, now).await?,
             Request::Collect { mailbox, side, from } => {
@@ -271,6 +281,7 @@ impl Session {
             Request::PushKey => wake::push_key(home),
             Request::SetPush { sealed } => wake::set_push(&self.home, self.key, sealed).await?,
             Request::Wake { key, id, payload, urgency, until } => {
+                let until = self.dates.own(until);
                 wake::wake(&self.home, Wake { key, id, payload, urgency, until }, now).await?
             }
             Request::ReadWakes { from, follow } => {

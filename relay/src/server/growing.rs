@@ -117,9 +117,9 @@ impl Growing {
         (self.writer.lock().await, token)
     }
 
-    /// Whether somebody writes it now.
-    pub(crate) fn has_writer(&self) -> bool {
-        self.writer.try_lock().is_err()
+    /// Takes the writer's place, so that nobody writes; `None` when somebody does.
+    pub(crate) fn hold(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.writer.try_lock().ok()
     }
 
     /// Keeps a chunk for the readers; `false` when there is no memory left for it.

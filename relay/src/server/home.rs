@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Usage, close};
@@ -21,6 +21,7 @@ use super::tally::Tally;
 use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
 use crate::config::Limits;
+use crate::data::SegmentPlace;
 use crate::storage::Storage;
 
 pub(crate) struct Home {
@@ -168,6 +169,11 @@ impl Home {
         self.limits.now()
     }
 
+    /// Own time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.carriers.time.now()
+    }
+
     /// The priority of a live segment that begins now: before all that began earlier, in whichever stream.
     pub(crate) fn next_priority(&self) -> i32 {
         priority::live(self.begun.fetch_add(1, Ordering::Relaxed))
@@ -251,12 +257,20 @@ impl Home {
         Ok(stream)
     }
 
+    /// Takes in an upload that an earlier run of the relay left: it goes on, or goes when nobody does that.
+    pub(crate) fn take_in(&self, upload: SegmentPlace) {
+        let (now, sweep) = (self.now(), Duration::from_secs(self.limits().sweep_s));
+        let mut streams = self.streams();
+        let stream = streams.entry(upload.stream).or_insert_with(|| Stream::new(upload.stream, now));
+        stream.contents().take_in(upload.index, sweep, now);
+    }
+
     /// Removes a stream of which nothing is there and which nobody follows.
     pub(crate) fn remove_if_idle(&self, stream: &Stream) {
         let mut streams = self.streams();
         let idle = {
             let contents = stream.contents();
-            contents.is_empty() && !contents.recorded && contents.finished.is_none()
+            contents.is_empty() && contents.left.is_empty() && !contents.recorded && contents.finished.is_none()
         };
         if idle && stream.followers() == 0 {
             streams.remove(&stream.id);

@@ -68,7 +68,7 @@ impl Board {
             free_bytes: self.free_bytes(),
             least_free_bytes: relay.config.limits.free_bytes,
             validity: *relay.validity(),
-            now: relay.now(),
+            now: relay.wall(),
         };
         let faults = signs.faults();
         if faults.is_empty() { Page::well("ready\n") } else { Page::unwell(faults.join("\n") + "\n") }
@@ -145,16 +145,24 @@ impl Numbers {
     fn clients(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let tally = &self.relay.tally;
         let help = "What became of those who came";
-        counters(to, "privet_relay_newcomers", help, "outcome", tally.newcomers.now())?;
+        labelled(to, "privet_relay_newcomers", help, "outcome", ConstCounter::new, tally.newcomers.now())?;
         let handshakes = self.relay.handshakes() as f64;
         gauge(to, "privet_relay_handshakes", "Handshakes under way", handshakes)?;
-        counters(to, "privet_relay_hellos", "Hellos that were accepted", "kind", tally.hellos.now())?;
+        labelled(
+            to,
+            "privet_relay_hellos",
+            "Hellos that were accepted",
+            "kind",
+            ConstCounter::new,
+            tally.hellos.now(),
+        )?;
         let help = "Connections that said hello and are there now";
-        gauges(to, "privet_relay_connections", help, "kind", tally.connections.now())?;
-        counters(to, "privet_relay_closed", "Connections that ended", "reason", tally.closed.now())?;
+        let number = |count: u64| ConstGauge::new(count as f64);
+        labelled(to, "privet_relay_connections", help, "kind", number, tally.connections.now())?;
+        labelled(to, "privet_relay_closed", "Connections that ended", "reason", ConstCounter::new, tally.closed.now())?;
         counter(to, "privet_relay_requests", "Requests of all kinds", tally.requests.now())?;
         let help = "Hellos and requests that were refused";
-        counters(to, "privet_relay_refused", help, "code", tally.refused.now())?;
+        labelled(to, "privet_relay_refused", help, "code", ConstCounter::new, tally.refused.now())?;
         gauge(to, "privet_relay_followers", "Streams that are followed now", tally.followers.now() as f64)?;
         let help = "Passing segments that a follower was too slow for";
         counter(to, "privet_relay_skipped_segments", help, tally.skipped.now())?;
@@ -196,7 +204,7 @@ impl Numbers {
             ("called", called),
             ("expired", expired),
         ];
-        counters(to, "privet_relay_wakes", "What became of wakes", "outcome", outcomes.into_iter())?;
+        labelled(to, "privet_relay_wakes", "What became of wakes", "outcome", ConstCounter::new, outcomes.into_iter())?;
         let help = "What push gateways said to messages";
         let mut family = to.encode_descriptor("privet_relay_pushes", help, None, MetricType::Counter)?;
         for (gateway, outcome, count) in carriers.gateways.outcomes() {
@@ -216,30 +224,18 @@ fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -
     ConstCounter::new(value).encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)
 }
 
-fn gauges(
+/// A number for each value of a label. A counter's name is without `_total`, which is added.
+fn labelled<M: EncodeMetric>(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
     label: &str,
+    number: fn(u64) -> M,
     values: impl Iterator<Item = (&'static str, u64)>,
 ) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let mut family = to.encode_descriptor(name, help, None, number(0).metric_type())?;
     for (of, value) in values {
-        ConstGauge::new(value as f64).encode(family.encode_family(&[(label, of)])?)?;
-    }
-    Ok(())
-}
-
-fn counters(
-    to: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: impl Iterator<Item = (&'static str, u64)>,
-) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (of, value) in values {
-        ConstCounter::new(value).encode(family.encode_family(&[(label, of)])?)?;
+        number(value).encode(family.encode_family(&[(label, of)])?)?;
     }
     Ok(())
 }

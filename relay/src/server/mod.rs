@@ -9,9 +9,11 @@ mod growing;
 mod home;
 mod inbox;
 mod limits;
+mod lived;
 mod log;
 mod mailbox;
 mod metrics;
+mod own_time;
 mod priority;
 mod quota;
 mod ready;
@@ -37,13 +39,13 @@ use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::relay::{CapabilityKey, Code, close};
 use privet_protocol::storage::{Batch, StoreError};
-use privet_protocol::time::{Clock, Timestamp};
+use privet_protocol::time::Timestamp;
 use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Policy};
-use crate::data::put_in_order;
+use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
 use crate::invites::{InviteError, InviteState, Invites};
@@ -54,6 +56,8 @@ use growing::Budget;
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
+use lived::Dates;
+use own_time::{Clocks, OwnTime};
 use quota::Networks;
 use records::{HomeRecord, Span, decode, home_key, invite_key};
 use tally::Tally;
@@ -113,11 +117,13 @@ pub(crate) struct Relay {
     pub(crate) limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
     invites: Invites,
-    clock: Arc<dyn Clock>,
+    time: Arc<OwnTime>,
     budget: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
     home_count: AtomicU64,
+    /// Uploads that an earlier run left, of homes that are not in memory yet.
+    unfinished: Mutex<Vec<SegmentPlace>>,
     networks: Mutex<Networks>,
     handshakes: Arc<AtomicUsize>,
     validity: Mutex<Option<Validity>>,
@@ -144,7 +150,7 @@ impl Server {
     /// # Errors
     /// Those of [`Server::start`].
     pub async fn start_on(config: Config, machine: Machine) -> Result<Self, ServerError> {
-        let Machine { clock, disk, boot } = machine;
+        let Machine { clock: wall, disk, boot, uptime } = machine;
         let fail = |cause| ServerError::Storage { directory: config.data.display().to_string(), cause };
         let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
         let storage: Arc<dyn Storage> = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes))
@@ -164,9 +170,11 @@ impl Server {
             .await
             .map_err(|e| fail(StoreError::Io(e.to_string())))??;
         tracing::info!(gateways = ?gateways.kinds(), "phones that are not connected are woken through these");
-        let homes = put_in_order(&storage, &boot).await.map_err(fail)?;
+        let InOrder { homes, unfinished } = put_in_order(&storage, &boot).await.map_err(fail)?;
+        let time = OwnTime::resume(Clocks { boot, uptime, wall }, &*storage).await.map_err(fail)?;
+        let time = Arc::new(time);
         let invites = Invites::of(&config.data);
-        if let Err(error) = note_used(&invites, &*storage, clock.now()).await {
+        if let Err(error) = note_used(&invites, &*storage, time.wall()).await {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
@@ -178,7 +186,7 @@ impl Server {
         let carriers = Arc::new(Carriers {
             gateways,
             counts: wake::Counts::default(),
-            clock: Arc::clone(&clock),
+            time: Arc::clone(&time),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
             limits: Arc::clone(&limits),
@@ -188,6 +196,7 @@ impl Server {
             budget: Budget::new(config.limits.memory_bytes),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
             homes: tokio::sync::Mutex::default(),
+            unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
             validity: Mutex::new(validity),
@@ -202,7 +211,7 @@ impl Server {
             shutdown,
             storage,
             invites,
-            clock,
+            time,
             config,
         });
         relay.tasks.spawn(endpoint::run(Arc::clone(&relay), endpoint.clone()));
@@ -237,7 +246,7 @@ impl Server {
         self.relay.carriers.counts.now()
     }
 
-    /// Forgets now what has expired, and looks what is due by the clock, as happens by itself every `limits.sweep_s`.
+    /// Forgets now what has expired, and looks what is due by own time, as happens by itself every `limits.sweep_s`.
     pub async fn sweep(&self) {
         self.relay.sweep().await;
     }
@@ -287,6 +296,7 @@ impl Server {
         if tokio::time::timeout(patience, self.relay.tasks.wait()).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
+        self.relay.note_time().await;
     }
 }
 
@@ -298,8 +308,19 @@ impl Drop for Server {
 }
 
 impl Relay {
+    /// Own time.
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
+    }
+
+    /// The time of day.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.time.wall()
+    }
+
+    /// For a client that comes now.
+    pub(crate) fn dates(&self) -> Dates {
+        self.time.dates()
     }
 
     fn validity(&self) -> MutexGuard<'_, Option<Validity>> {
@@ -346,6 +367,9 @@ impl Relay {
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
         let (budget, carriers) = (Arc::clone(&self.budget), Arc::clone(&self.carriers));
         let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
+        drop(unfinished);
         wake::resume(&home);
         Ok(home)
     }
@@ -409,7 +433,7 @@ impl Relay {
         // In the configuration or made by the command, used is used.
         let there = self.storage.get(invite_key(&hash)).await?.is_some();
         let configured = self.config.homes.invites.contains(&words);
-        let (invites, now) = (self.invites.clone(), self.now());
+        let (invites, now) = (self.invites.clone(), self.wall());
         let made = match tokio::task::spawn_blocking(move || invites.state(&words, now)).await {
             Ok(Ok(state)) => state,
             Ok(Err(error)) => return Err(StoreError::Io(error.to_string()).into()),
@@ -430,7 +454,7 @@ impl Relay {
 
     /// Notes for the operator's list that an invite was used; the index knows it in any case.
     async fn note_used(&self, invite: [u8; 32]) {
-        let (invites, now) = (self.invites.clone(), self.now());
+        let (invites, now) = (self.invites.clone(), self.wall());
         let noted = tokio::task::spawn_blocking(move || invites.mark_used(&invite, now)).await;
         if let Ok(Err(error)) = noted {
             tracing::warn!(%error, "the list of invites shows a used one as open until the next start");
@@ -438,6 +462,7 @@ impl Relay {
     }
 
     async fn sweep(&self) {
+        self.note_time().await;
         let now = self.now();
         // Homes that nobody visits expire too: each is read when its turn comes.
         let mut ids = Vec::new();
@@ -470,6 +495,12 @@ impl Relay {
             tracing::error!(error = told(&error), "mailboxes can't be rid of what has expired");
         }
         self.carriers.counts.tell();
+    }
+
+    async fn note_time(&self) {
+        if let Err(error) = self.time.note(&*self.storage).await {
+            tracing::error!(error = told(&error), "how much time has passed can't be written down");
+        }
     }
 }
 

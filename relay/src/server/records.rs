@@ -16,6 +16,7 @@
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
 //! | `v/` hash of an invite | the home that used it |
+//! | `c/` | [`TimeRecord`]: how far the relay's own time has come |
 //! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!
 //! Numbers are big-endian, so that key order is number order. A body's name is made of home, stream and number.
@@ -31,6 +32,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(crate) const BOOT_KEY: &[u8] = b"boot";
+pub(crate) const TIME_KEY: &[u8; 2] = b"c/";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HomeRecord {
@@ -70,13 +72,16 @@ pub(crate) struct EntryRecord {
     pub(crate) bytes: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StreamRecord {
     pub(crate) finished: Option<u64>,
     pub(crate) acknowledged: Vec<CapabilityKey>,
     /// Segments below this number were here and are not any more.
     pub(crate) gone_below: u64,
     pub(crate) touched: Timestamp,
+    /// Uploads that were under way then. (Records of earlier versions have none.)
+    #[serde(default)]
+    pub(crate) unfinished: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -130,6 +135,17 @@ pub(crate) enum Stage {
 pub(crate) struct RememberedRecord {
     pub(crate) seq: u64,
     pub(crate) until: Timestamp,
+}
+
+/// Own time and the machine's clocks, at one moment. Times in all other records are own time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TimeRecord {
+    pub(crate) own: Timestamp,
+    pub(crate) wall: Timestamp,
+    /// Of the machine, in its run `boot`.
+    pub(crate) uptime_ms: u64,
+    #[serde(with = "serde_bytes")]
+    pub(crate) boot: Vec<u8>,
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {

@@ -128,7 +128,8 @@ async fn keep(
                 // What an earlier run of the relay left counts from now on.
                 home.reserve(length)?;
                 let shown = stream.change(|contents| {
-                    contents.touched = now;
+                    contents.touched = home.now();
+                    contents.left.remove(&put.index);
                     Arc::clone(contents.growing.entry(put.index).or_insert(Arc::clone(&begun)))
                 });
                 if !Arc::ptr_eq(&shown, &begun) {
@@ -152,6 +153,12 @@ async fn keep(
             stream.change(|contents| contents.growing.insert(put.index, fresh));
             continue;
         }
+        if stream.contents().is_noted(put.index) {
+            // After a crash the next start would count from when it broke off the last time.
+            let _book = home.book.lock().await;
+            stream.contents().touched = home.now();
+            note(home, stream).await?;
+        }
         if put.resume {
             answers.send(&Response::Resume { offset: writer.length() }).await?;
         }
@@ -169,6 +176,7 @@ async fn keep(
                         home.give_back(length);
                         return Err(error.into());
                     }
+                    stream.contents().touched = home.now();
                     segment.grew_to(writer.length());
                 }
                 Ok(None) => break,
@@ -217,6 +225,24 @@ async fn keep(
         }
         return Ok(length);
     }
+}
+
+/// Notes which uploads of a stream are under way, and when their last byte came. Under the home's book.
+pub(crate) async fn note(home: &Home, stream: &Stream) -> Result<(), Failure> {
+    let record = {
+        let contents = stream.contents();
+        if contents.dropped {
+            return Ok(());
+        }
+        contents.record()
+    };
+    let mut batch = Batch::new();
+    batch.put(stream_key(home.id, stream.id), cbor::encode(&record));
+    home.storage.commit(batch).await?;
+    let mut contents = stream.contents();
+    contents.recorded = true;
+    contents.noted = Some(record);
+    Ok(())
 }
 
 /// Forgets a segment that could not be made durable; whoever wants to write it begins at its first byte.
@@ -337,7 +363,7 @@ pub(crate) async fn finish(home: &Home, stream: StreamId, segments: u64, now: Ti
         let mut record = contents.record();
         record.finished = Some(segments);
         // Passing streams leave no trace on disk.
-        (contents.recorded || !contents.kept.is_empty() || !contents.growing.is_empty()).then_some(record)
+        (contents.recorded || !contents.kept.is_empty() || contents.has_unfinished()).then_some(record)
     };
     if let Some(record) = record {
         let mut batch = Batch::new();
@@ -415,8 +441,8 @@ pub(crate) async fn forget(home: &Home, stream: &Stream) -> Result<(), Failure> 
     let (segments, unfinished) = {
         let contents = stream.contents();
         let kept: Vec<_> = contents.kept.iter().map(|(index, record)| (*index, *record)).collect();
-        let unfinished: Vec<_> =
-            contents.growing.values().map(|segment| (segment.index, segment.progress().length)).collect();
+        let growing = contents.growing.values().map(|segment| (segment.index, segment.progress().length));
+        let unfinished: Vec<_> = growing.chain(contents.left.iter().map(|index| (*index, 0))).collect();
         (kept, unfinished)
     };
     let mut batch = Batch::new();

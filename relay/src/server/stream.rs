@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, StreamState};
@@ -26,7 +27,12 @@ pub(crate) struct Contents {
     pub(crate) finished: Option<u64>,
     pub(crate) acknowledged: BTreeSet<CapabilityKey>,
     pub(crate) gone_below: u64,
+    /// When its last byte came, or it last changed otherwise.
     pub(crate) touched: Timestamp,
+    /// Uploads that an earlier run of the relay left, and that nobody went on with so far.
+    pub(crate) left: BTreeSet<u64>,
+    /// What the index has of it, as far as its uploads are concerned.
+    pub(crate) noted: Option<StreamRecord>,
     /// It has a record in the index.
     pub(crate) recorded: bool,
     pub(crate) dropped: bool,
@@ -61,9 +67,11 @@ impl Stream {
     }
 
     pub(crate) fn recorded(id: StreamId, record: StreamRecord) -> Arc<Self> {
+        let noted = Some(record.clone());
         Self::with(
             id,
             Contents {
+                noted,
                 finished: record.finished,
                 acknowledged: record.acknowledged.into_iter().collect(),
                 gone_below: record.gone_below,
@@ -105,7 +113,26 @@ impl Contents {
             acknowledged: self.acknowledged.iter().copied().collect(),
             gone_below: self.gone_below,
             touched: self.touched,
+            unfinished: self.growing.keys().copied().chain(self.left.iter().copied()).collect(),
         }
+    }
+
+    /// Whether there are kept segments that are not whole.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        !self.growing.is_empty() || !self.left.is_empty()
+    }
+
+    /// Whether the index says that this upload was under way.
+    pub(crate) fn is_noted(&self, index: u64) -> bool {
+        self.noted.as_ref().is_some_and(|record| record.unfinished.contains(&index))
+    }
+
+    /// Takes in an upload that an earlier run of the relay left. Its last byte came at most a sweep after it was noted, or else just now.
+    pub(crate) fn take_in(&mut self, index: u64, sweep: Duration, now: Timestamp) {
+        let noted = self.noted.as_ref().filter(|record| record.unfinished.contains(&index));
+        let touched = noted.map_or(now, |record| record.touched.after(sweep).min(now));
+        self.touched = self.touched.max(touched);
+        self.left.insert(index);
     }
 
     fn passing(&self, index: u64) -> Option<&Arc<Growing>> {
@@ -195,6 +222,7 @@ impl Contents {
             segment.end(State::Broken);
         }
         self.growing.clear();
+        self.left.clear();
         self.passing.clear();
         self.kept.clear();
     }

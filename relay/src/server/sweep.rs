@@ -1,5 +1,6 @@
 //! What goes by itself: everything whose time is over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use privet_protocol::cbor;
@@ -8,10 +9,12 @@ use privet_protocol::relay::Side;
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 
+use super::growing::{Growing, State};
 use super::home::{Home, messages_prefix, scan_all};
-use super::records::{EntryRecord, MailboxRecord, decode, id_at, key, last_number, stream_key};
-use super::segments;
+use super::records::{EntryRecord, MailboxRecord, body_name, decode, id_at, key, last_number, stream_key};
+use super::stream::{Contents, Stream};
 use super::wire::Failure;
+use super::{priority, segments};
 use crate::storage::Storage;
 
 /// Forgets what has expired in a home.
@@ -42,15 +45,13 @@ pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {
             });
             segments::forget_segments(home, stream.id, expired).await?;
         }
+        uploads(home, &stream, now).await?;
         let idle = {
             let contents = stream.contents();
             let quiet = now.since(contents.touched);
-            let unwritten = contents.growing.values().all(|segment| !segment.has_writer());
-            let whole = contents.kept.is_empty();
-            // Passing segments have no use when nobody writes any more; unfinished ones may still be resumed.
-            let patience = if contents.growing.is_empty() { PASSING_PATIENCE } else { RESUME_PATIENCE };
-            let over = contents.finished.is_some() && contents.growing.is_empty();
-            whole && unwritten && (quiet > patience || (over && quiet > FINISHED_PATIENCE))
+            // Passing segments have no use when nobody writes any more.
+            let patience = if contents.finished.is_some() { FINISHED_PATIENCE } else { PASSING_PATIENCE };
+            contents.kept.is_empty() && !contents.has_unfinished() && quiet > patience
         };
         if idle && stream.followers() == 0 {
             segments::forget(home, &stream).await?;
@@ -66,8 +67,45 @@ pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Forgets the uploads of a stream that nobody went on with for too long; notes of the others, for the next start, when their last
+/// byte came. Under the home's book.
+async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Failure> {
+    let is_over = |contents: &Contents| now.since(contents.touched) > RESUME_PATIENCE;
+    let over: Vec<_> = {
+        let mut contents = stream.contents();
+        match is_over(&contents) {
+            true => {
+                // Shown while their files go: who wants to go on with one waits, and begins anew.
+                for index in std::mem::take(&mut contents.left) {
+                    let shown = || Growing::in_memory(index, priority::KEPT, Arc::clone(&home.budget));
+                    contents.growing.entry(index).or_insert_with(shown);
+                }
+                contents.growing.values().cloned().collect()
+            }
+            false => Vec::new(),
+        }
+    };
+    for segment in over {
+        let Some(_held) = segment.hold() else { continue };
+        // It may have ended or gone on just now.
+        if segment.progress().state != State::Growing || !is_over(&stream.contents()) {
+            continue;
+        }
+        home.storage.remove_partial(body_name(home.id, stream.id, segment.index)?).await?;
+        stream.change(|contents| contents.growing.remove(&segment.index));
+        segment.end(State::Broken);
+        home.give_back(segment.progress().length);
+    }
+    let is_news = {
+        let contents = stream.contents();
+        contents.has_unfinished() && contents.noted.as_ref() != Some(&contents.record())
+    };
+    if is_news { segments::note(home, stream).await } else { Ok(()) }
+}
+
 const PASSING_PATIENCE: Duration = Duration::from_secs(300);
 const FINISHED_PATIENCE: Duration = Duration::from_secs(60);
+/// An upload may be gone on with for so long after the last byte that came of its stream.
 const RESUME_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The last of the entries at the beginning of a log that are older than `oldest`; 0 when there are none.

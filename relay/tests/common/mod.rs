@@ -42,15 +42,18 @@ impl House {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::with_clock(change, Arc::new(|| Timestamp::from(std::time::SystemTime::now()))).await
+        Self::on(Machine::this(), change).await
     }
 
+    /// Time passes as this clock says.
     pub async fn with_clock(change: impl FnOnce(&mut Config), clock: Arc<dyn Clock>) -> Self {
+        Self::on(machine(clock), change).await
+    }
+
+    pub async fn on(machine: Machine, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path());
         change(&mut config);
-        let mut machine = Machine::this();
-        machine.clock = clock;
         let server = Server::start_on(config, machine).await.unwrap();
         Self { dir, server, home: HomeId::generate(&SystemRandom), owner: key(1) }
     }
@@ -80,6 +83,14 @@ impl House {
         hub.grant(key(number).public(), Rights::PHONE).await.unwrap();
         self.try_phone(number).await.unwrap()
     }
+}
+
+/// A machine on which time passes as this clock says, and nobody sets the clock.
+pub fn machine(clock: Arc<dyn Clock>) -> Machine {
+    let mut machine = Machine::this();
+    machine.clock = Arc::clone(&clock);
+    machine.uptime = Arc::new(move || Duration::from_millis(clock.now().0.unsigned_abs()));
+    machine
 }
 
 pub fn target(server: &Server) -> RelayTarget {

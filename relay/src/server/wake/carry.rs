@@ -10,7 +10,7 @@ use privet_protocol::cbor;
 use privet_protocol::random::{Random as _, SystemRandom};
 use privet_protocol::relay::{CapabilityKey, Urgency};
 use privet_protocol::storage::Batch;
-use privet_protocol::time::{Clock, Timestamp};
+use privet_protocol::time::Timestamp;
 use privet_push::{Message, Outcome};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,10 +20,11 @@ use super::{Counts, Phone};
 use crate::gateways::{Gateways, Line};
 use crate::server::home::Home;
 use crate::server::limits::Live;
+use crate::server::own_time::OwnTime;
 use crate::server::records::{EntryRecord, PhoneRecord, Stage, decode, payload_key, phone_key};
 use crate::server::wire::Failure;
 
-/// Clocks may be set while a task waits for a time: it looks again after this long.
+/// A task's wait stands still while the machine sleeps, own time does not: it looks again after this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// After the storage failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const STORAGE_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Carriers {
     pub(crate) gateways: Gateways,
     pub(crate) counts: Counts,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: Arc<OwnTime>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     pub(crate) limits: Arc<Live>,
@@ -77,7 +78,7 @@ async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
             let done = match step {
                 Step::Idle => Ok(()),
                 Step::Wait(until) => {
-                    let sleep = until.since(carriers.clock.now()).min(LONGEST_SLEEP);
+                    let sleep = until.since(carriers.time.now()).min(LONGEST_SLEEP);
                     let _ = tokio::time::timeout(sleep, phone.changed.notified()).await;
                     Ok(())
                 }
@@ -99,7 +100,7 @@ async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
 
 fn next(carriers: &Carriers, queue: &mut Queue) -> Step {
     let room = queue.target().and_then(|(target, _)| carriers.gateways.line(target)).map(Line::room);
-    queue.next(room, carriers.limits.now().wake_patience(), carriers.clock.now())
+    queue.next(room, carriers.limits.now().wake_patience(), carriers.time.now())
 }
 
 /// Brings one message to the gateway, when it is its turn, and makes durable what became of it.
@@ -131,10 +132,12 @@ async fn bring(home: &Home, who: &CapabilityKey, phone: &Phone, step: Step) -> R
         payload = decode::<EntryRecord>(&value)?.bytes;
     }
     let name = name(home, who, seqs.first().filter(|_| whole).copied());
-    let now = carriers.clock.now();
+    // A gateway knows the time of day only.
+    let wall = carriers.time.wall();
+    let until = wall.after(until.since(carriers.time.now()));
     let message = Message { payload: &payload, urgency, until, name: &name };
-    let outcome = line.push(&target, &message, now).await;
-    let (counts, now) = (&carriers.counts, carriers.clock.now());
+    let outcome = line.push(&target, &message, wall).await;
+    let (counts, now) = (&carriers.counts, carriers.time.now());
     let change = match outcome {
         Outcome::Delivered => {
             phone.queue().succeed();

@@ -300,7 +300,7 @@ pub(crate) async fn acknowledge(home: &Home, who: &CapabilityKey, upto: u64) -> 
         let fetched = forget(home, who, &phone, &seqs).await?;
         home.carriers.counts.fetched(fetched);
         if fetched > 0 {
-            phone.queue().follow_on(home.carriers.clock.now());
+            phone.queue().follow_on(home.now());
         }
         phone.changed.notify_one();
     }
