@@ -1,6 +1,7 @@
 //! `bench relay`: what the relay makes of a machine, beside what the machine gives without it.
 //!
 //! - [`fanout`]: one stream to many followers, beside a [`trivial`] fan-out that does nothing else;
+//! - [`store`]: clips made durable, beside writing and syncing files of the same size;
 //!
 //! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
 //! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
@@ -8,6 +9,7 @@
 mod fanout;
 mod peer;
 mod records;
+mod store;
 pub mod trivial;
 
 use std::fmt::Display;
@@ -37,7 +39,7 @@ home_connections = 10000
 key_connections = 10000
 requests_per_s = 1000000";
 
-/// All figures of this benchmark; those of one part, if its name contains `only`: fanout.
+/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store.
 ///
 /// # Errors
 /// [`Trouble`] when a part does not run.
@@ -48,8 +50,11 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     if wanted("fanout") {
         figures.extend(fanout::run(&folder)?);
     }
+    if wanted("store") {
+        figures.extend(store::run(&folder)?);
+    }
     if figures.is_empty() {
-        return Err(Trouble::new("there is no such part; there is fanout"));
+        return Err(Trouble::new("there is no such part; there are fanout and store"));
     }
     let _ = fs::remove_dir_all(&folder);
     Ok(figures)
