@@ -2,11 +2,13 @@
 //!
 //! - [`fanout`]: one stream to many followers, beside a [`trivial`] fan-out that does nothing else;
 //! - [`store`]: clips made durable, beside writing and syncing files of the same size;
+//! - [`idle`]: the memory of a connection on which nothing happens, and how fast connections come.
 //!
 //! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
 //! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
 
 mod fanout;
+mod idle;
 mod peer;
 mod records;
 mod store;
@@ -39,7 +41,7 @@ home_connections = 10000
 key_connections = 10000
 requests_per_s = 1000000";
 
-/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store.
+/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store, idle, handshakes.
 ///
 /// # Errors
 /// [`Trouble`] when a part does not run.
@@ -53,8 +55,15 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     if wanted("store") {
         figures.extend(store::run(&folder)?);
     }
+    // Connections that come are measured while those are made that are idle afterwards.
+    let (idle, handshakes) = (wanted("idle"), wanted("handshakes"));
+    if idle || handshakes {
+        let measured = idle::measure(&folder)?;
+        figures.extend(idle.then(|| measured.idle()));
+        figures.extend(handshakes.then(|| measured.handshakes()).into_iter().flatten());
+    }
     if figures.is_empty() {
-        return Err(Trouble::new("there is no such part; there are fanout and store"));
+        return Err(Trouble::new("there is no such part; there are fanout, store, idle and handshakes"));
     }
     let _ = fs::remove_dir_all(&folder);
     Ok(figures)
