@@ -6,6 +6,7 @@
 //! - [`motion`]: what the detector finds and what it cries for, against two others, on a labelled set;
 //! - [`notify`]: from a box's appearing before the camera to the notification on a phone;
 //! - [`live`]: what a viewer behind a bad link sees, beside TCP with TLS;
+//! - [`relay`]: what the relay's fan-out, store and connections cost;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with;
 //! - [`yardstick`]: decoding alone, what the hub's figures are held against.
@@ -20,6 +21,7 @@ mod live;
 mod motion;
 mod notify;
 mod pull;
+mod relay;
 mod seal;
 mod start;
 mod yardstick;
@@ -81,6 +83,12 @@ enum Bench {
         #[arg(long, value_name = "N", default_value_t = 30)]
         seconds: u64,
     },
+    /// The relay: fan-out beside a trivial one, clips made durable beside files, idle connections, handshakes.
+    Relay {
+        /// Only parts whose name contains this: fanout, store, idle, handshakes.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -93,12 +101,16 @@ enum Bench {
         /// How long.
         seconds: u64,
     },
+    /// Hands on what the first client sends to all others, and nothing else; used by the relay's.
+    #[command(hide = true)]
+    TrivialFanout,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
+        Some(Bench::TrivialFanout) => return relay::trivial::main(),
         Some(bench) => vec![bench],
         None => vec![
             Bench::Seal,
@@ -107,6 +119,7 @@ fn main() -> ExitCode {
             Bench::motion(),
             Bench::Notify,
             Bench::Live { only: None, seconds: 30 },
+            Bench::Relay { only: None },
             Bench::LiveStart,
             Bench::Pairing,
         ],
@@ -156,9 +169,10 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         }),
         Bench::Notify => notify::run(),
         Bench::Live { only, seconds } => live::run(&live::Options { only: only.clone(), seconds: *seconds, json }),
+        Bench::Relay { only } => relay::run(only.as_deref()),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
-        Bench::Pull { .. } => Ok(Vec::new()),
+        Bench::Pull { .. } | Bench::TrivialFanout => Ok(Vec::new()),
     }
 }
 

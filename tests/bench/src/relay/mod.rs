@@ -1,0 +1,131 @@
+//! `bench relay`: what the relay makes of a machine, beside what the machine gives without it.
+//!
+//! - [`fanout`]: one stream to many followers, beside a [`trivial`] fan-out that does nothing else;
+//! - [`store`]: clips made durable, beside writing and syncing files of the same size;
+//! - [`idle`]: the memory of a connection on which nothing happens, and how fast connections come.
+//!
+//! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
+//! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
+
+mod fanout;
+mod idle;
+mod peer;
+mod records;
+mod store;
+pub mod trivial;
+
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use privet_demo::Trouble;
+use privet_demo::house::{House, Plan};
+use privet_demo::process::{Process, cpu};
+use privet_relay_client::{ClientKey, RelayTarget, Trust};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::figure::Figure;
+use crate::folder;
+
+const BENCH: &str = "relay";
+/// For a handshake on a machine that is busy with others.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is measured is what the machine carries: none of these is to be reached. `connects_per_s` stands at 1000 in every house,
+/// with ten times as many at once.
+const LIMITS: &str = "stored_bytes = 1099511627776
+memory_bytes = 1073741824
+connections = 20000
+home_connections = 10000
+key_connections = 10000
+requests_per_s = 1000000";
+
+/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store, idle, handshakes.
+///
+/// # Errors
+/// [`Trouble`] when a part does not run.
+pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
+    let wanted = |part: &str| only.is_none_or(|only| part.contains(only));
+    let folder = folder(BENCH)?;
+    let mut figures = Vec::new();
+    if wanted("fanout") {
+        figures.extend(fanout::run(&folder)?);
+    }
+    if wanted("store") {
+        figures.extend(store::run(&folder)?);
+    }
+    // Connections that come are measured while those are made that are idle afterwards.
+    let (idle, handshakes) = (wanted("idle"), wanted("handshakes"));
+    if idle || handshakes {
+        let measured = idle::measure(&folder)?;
+        figures.extend(idle.then(|| measured.idle()));
+        figures.extend(handshakes.then(|| measured.handshakes()).into_iter().flatten());
+    }
+    if figures.is_empty() {
+        return Err(Trouble::new("there is no such part; there are fanout, store, idle and handshakes"));
+    }
+    let _ = fs::remove_dir_all(&folder);
+    Ok(figures)
+}
+
+/// A relay process with an empty store. It ends when this is dropped.
+struct Relay {
+    _house: House,
+    id: u32,
+    target: RelayTarget,
+}
+
+impl Relay {
+    fn start(folder: &Path) -> Result<Self, Trouble> {
+        let mut house = House::build(folder, Plan { relay_limits: LIMITS.into(), ..Plan::default() })?;
+        let at = house.start_relay()?;
+        let id = house.relay.as_ref().map(Process::id).ok_or_else(|| Trouble::new("the relay does not run"))?;
+        let pin = HEXLOWER.decode(at.pin.as_bytes()).ok().and_then(|pin| pin.try_into().ok());
+        let pin = pin.ok_or_else(|| Trouble::new(format!("'{}' is no pin", at.pin)))?;
+        let target = RelayTarget { host: "127.0.0.1".into(), port: at.port, trust: Trust::Pin(pin) };
+        Ok(Self { _house: house, id, target })
+    }
+}
+
+/// Watches what a process takes of the processor.
+struct Meter {
+    id: u32,
+    before: Duration,
+    since: Instant,
+}
+
+/// What it took.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    cpu: Duration,
+    lasted: Duration,
+}
+
+impl Meter {
+    fn start(id: u32) -> Self {
+        Self { id, before: cpu(id), since: Instant::now() }
+    }
+
+    fn stop(self) -> Used {
+        Used { cpu: cpu(self.id).saturating_sub(self.before), lasted: self.since.elapsed() }
+    }
+}
+
+impl Used {
+    fn percent_of_a_core(self) -> f64 {
+        self.cpu.as_secs_f64() * 100.0 / self.lasted.as_secs_f64()
+    }
+}
+
+fn runtime() -> Result<Runtime, Trouble> {
+    Builder::new_multi_thread().enable_all().build().map_err(trouble)
+}
+
+fn key(seed: u8) -> Result<ClientKey, Trouble> {
+    ClientKey::from_seed(&[seed; 32]).map_err(trouble)
+}
+
+fn trouble(error: impl Display) -> Trouble {
+    Trouble::new(error.to_string())
+}
