@@ -140,6 +140,7 @@ impl Home {
         let (phones, held) = wake::load(id, &*storage, &carriers).await?;
         tally.stored.rise(stored + held);
         tally.log_entries.rise(record.log.count());
+        let now = Instant::now();
         let rate = limits.now().wakes_per_s;
         Ok(Arc::new(Self {
             id,
@@ -154,7 +155,7 @@ impl Home {
             connections: Mutex::default(),
             carriers,
             phones: Mutex::new(phones),
-            wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,
@@ -213,7 +214,7 @@ impl Home {
                 stored.checked_add(bytes).filter(|sum| *sum <= limit)
             })
             .map(|_| self.tally.stored.rise(bytes))
-            .map_err(|_| Failure::refuse(Code::Quota, format!("the home may keep {limit} bytes")))
+            .map_err(|_| over_quota(format!("{limit} bytes at this relay"), "stored_bytes"))
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
@@ -250,7 +251,7 @@ impl Home {
             return Ok(Arc::clone(stream));
         }
         if streams.len() as u64 >= self.limits().streams {
-            return Err(Failure::refuse(Code::Quota, format!("the home may have {} streams", self.limits().streams)));
+            return Err(over_quota(format!("{} streams", self.limits().streams), "streams"));
         }
         let stream = Stream::new(id, now);
         streams.insert(id, Arc::clone(&stream));
@@ -318,6 +319,12 @@ impl Home {
     fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a home is told that has used up what it may have, and who can do something about it.
+pub(crate) fn over_quota(what: impl std::fmt::Display, key: &str) -> Failure {
+    let text = format!("the home may have {what}; for more the relay's operator raises limits.{key}");
+    Failure::refuse(Code::Quota, text)
 }
 
 /// The prefix of a mailbox side's messages.
