@@ -126,6 +126,8 @@ pub struct Limits {
     pub wakes: u64,
     /// Wakes a second of one home, over time; ten times as many may come at once.
     pub wakes_per_s: u32,
+    /// Wakes of one home within an hour.
+    pub wakes_per_h: u64,
     /// How long a phone that follows its wakes may take to acknowledge one before a gateway gets it.
     pub wake_patience_ms: u64,
     /// Keys a home may grant rights to.
@@ -170,6 +172,7 @@ impl Default for Limits {
             inbox_messages: 256,
             wakes: 512,
             wakes_per_s: 10,
+            wakes_per_h: 600,
             wake_patience_ms: 3000,
             keys: 64,
             streams: 20_000,
@@ -294,6 +297,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.inbox_messages", |c| c.limits.inbox_messages, 1..=MAX),
     ("limits.wakes", |c| c.limits.wakes, 1..=MAX),
     ("limits.wakes_per_s", |c| c.limits.wakes_per_s.into(), 1..=MAX_U32),
+    ("limits.wakes_per_h", |c| c.limits.wakes_per_h, 1..=MAX),
     ("limits.wake_patience_ms", |c| c.limits.wake_patience_ms, 0..=60_000),
     ("limits.keys", |c| c.limits.keys, 1..=MAX),
     ("limits.streams", |c| c.limits.streams, 1..=MAX),

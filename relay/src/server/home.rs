@@ -12,6 +12,7 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use super::growing::Budget;
+use super::last_hour::LastHour;
 use super::limits::Live;
 use super::priority;
 use super::quota::TokenBucket;
@@ -46,6 +47,7 @@ pub(crate) struct Home {
     pub(crate) carriers: Arc<Carriers>,
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
     wakes: Mutex<TokenBucket>,
+    woken: Mutex<LastHour>,
     /// Messages under way to push gateways.
     pub(crate) pushes: Semaphore,
 }
@@ -142,6 +144,7 @@ impl Home {
         tally.log_entries.rise(record.log.count());
         let now = Instant::now();
         let rate = limits.now().wakes_per_s;
+        let woken = LastHour::new(carriers.time.now());
         Ok(Arc::new(Self {
             id,
             owner: record.owner,
@@ -156,6 +159,7 @@ impl Home {
             carriers,
             phones: Mutex::new(phones),
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
+            woken: Mutex::new(woken),
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,
@@ -202,6 +206,28 @@ impl Home {
         let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         wakes.set_rate(rate, rate.saturating_mul(10));
         wakes.take(Instant::now())
+    }
+
+    /// Whether one more wake is possible within this hour. Who asks counts it once it is durable, and holds the book until then.
+    pub(crate) fn may_wake_this_hour(&self, now: Timestamp) -> Result<(), Failure> {
+        let limit = self.limits().wakes_per_h;
+        let mut woken = self.woken();
+        if woken.left(limit, now) > 0 {
+            return Ok(());
+        }
+        let minutes = woken.minutes_until_next(limit, now);
+        let had =
+            format!("{limit} wakes within an hour, and had them: the next one is possible in {minutes} min at most");
+        Err(over_quota(had, "wakes_per_h"))
+    }
+
+    /// Counts a wake that was accepted.
+    pub(crate) fn woke(&self, now: Timestamp) {
+        self.woken().add(now);
+    }
+
+    fn woken(&self) -> MutexGuard<'_, LastHour> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // --- bytes ---

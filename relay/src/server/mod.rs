@@ -8,6 +8,7 @@ mod follow;
 mod growing;
 mod home;
 mod inbox;
+mod last_hour;
 mod limits;
 mod lived;
 mod log;
