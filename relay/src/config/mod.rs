@@ -134,6 +134,8 @@ pub struct Limits {
     pub keys: u64,
     /// Streams a home may have.
     pub streams: u64,
+    /// Streams of a home that are followed at the same time, each as often as it is followed.
+    pub followers: u64,
     /// Rendezvous mailboxes a home may have open.
     pub mailboxes: u64,
     /// Messages on one side of a mailbox.
@@ -176,6 +178,7 @@ impl Default for Limits {
             wake_patience_ms: 3000,
             keys: 64,
             streams: 20_000,
+            followers: 256,
             mailboxes: 8,
             mailbox_messages: 16,
             mailbox_s: 3600,
@@ -301,6 +304,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.wake_patience_ms", |c| c.limits.wake_patience_ms, 0..=60_000),
     ("limits.keys", |c| c.limits.keys, 1..=MAX),
     ("limits.streams", |c| c.limits.streams, 1..=MAX),
+    ("limits.followers", |c| c.limits.followers, 1..=MAX),
     ("limits.mailboxes", |c| c.limits.mailboxes, 1..=MAX),
     ("limits.mailbox_messages", |c| c.limits.mailbox_messages, 1..=MAX),
     ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),

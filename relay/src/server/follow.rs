@@ -26,6 +26,7 @@ pub(crate) async fn follow(
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let _place = home.follower()?;
     let stream = home.stream_or_begin(stream, now)?;
     let following = Present::follower(&home.tally);
     let outcome = send(home, connection, &stream, from, answers).await;

@@ -48,6 +48,8 @@ pub(crate) struct Home {
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
     wakes: Mutex<TokenBucket>,
     woken: Mutex<LastHour>,
+    /// Streams that are followed now.
+    followers: AtomicU64,
     /// Messages under way to push gateways.
     pub(crate) pushes: Semaphore,
 }
@@ -160,6 +162,7 @@ impl Home {
             phones: Mutex::new(phones),
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
             woken: Mutex::new(woken),
+            followers: AtomicU64::new(0),
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,
@@ -304,6 +307,16 @@ impl Home {
         }
     }
 
+    /// Counts as a follower of one stream until dropped, unless there are as many as there may be.
+    pub(crate) fn follower(&self) -> Result<FollowerPlace<'_>, Failure> {
+        let limit = self.limits().followers;
+        let more = |followers: u64| (followers < limit).then_some(followers + 1);
+        match self.followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(FollowerPlace(self)),
+            Err(_) => Err(over_quota(format!("{limit} followed streams at the same time"), "followers")),
+        }
+    }
+
     // --- connections ---
 
     /// Takes the connection in, closing older ones of the same key beyond the allowed number.
@@ -344,6 +357,15 @@ impl Home {
 
     fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of a home's followers, until dropped.
+pub(crate) struct FollowerPlace<'a>(&'a Home);
+
+impl Drop for FollowerPlace<'_> {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
