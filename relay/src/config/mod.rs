@@ -116,6 +116,10 @@ pub struct Limits {
     pub free_bytes: u64,
     /// Bytes of memory for segments that only pass, of all homes together.
     pub memory_bytes: u64,
+    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once.
+    pub received_bytes_per_s: u32,
+    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once.
+    pub sent_bytes_per_s: u32,
     /// The longest time anything is kept.
     pub retention_s: u64,
     /// Entries of a home's log.
@@ -169,6 +173,8 @@ impl Default for Limits {
             segment_bytes: 32 << 20,
             free_bytes: 512 << 20,
             memory_bytes: 256 << 20,
+            received_bytes_per_s: 16 << 20,
+            sent_bytes_per_s: 64 << 20,
             retention_s: 30 * 24 * 3600,
             log_entries: 100_000,
             inbox_messages: 256,
@@ -295,6 +301,8 @@ const RANGES: &[Number<Config>] = &[
     ("limits.segment_bytes", |c| c.limits.segment_bytes, 64 << 10..=MAX),
     ("limits.free_bytes", |c| c.limits.free_bytes, 0..=MAX),
     ("limits.memory_bytes", |c| c.limits.memory_bytes, 1 << 20..=MAX),
+    ("limits.received_bytes_per_s", |c| c.limits.received_bytes_per_s.into(), 64 << 10..=MAX_U32),
+    ("limits.sent_bytes_per_s", |c| c.limits.sent_bytes_per_s.into(), 64 << 10..=MAX_U32),
     ("limits.retention_s", |c| c.limits.retention_s, 60..=MAX),
     ("limits.log_entries", |c| c.limits.log_entries, 16..=MAX),
     ("limits.inbox_messages", |c| c.limits.inbox_messages, 1..=MAX),

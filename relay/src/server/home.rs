@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use super::growing::Budget;
 use super::last_hour::LastHour;
 use super::limits::Live;
+use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
@@ -50,6 +51,8 @@ pub(crate) struct Home {
     woken: Mutex<LastHour>,
     /// Streams that are followed now.
     followers: AtomicU64,
+    /// How fast its segments come and go.
+    pub(crate) pace: Pace,
     /// Messages under way to push gateways.
     pub(crate) pushes: Semaphore,
 }
@@ -147,6 +150,7 @@ impl Home {
         let now = Instant::now();
         let rate = limits.now().wakes_per_s;
         let woken = LastHour::new(carriers.time.now());
+        let pace = Pace::new(&limits.now(), now);
         Ok(Arc::new(Self {
             id,
             owner: record.owner,
@@ -163,6 +167,7 @@ impl Home {
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
             woken: Mutex::new(woken),
             followers: AtomicU64::new(0),
+            pace,
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,

@@ -15,6 +15,7 @@ mod log;
 mod mailbox;
 mod metrics;
 mod own_time;
+mod pace;
 mod priority;
 mod quota;
 mod ready;
