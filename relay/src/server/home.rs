@@ -259,12 +259,17 @@ impl Home {
 
     pub(crate) fn usage(&self) -> Usage {
         let log = *self.log_head.borrow();
+        let limits = self.limits();
         Usage {
             stored_bytes: self.stored.load(Ordering::Relaxed),
             log_first: log.first,
             log_head: log.head,
             inbox_head: self.inbox_head.borrow().head,
             streams: self.streams().len() as u64,
+            stored_limit: Some(limits.stored_bytes),
+            log_limit: Some(limits.log_entries),
+            wakes_limit: Some(limits.wakes_per_h),
+            wakes_left: Some(self.woken().left(limits.wakes_per_h, self.now())),
         }
     }
 
