@@ -490,6 +490,25 @@ pub struct Usage {
     pub inbox_head: u64,
     /// Streams kept.
     pub streams: u64,
+    /// Bytes that may be stored. Older relays say neither this nor what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_limit: Option<u64>,
+    /// Entries that the log may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_limit: Option<u64>,
+    /// Wakes that the relay takes within an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wakes_limit: Option<u64>,
+    /// How many of them are left now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wakes_left: Option<u64>,
+}
+
+impl Usage {
+    /// Entries that the log has.
+    pub fn log_entries(&self) -> u64 {
+        self.log_head.saturating_add(1).saturating_sub(self.log_first)
+    }
 }
 
 /// Opens a unidirectional stream of a followed stream; the segment's bytes come after it.

@@ -106,8 +106,26 @@ fn vectors() -> Vectors {
     v.message("response.ended", Response::Ended { segments: 9 });
     let state = StreamState { first: 0, next: 9, finished: Some(9), bytes: 123_456 };
     v.message("response.stream", Response::Stream(state));
-    let usage = Usage { stored_bytes: 123_456, log_first: 3, log_head: 7, inbox_head: 2, streams: 1 };
-    v.message("response.usage", Response::Usage(usage));
+    let usage = Usage {
+        stored_bytes: 123_456,
+        log_first: 3,
+        log_head: 7,
+        inbox_head: 2,
+        streams: 1,
+        stored_limit: None,
+        log_limit: None,
+        wakes_limit: None,
+        wakes_left: None,
+    };
+    v.message("response.usage", Response::Usage(usage.clone()));
+    let limits = Usage {
+        stored_limit: Some(1 << 32),
+        log_limit: Some(100_000),
+        wakes_limit: Some(600),
+        wakes_left: Some(599),
+        ..usage
+    };
+    v.message("response.usage-limits", Response::Usage(limits));
     v.message("response.push-key", Response::PushKey { key: vec![4; 32], vapid: None });
     v.message("response.push-key-vapid", Response::PushKey { key: vec![4; 32], vapid: Some(vec![5; 65]) });
     for (name, code) in [

@@ -440,7 +440,7 @@ async fn killed_again_and_again_it_brings_what_it_accepted_and_repeats_at_most_w
     let dir = tempfile::tempdir().unwrap();
     let file = write_config(dir.path(), &gateway);
     let top = format!(
-        "data = {:?}\n[limits]\nfree_bytes = 0\nconnects_per_s = 1000\nrequests_per_s = 10000\nwakes_per_s = 10000\n",
+        "data = {:?}\n[limits]\nfree_bytes = 0\nconnects_per_s = 1000\nrequests_per_s = 10000\nwakes_per_s = 10000\nwakes_per_h = 1000000\n",
         dir.path().join("data").to_str().unwrap()
     );
     std::fs::write(&file, top + &std::fs::read_to_string(&file).unwrap()).unwrap();

@@ -87,7 +87,8 @@ impl Pauses {
     /// The relay takes no more for a phone now: twice as long a pause as before.
     fn refused(&mut self, device: DeviceId, refusal: Refusal, now: Instant) {
         let length = self.0.get(&device).map_or(PAUSE[0], |pause| (pause.length * 2).min(PAUSE[1]));
-        // As many as may wait do wait for a phone that is away: it takes them when it is back, and no operator has to do anything.
+        // As many as may wait do wait for a phone that is away: it takes them when it is back. Or the home had as many as it may have
+        // within an hour. Either passes, and no operator has to do anything.
         let cause = (refusal.code != Code::Quota).then(|| refusal.to_string());
         self.0.insert(device, Pause { until: now + length, length, cause });
     }

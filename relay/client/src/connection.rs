@@ -324,7 +324,8 @@ impl Connection {
     /// Brings a payload to a phone, durably. Repeating it with the same id is harmless. Owner.
     ///
     /// # Errors
-    /// [`ClientError`]; codes `Quota` when too many wait for this phone and `Busy` when too many came at once: try again later.
+    /// [`ClientError`]; codes `Quota` when too many wait for this phone or came within an hour, and `Busy` when too many came at
+    /// once: try again later.
     pub async fn wake(
         &self,
         key: CapabilityKey,

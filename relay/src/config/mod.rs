@@ -116,6 +116,10 @@ pub struct Limits {
     pub free_bytes: u64,
     /// Bytes of memory for segments that only pass, of all homes together.
     pub memory_bytes: u64,
+    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once.
+    pub received_bytes_per_s: u32,
+    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once.
+    pub sent_bytes_per_s: u32,
     /// The longest time anything is kept.
     pub retention_s: u64,
     /// Entries of a home's log.
@@ -126,12 +130,16 @@ pub struct Limits {
     pub wakes: u64,
     /// Wakes a second of one home, over time; ten times as many may come at once.
     pub wakes_per_s: u32,
+    /// Wakes of one home within an hour.
+    pub wakes_per_h: u64,
     /// How long a phone that follows its wakes may take to acknowledge one before a gateway gets it.
     pub wake_patience_ms: u64,
     /// Keys a home may grant rights to.
     pub keys: u64,
     /// Streams a home may have.
     pub streams: u64,
+    /// Streams of a home that are followed at the same time, each as often as it is followed.
+    pub followers: u64,
     /// Rendezvous mailboxes a home may have open.
     pub mailboxes: u64,
     /// Messages on one side of a mailbox.
@@ -165,14 +173,18 @@ impl Default for Limits {
             segment_bytes: 32 << 20,
             free_bytes: 512 << 20,
             memory_bytes: 256 << 20,
+            received_bytes_per_s: 16 << 20,
+            sent_bytes_per_s: 64 << 20,
             retention_s: 30 * 24 * 3600,
             log_entries: 100_000,
             inbox_messages: 256,
             wakes: 512,
             wakes_per_s: 10,
+            wakes_per_h: 600,
             wake_patience_ms: 3000,
             keys: 64,
             streams: 20_000,
+            followers: 256,
             mailboxes: 8,
             mailbox_messages: 16,
             mailbox_s: 3600,
@@ -289,14 +301,18 @@ const RANGES: &[Number<Config>] = &[
     ("limits.segment_bytes", |c| c.limits.segment_bytes, 64 << 10..=MAX),
     ("limits.free_bytes", |c| c.limits.free_bytes, 0..=MAX),
     ("limits.memory_bytes", |c| c.limits.memory_bytes, 1 << 20..=MAX),
+    ("limits.received_bytes_per_s", |c| c.limits.received_bytes_per_s.into(), 64 << 10..=MAX_U32),
+    ("limits.sent_bytes_per_s", |c| c.limits.sent_bytes_per_s.into(), 64 << 10..=MAX_U32),
     ("limits.retention_s", |c| c.limits.retention_s, 60..=MAX),
     ("limits.log_entries", |c| c.limits.log_entries, 16..=MAX),
     ("limits.inbox_messages", |c| c.limits.inbox_messages, 1..=MAX),
     ("limits.wakes", |c| c.limits.wakes, 1..=MAX),
     ("limits.wakes_per_s", |c| c.limits.wakes_per_s.into(), 1..=MAX_U32),
+    ("limits.wakes_per_h", |c| c.limits.wakes_per_h, 1..=MAX),
     ("limits.wake_patience_ms", |c| c.limits.wake_patience_ms, 0..=60_000),
     ("limits.keys", |c| c.limits.keys, 1..=MAX),
     ("limits.streams", |c| c.limits.streams, 1..=MAX),
+    ("limits.followers", |c| c.limits.followers, 1..=MAX),
     ("limits.mailboxes", |c| c.limits.mailboxes, 1..=MAX),
     ("limits.mailbox_messages", |c| c.limits.mailbox_messages, 1..=MAX),
     ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),

@@ -179,6 +179,33 @@ fn every_key_is_known_to_the_errors() {
 }
 
 #[test]
+fn the_page_says_of_every_limit_what_it_is_and_its_least() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/relay-config.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let amount = |text: &str| {
+        let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+        let of: u64 = match unit {
+            "" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "hour" => 3600,
+            "days" => 24 * 3600,
+            other => panic!("{other}"),
+        };
+        number.parse::<u64>().unwrap() * of
+    };
+    let config = Config::default();
+    for (key, of, range) in RANGES {
+        let Some(limit) = key.strip_prefix("limits.") else { continue };
+        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| `{limit}` | ")));
+        let mut cells = row.unwrap_or_else(|| panic!("{limit} is not on the page")).split(" | ");
+        let said = (amount(cells.next().unwrap()), amount(cells.next().unwrap()));
+        assert_eq!(said, (of(&config), *range.start()), "{limit}");
+    }
+}
+
+#[test]
 fn metrics_are_nowhere_without_their_table_and_on_this_machine_with_it() {
     assert_eq!(Config::parse("relay.toml", "").unwrap().metrics, None);
     let metrics = Config::parse("relay.toml", "[metrics]").unwrap().metrics.unwrap();

@@ -7,7 +7,7 @@ use privet_protocol::relay::{
 };
 use privet_protocol::storage::Batch;
 
-use super::home::{Book, Home};
+use super::home::{Book, Home, over_quota};
 use super::log;
 use super::records::{GrantRecord, grant_key};
 use super::segments;
@@ -36,7 +36,7 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
         let grants = home.grants();
         let known = grants.get(&who).copied();
         if known.is_none() && grants.len() as u64 >= home.limits().keys {
-            return Err(Failure::refuse(Code::Quota, format!("the home may grant {} keys", home.limits().keys)));
+            return Err(over_quota(format!("{} keys", home.limits().keys), "keys"));
         }
         let curtailed = known.is_some_and(|grant| !rights.cover(&grant.rights));
         // A new reader holds back everything that is there.

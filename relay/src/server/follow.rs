@@ -2,7 +2,8 @@
 //!
 //! Bytes go out as they come in. A follower that has not taken a passing segment some time after a newer one has begun loses
 //! the rest of it and goes on with the newest: it is late by one segment at most, costs no memory beyond what all followers
-//! share, and holds up nobody. Kept segments are never skipped: they are on disk.
+//! share, and holds up nobody. Kept segments are never skipped: they are on disk. The followers of a home that has come to its bytes
+//! a second (`pace`) are slow in the same way.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use privet_protocol::time::Timestamp;
 
 use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
+use super::pace;
 use super::priority;
 use super::segments::send_kept;
 use super::stream::{Next, Stream};
@@ -26,6 +28,7 @@ pub(crate) async fn follow(
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let _place = home.follower()?;
     let stream = home.stream_or_begin(stream, now)?;
     let following = Present::follower(&home.tally);
     let outcome = send(home, connection, &stream, from, answers).await;
@@ -148,7 +151,7 @@ impl Follower<'_> {
                 Ok(Piece::Bytes(bytes)) => {
                     tokio::select! {
                         biased;
-                        written = out.bytes(bytes) => match written {
+                        written = pace::send(self.home, &mut out, bytes) => match written {
                             Ok(()) => {}
                             // It did not want this one segment.
                             Err(_) if self.connection.close_reason().is_none() => return Ok(Sent::Whole),

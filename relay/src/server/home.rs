@@ -12,7 +12,9 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use super::growing::Budget;
+use super::last_hour::LastHour;
 use super::limits::Live;
+use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
@@ -46,6 +48,11 @@ pub(crate) struct Home {
     pub(crate) carriers: Arc<Carriers>,
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
     wakes: Mutex<TokenBucket>,
+    woken: Mutex<LastHour>,
+    /// Streams that are followed now.
+    followers: AtomicU64,
+    /// How fast its segments come and go.
+    pub(crate) pace: Pace,
     /// Messages under way to push gateways.
     pub(crate) pushes: Semaphore,
 }
@@ -140,7 +147,10 @@ impl Home {
         let (phones, held) = wake::load(id, &*storage, &carriers).await?;
         tally.stored.rise(stored + held);
         tally.log_entries.rise(record.log.count());
+        let now = Instant::now();
         let rate = limits.now().wakes_per_s;
+        let woken = LastHour::new(carriers.time.now());
+        let pace = Pace::new(&limits.now(), now);
         Ok(Arc::new(Self {
             id,
             owner: record.owner,
@@ -154,7 +164,10 @@ impl Home {
             connections: Mutex::default(),
             carriers,
             phones: Mutex::new(phones),
-            wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
+            woken: Mutex::new(woken),
+            followers: AtomicU64::new(0),
+            pace,
             pushes: Semaphore::new(PUSHES),
             storage,
             limits,
@@ -203,6 +216,28 @@ impl Home {
         wakes.take(Instant::now())
     }
 
+    /// Whether one more wake is possible within this hour. Who asks counts it once it is durable, and holds the book until then.
+    pub(crate) fn may_wake_this_hour(&self, now: Timestamp) -> Result<(), Failure> {
+        let limit = self.limits().wakes_per_h;
+        let mut woken = self.woken();
+        if woken.left(limit, now) > 0 {
+            return Ok(());
+        }
+        let minutes = woken.minutes_until_next(limit, now);
+        let had =
+            format!("{limit} wakes within an hour, and had them: the next one is possible in {minutes} min at most");
+        Err(over_quota(had, "wakes_per_h"))
+    }
+
+    /// Counts a wake that was accepted.
+    pub(crate) fn woke(&self, now: Timestamp) {
+        self.woken().add(now);
+    }
+
+    fn woken(&self) -> MutexGuard<'_, LastHour> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     // --- bytes ---
 
     /// Counts bytes before they are stored, unless that is more than the home may have.
@@ -213,7 +248,7 @@ impl Home {
                 stored.checked_add(bytes).filter(|sum| *sum <= limit)
             })
             .map(|_| self.tally.stored.rise(bytes))
-            .map_err(|_| Failure::refuse(Code::Quota, format!("the home may keep {limit} bytes")))
+            .map_err(|_| over_quota(format!("{limit} bytes at this relay"), "stored_bytes"))
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {
@@ -224,12 +259,17 @@ impl Home {
 
     pub(crate) fn usage(&self) -> Usage {
         let log = *self.log_head.borrow();
+        let limits = self.limits();
         Usage {
             stored_bytes: self.stored.load(Ordering::Relaxed),
             log_first: log.first,
             log_head: log.head,
             inbox_head: self.inbox_head.borrow().head,
             streams: self.streams().len() as u64,
+            stored_limit: Some(limits.stored_bytes),
+            log_limit: Some(limits.log_entries),
+            wakes_limit: Some(limits.wakes_per_h),
+            wakes_left: Some(self.woken().left(limits.wakes_per_h, self.now())),
         }
     }
 
@@ -250,7 +290,7 @@ impl Home {
             return Ok(Arc::clone(stream));
         }
         if streams.len() as u64 >= self.limits().streams {
-            return Err(Failure::refuse(Code::Quota, format!("the home may have {} streams", self.limits().streams)));
+            return Err(over_quota(format!("{} streams", self.limits().streams), "streams"));
         }
         let stream = Stream::new(id, now);
         streams.insert(id, Arc::clone(&stream));
@@ -274,6 +314,16 @@ impl Home {
         };
         if idle && stream.followers() == 0 {
             streams.remove(&stream.id);
+        }
+    }
+
+    /// Counts as a follower of one stream until dropped, unless there are as many as there may be.
+    pub(crate) fn follower(&self) -> Result<FollowerPlace<'_>, Failure> {
+        let limit = self.limits().followers;
+        let more = |followers: u64| (followers < limit).then_some(followers + 1);
+        match self.followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(FollowerPlace(self)),
+            Err(_) => Err(over_quota(format!("{limit} followed streams at the same time"), "followers")),
         }
     }
 
@@ -318,6 +368,21 @@ impl Home {
     fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One of a home's followers, until dropped.
+pub(crate) struct FollowerPlace<'a>(&'a Home);
+
+impl Drop for FollowerPlace<'_> {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a home is told that has used up what it may have, and who can do something about it.
+pub(crate) fn over_quota(what: impl std::fmt::Display, key: &str) -> Failure {
+    let text = format!("the home may have {what}; for more the relay's operator raises limits.{key}");
+    Failure::refuse(Code::Quota, text)
 }
 
 /// The prefix of a mailbox side's messages.

@@ -8,7 +8,7 @@ use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
 
-use super::home::{Home, PAGE};
+use super::home::{Home, PAGE, over_quota};
 use super::records::{EntryRecord, GrantRecord, Span, decode, grant_key, home_key, key, last_number, log_key};
 use super::wire::{Answers, Failure};
 
@@ -39,8 +39,7 @@ pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp
         return Err(Failure::refuse(Code::Conflict, format!("the head is {}, {seq} does not follow it", span.head)));
     }
     if span.count() >= home.limits().log_entries {
-        let text = format!("the log may have {} entries", home.limits().log_entries);
-        return Err(Failure::refuse(Code::Quota, text));
+        return Err(over_quota(format!("{} entries in its log", home.limits().log_entries), "log_entries"));
     }
     let value = cbor::encode(&EntryRecord { at: now, from: None, bytes: entry });
     let bytes = value.len() as u64;

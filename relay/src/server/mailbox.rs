@@ -9,7 +9,7 @@ use privet_protocol::relay::{CapabilityKey, Code, Response, Side};
 use privet_protocol::storage::Batch;
 use privet_protocol::time::Timestamp;
 
-use super::home::{Home, messages_prefix, scan_all};
+use super::home::{Home, messages_prefix, over_quota, scan_all};
 use super::log::check_size;
 use super::records::{EntryRecord, MailboxRecord, decode, key, last_number, mailbox_key, message_key};
 use super::wire::{Answers, Failure};
@@ -54,8 +54,7 @@ pub(crate) async fn open(
     })
     .await?;
     if open >= home.limits().mailboxes {
-        let text = format!("the home may have {} mailboxes", home.limits().mailboxes);
-        return Err(Failure::refuse(Code::Quota, text));
+        return Err(over_quota(format!("{} open mailboxes", home.limits().mailboxes), "mailboxes"));
     }
     let record = MailboxRecord { home: home.id, key: who, until, closed: false, hub: 0, phone: 0 };
     let mut batch = Batch::new();

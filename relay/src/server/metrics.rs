@@ -166,6 +166,9 @@ impl Numbers {
         gauge(to, "privet_relay_followers", "Streams that are followed now", tally.followers.now() as f64)?;
         let help = "Passing segments that a follower was too slow for";
         counter(to, "privet_relay_skipped_segments", help, tally.skipped.now())?;
+        let help = "Pieces of segments that waited because their home had come to its bytes a second";
+        let slowed = tally.slowed.now();
+        labelled(to, "privet_relay_slowed_pieces", help, "direction", ConstCounter::new, slowed)?;
         let help = "Bytes of messages and bodies from clients";
         counter(to, "privet_relay_received_bytes", help, tally.received.now())?;
         counter(to, "privet_relay_sent_bytes", "Bytes of messages and bodies to clients", tally.sent.now())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lets `rate` pass a second, and `burst` at once.
 #[derive(Debug, Clone)]
@@ -22,19 +22,38 @@ impl TokenBucket {
     pub(crate) fn set_rate(&mut self, rate: u32, burst: u32) {
         let used = self.burst - self.tokens;
         (self.rate, self.burst) = (rate.into(), burst.into());
-        self.tokens = (self.burst - used).max(0.0);
+        // What is owed stays owed, neither more nor less.
+        if self.tokens >= 0.0 {
+            self.tokens = (self.burst - used).max(0.0);
+        }
     }
 
     /// Whether one more may pass now.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = now;
-        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        self.fill(now);
         if self.tokens < 1.0 {
             return false;
         }
         self.tokens -= 1.0;
         true
+    }
+
+    /// Lets `amount` pass, and says after how long: once what passed before it is paid for. So all pass in the order in which they
+    /// ask, and none asks twice.
+    pub(crate) fn draw(&mut self, amount: usize, now: Instant) -> Duration {
+        self.fill(now);
+        let wait = match self.tokens < 0.0 {
+            true => Duration::from_secs_f64(-self.tokens / self.rate.max(1.0)),
+            false => Duration::ZERO,
+        };
+        self.tokens -= amount as f64;
+        wait
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
     }
 
     fn is_full(&self, now: Instant) -> bool {
@@ -88,7 +107,6 @@ impl Networks {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv6Addr;
-    use std::time::Duration;
 
     use super::*;
 
@@ -112,6 +130,24 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 2);
         bucket.set_rate(1, 20);
         assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 14);
+    }
+
+    #[test]
+    fn what_is_too_much_waits_for_what_came_before_it_and_is_paid_for() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(100, 200, start);
+        let seconds = Duration::from_secs;
+        assert_eq!([150, 150, 300, 100].map(|amount| bucket.draw(amount, start)), [0, 0, 1, 4].map(seconds));
+        // Five seconds' worth is owed, whatever the rate is from now on.
+        bucket.set_rate(100, 10);
+        assert_eq!(bucket.draw(0, start), seconds(5));
+        bucket.set_rate(250, 500);
+        assert_eq!(bucket.draw(0, start), seconds(2));
+        assert_eq!(bucket.draw(250, start + seconds(2)), Duration::ZERO);
+        assert_eq!(bucket.draw(1, start + seconds(2)), seconds(1));
+        assert_eq!(bucket.draw(500, start + seconds(1000)), Duration::ZERO);
+        assert_eq!(bucket.draw(1, start + seconds(1000)), Duration::ZERO, "no more than the burst was saved");
+        assert_eq!(bucket.draw(0, start + seconds(1000)), Duration::from_secs_f64(1.0 / 250.0));
     }
 
     #[test]

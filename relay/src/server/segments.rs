@@ -13,6 +13,7 @@ use quinn::VarInt;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
+use super::pace;
 use super::priority;
 use super::received::Received;
 use super::records::{SegmentRecord, body_name, segment_key, stream_key};
@@ -81,7 +82,7 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
 
 async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Result<u64, Failure> {
     loop {
-        match body.read_chunk(READ_SIZE).await {
+        match pace::receive(home, body).await {
             Ok(Some(chunk)) => {
                 let length = segment.progress().length + chunk.bytes.len() as u64;
                 check_length(home, length)?;
@@ -165,7 +166,7 @@ async fn keep(
         loop {
             let chunk = tokio::select! {
                 () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
-                chunk = body.read_chunk(READ_SIZE) => chunk,
+                chunk = pace::receive(home, body) => chunk,
             };
             match chunk {
                 Ok(Some(chunk)) => {
@@ -313,7 +314,7 @@ pub(crate) async fn get(
             () = &mut stopped => return Err(Failure::Lost),
         };
         match piece {
-            Piece::Bytes(bytes) => answers.bytes(bytes).await?,
+            Piece::Bytes(bytes) => pace::send(home, answers, bytes).await?,
             Piece::End => return Ok(()),
             Piece::Broken => return Err(Failure::Reset(reset::BROKEN_OFF)),
         }
@@ -347,7 +348,7 @@ pub(crate) async fn send_kept(
             return Err(Failure::Reset(reset::STORAGE));
         }
         at += bytes.len() as u64;
-        out.bytes(bytes).await?;
+        pace::send(home, out, bytes).await?;
     }
     Ok(())
 }

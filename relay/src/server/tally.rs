@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     pub(crate) followers: Count,
     /// Segments that a follower was too slow for.
     pub(crate) skipped: Count,
+    /// Pieces of segments that waited because their home had come to its bytes a second.
+    pub(crate) slowed: Family<Direction>,
     /// Bytes of messages and bodies from clients.
     pub(crate) received: Count,
     /// The same to clients.
@@ -86,6 +88,19 @@ pub(crate) enum Kind {
 impl Label for Kind {
     const ALL: &'static [(Self, &'static str)] =
         &[(Self::Owner, "owner"), (Self::Member, "member"), (Self::Mailbox, "mailbox")];
+}
+
+/// Which way a segment goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From a hub.
+    Received,
+    /// To a reader.
+    Sent,
+}
+
+impl Label for Direction {
+    const ALL: &'static [(Self, &'static str)] = &[(Self::Received, "received"), (Self::Sent, "sent")];
 }
 
 /// Why a connection ended.

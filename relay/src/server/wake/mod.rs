@@ -233,6 +233,7 @@ pub(crate) async fn wake(home: &Arc<Home>, wake: Wake, now: Timestamp) -> Result
     if !home.may_wake_now() {
         return Err(Failure::refuse(Code::Busy, "too many wakes of this home: send them more slowly"));
     }
+    home.may_wake_this_hour(now)?;
     if phone.queue().len() as u64 >= home.limits().wakes {
         return Err(Failure::refuse(Code::Quota, format!("{} wakes of this phone wait already", home.limits().wakes)));
     }
@@ -258,6 +259,7 @@ pub(crate) async fn wake(home: &Arc<Home>, wake: Wake, now: Timestamp) -> Result
         return Err(error.into());
     }
     counts.accepted();
+    home.woke(now);
     home.phones().insert(who, Arc::clone(&phone));
     {
         let mut queue = phone.queue();
