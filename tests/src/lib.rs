@@ -2,13 +2,15 @@
 //!
 //! - [`House`] with a scratch folder that goes with it, and cameras;
 //! - [`clock`]: a wall clock that somebody sets;
-//! - [`lying`]: a relay that lies.
+//! - [`dice`]: chance that can be had again;
+//! - [`lying`]: a relay that lies;
 //! - [`space`]: disks that are full.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod clock;
+pub mod dice;
 pub mod lying;
 pub mod space;
 
