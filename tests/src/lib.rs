@@ -1,14 +1,18 @@
 //! What the whole-system tests stand on besides `privet-demo`'s house of real processes.
 //!
 //! - [`House`] with a scratch folder that goes with it, and cameras;
+//! - [`chaos`]: a house whose programs are killed at random moments, and what must hold all the same;
 //! - [`clock`]: a wall clock that somebody sets;
-//! - [`lying`]: a relay that lies.
+//! - [`dice`]: chance that can be had again;
+//! - [`lying`]: a relay that lies;
 //! - [`space`]: disks that are full.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod chaos;
 pub mod clock;
+pub mod dice;
 pub mod lying;
 pub mod space;
 

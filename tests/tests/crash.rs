@@ -4,38 +4,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use privet_demo::film;
 use privet_demo::house::{Phone, Plan};
 use privet_demo::process::until;
+use privet_tests::dice::{Dice, seed};
 use privet_tests::{House, SOON, alerts};
 
 /// At least so many deaths, and more until so many clips were promised meanwhile.
 const ROUNDS: u32 = 30;
 const CLIPS: usize = 5;
 const MOST_ROUNDS: u32 = 4 * ROUNDS;
-
-/// xorshift: the seed is printed, so a failure can be run again.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let seed = std::env::var("PRIVET_SEED")
-            .ok()
-            .and_then(|seed| seed.parse().ok())
-            .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-        eprintln!("PRIVET_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// The finished clips that a phone was told of, with their number of segments.
 fn told(phone: &Phone) -> BTreeMap<String, u64> {
@@ -45,7 +25,10 @@ fn told(phone: &Phone) -> BTreeMap<String, u64> {
 
 #[test]
 fn hub_relay_and_phone_die_thirty_times_and_nothing_is_lost() {
-    let mut dice = Dice::new();
+    // Said, so that a failure can be run again.
+    let seed = seed();
+    eprintln!("PRIVET_SEED={seed}");
+    let mut dice = Dice::new(seed);
     let mut house = House::new(Plan { pre_roll_s: 1, post_roll_s: 1, ..Plan::default() });
     // Something moves nearly all the time.
     house.add_garden("garden", &["--moving", "2", "--every", "5", "--quiet", "2"]);

@@ -3,7 +3,7 @@
 //! Layout of the folder: `relay/` and `hub/` hold their data, `phone-NAME/` a phone's, `*.toml` the configurations that were written for
 //! them, `*.log` what each program said.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -186,6 +186,17 @@ impl House {
         self.relay_at.as_ref()
     }
 
+    /// Runs a command of the relay's command line on its data, with `--json`.
+    ///
+    /// # Errors
+    /// [`Trouble`] when it is not done in time; an exit code is in [`Said`].
+    pub fn relay_says(&self, words: &[&str]) -> Result<Said, Trouble> {
+        let config = self.folder.join("relay.toml");
+        let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+        arguments.extend(["--config".as_ref(), config.as_os_str(), "--json".as_ref()]);
+        run(&program("privet-relay")?, &arguments, COMMAND)
+    }
+
     /// Writes the hub's configuration and starts the hub.
     ///
     /// # Errors
@@ -241,7 +252,7 @@ impl House {
     pub fn hub_says(&self, words: &[&str]) -> Result<Said, Trouble> {
         let config = self.folder.join("hub.toml");
         let mut arguments = vec!["--config".as_ref(), config.as_os_str()];
-        arguments.extend(words.iter().map(std::ffi::OsStr::new));
+        arguments.extend(words.iter().map(OsStr::new));
         arguments.push("--json".as_ref());
         run(&program("privet-hub")?, &arguments, COMMAND)
     }

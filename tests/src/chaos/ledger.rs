@@ -1,0 +1,124 @@
+//! What a phone was told, held against what it says later. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a phone says that it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The finished clips, and how many segments each has.
+    pub(super) clips: BTreeMap<String, u64>,
+    /// Those of them that lie on the phone, verified.
+    pub(super) verified: BTreeSet<String>,
+    /// The events' ids, the one that was told first in front.
+    pub(super) events: Vec<String>,
+    /// What it warns of.
+    pub(super) alerts: Vec<String>,
+}
+
+/// What must not be lost any more.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    told: Told,
+    /// Events that the phone showed when it was not asked for a list.
+    shown: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// What was told last.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Takes what the phone says now; what is lost, in words.
+    pub(super) fn hear(&mut self, now: Told) -> Vec<String> {
+        let mut lost = Vec::new();
+        for (id, segments) in &self.told.clips {
+            match now.clips.get(id) {
+                None => lost.push(format!("clip {id}: the phone was told of it and knows it no more")),
+                Some(other) if other != segments => {
+                    lost.push(format!("clip {id}: it had {segments} segments and has {other} now"));
+                }
+                Some(_) => {}
+            }
+        }
+        let gone = self.told.verified.difference(&now.verified);
+        lost.extend(gone.map(|id| format!("clip {id}: it was on the phone, verified, and is no more")));
+        let listed: BTreeSet<&String> = now.events.iter().collect();
+        if listed.len() < now.events.len() {
+            lost.push(format!("events: {} of {} came twice", now.events.len() - listed.len(), now.events.len()));
+        }
+        let lines = self.told.events.iter().chain(&self.shown);
+        let missing: BTreeSet<&String> = lines.filter(|id| !listed.contains(id)).collect();
+        lost.extend(missing.iter().map(|id| format!("event {id}: the phone showed it and knows it no more")));
+        if missing.is_empty() && !now.events.starts_with(&self.told.events) {
+            lost.push("events: what is new stands before what was told earlier".into());
+        }
+        lost.extend(now.alerts.iter().map(|alert| format!("the phone warns: {alert}")));
+        self.told = now;
+        lost
+    }
+
+    /// Takes the events that one run of the phone showed; what is wrong with them, in words.
+    pub(super) fn saw(&mut self, events: Vec<String>) -> Vec<String> {
+        let mut run = BTreeSet::new();
+        let twice: Vec<String> = events.iter().filter(|id| !run.insert(*id)).cloned().collect();
+        self.shown.extend(events);
+        twice.into_iter().map(|id| format!("event {id}: one run of the phone showed it twice")).collect()
+    }
+
+    /// A clip was fetched and verified on the phone.
+    pub(super) fn verified(&mut self, id: &str) {
+        self.told.verified.insert(id.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(clips: &[(&str, u64)], events: &[&str]) -> Told {
+        Told {
+            clips: clips.iter().map(|(id, segments)| ((*id).to_owned(), *segments)).collect(),
+            events: words(events),
+            ..Told::default()
+        }
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn more_is_no_loss() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.hear(told(&[("a", 3)], &["1"])).is_empty());
+        assert!(ledger.saw(words(&["1", "2"])).is_empty());
+        assert!(ledger.hear(told(&[("a", 3), ("b", 1)], &["1", "2", "3"])).is_empty());
+    }
+
+    #[test]
+    fn every_loss_is_named() {
+        let lost = |now: Told| {
+            let mut ledger = Ledger::default();
+            assert!(ledger.hear(told(&[("a", 3)], &["1", "2"])).is_empty());
+            ledger.verified("a");
+            ledger.hear(now)
+        };
+        let whole = || Told { verified: BTreeSet::from(["a".to_owned()]), ..told(&[("a", 3)], &["1", "2"]) };
+        assert!(lost(whole()).is_empty());
+        let gone = lost(Told::default());
+        assert_eq!(gone.len(), 4, "{gone:?}");
+        assert!(lost(Told { clips: BTreeMap::from([("a".to_owned(), 2)]), ..whole() })[0].contains("3 segments"));
+        assert!(lost(Told { verified: BTreeSet::new(), ..whole() })[0].contains("verified"));
+        assert!(lost(Told { events: words(&["1", "2", "1"]), ..whole() })[0].contains("twice"));
+        assert!(lost(Told { events: words(&["3", "1", "2"]), ..whole() })[0].contains("before"));
+        assert!(lost(Told { alerts: words(&["a fork"]), ..whole() })[0].contains("a fork"));
+    }
+
+    #[test]
+    fn what_a_run_showed_must_stay_and_come_once() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.saw(words(&["1", "2", "1"])).len(), 1);
+        assert_eq!(ledger.hear(told(&[], &["1"])), ["event 2: the phone showed it and knows it no more"]);
+    }
+}
