@@ -88,7 +88,7 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     for way in WAYS.iter().filter(|way| wanted(way.name)) {
         let film = if way.moving { &films.tenth } else { &films.quiet };
         let seconds = if way.moving { 60 } else { 40 };
-        let slope = slope(&folder.join(way.name.replace([' ', ','], "-")), film, &films, way.watch, seconds)?;
+        let slope = slope(&folder.join(way.folder), film, &films, way.watch, seconds)?;
         figures.extend(way.figures(&slope, &plain, &alone));
     }
     let name = format!("{CROWD} cameras on one core, motion on 360p substreams, 5 frames a second");
@@ -107,6 +107,8 @@ const MIB: &str = "MiB";
 /// A way of finding motion, and what was asked of it.
 struct Way {
     name: &'static str,
+    /// Short: a socket's path has at most 107 bytes.
+    folder: &'static str,
     watch: Watch,
     /// Something moves for a tenth of the time.
     moving: bool,
@@ -124,6 +126,7 @@ const ALONE_WHERE_GOALS_WERE_SET: f64 = 1.1;
 const WAYS: [Way; 4] = [
     Way {
         name: "each further camera, motion on a 360p substream, 5 frames a second",
+        folder: "sub-5",
         watch: Watch::Substream(Scene::QuietSmallSlow),
         moving: false,
         detection: Some(1.0),
@@ -133,6 +136,7 @@ const WAYS: [Way; 4] = [
     },
     Way {
         name: "each further camera, motion on a 360p substream, 15 frames a second",
+        folder: "sub-15",
         watch: Watch::Substream(Scene::QuietSmall),
         moving: false,
         detection: None,
@@ -142,6 +146,7 @@ const WAYS: [Way; 4] = [
     },
     Way {
         name: "each further camera, motion on key frames, quiet scene",
+        folder: "quiet",
         watch: Watch::KeyFrames,
         moving: false,
         detection: Some(1.2),
@@ -151,6 +156,7 @@ const WAYS: [Way; 4] = [
     },
     Way {
         name: "each further camera, motion on key frames, a tenth of the time moving",
+        folder: "tenth",
         watch: Watch::KeyFrames,
         moving: true,
         detection: Some(2.0),
