@@ -1,105 +1,19 @@
 //! Peers that do not play by the rules: each is refused in words or cut off, and the relay serves the others on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod by_hand;
 mod common;
 
 use std::net::UdpSocket;
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::{House, PATIENCE, code, in_time, key};
-use privet_protocol::cbor;
+use by_hand::{answer, closed_with, raw, say, signed};
+use common::{House, PATIENCE, body, code, entries, in_time, keep, key, put, read_all, stream};
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::relay::{
-    ALPN, Code, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Refusal, Request, Response, Signature, close, frame,
-    hello_signing_input,
+    ALPN, Code, From, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
 };
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, ConnectionError, Endpoint};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-
-/// Trusts anyone: these tests are about what the relay accepts.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// A connection on which nothing was said yet.
-async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), ConnectionError> {
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![alpn.to_vec()];
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
-    Ok((endpoint, connection))
-}
-
-fn signed(connection: &Connection, principal: Principal, seed: u8) -> Hello {
-    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-    let mut exporter = [0; 32];
-    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").unwrap();
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-    assert_eq!(pair.public_key().as_ref(), key(seed).public().0);
-    let input = hello_signing_input(&exporter, &principal, &key(seed).public());
-    let mut signature = [0; 64];
-    signature.copy_from_slice(pair.sign(&input).as_ref());
-    Hello { versions: vec![1], principal, key: key(seed).public(), signature: Signature(signature) }
-}
-
-/// Says something on a new stream, and reads the answer.
-async fn say(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
-    let (mut send, mut receive) = connection.open_bi().await.unwrap();
-    let _ = send.write_all(bytes).await;
-    let _ = send.finish();
-    in_time(receive.read_to_end(1 << 20)).await.unwrap_or_default()
-}
-
-fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
-    cbor::decode(&bytes[4..], 1 << 20).unwrap()
-}
-
-async fn closed_with(connection: &Connection) -> u32 {
-    match in_time(connection.closed()).await {
-        ConnectionError::ApplicationClosed(closed) => u32::try_from(closed.error_code.into_inner()).unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
+use privet_relay_client::FollowEvent;
 
 #[tokio::test]
 async fn a_recorded_hello_is_worthless_on_another_connection() {
@@ -295,4 +209,35 @@ async fn one_network_can_not_take_all_the_room() {
         house.try_phone(3).await.is_err_and(|e| e.refusal() == Some(Code::Denied))
     })
     .await;
+}
+
+#[tokio::test]
+async fn numbers_that_nothing_could_follow_are_refused() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let last = u64::MAX / 2;
+    for beyond in [last + 1, u64::MAX] {
+        assert_eq!(code(hub.append(beyond, vec![1]).await), Code::Malformed);
+        for retention in [Retention::Pass, keep()] {
+            let writer = hub.put(stream(), beyond, retention, false).await.unwrap();
+            assert_eq!(code(in_time(writer.finish()).await), Code::Malformed);
+        }
+    }
+    // The last one that may be is like any other: it is read, acknowledged and followed to its end.
+    assert_eq!(hub.append(last, vec![1]).await.unwrap(), last);
+    assert_eq!(entries(phone.read_log(last, false).await.unwrap()).await, [(last, vec![1])]);
+    phone.ack_log(last).await.unwrap();
+    assert_eq!(code(hub.append(0, vec![1]).await), Code::Conflict);
+    let usage = hub.usage().await.unwrap();
+    assert_eq!((usage.log_entries(), usage.log_head), (0, last));
+    let id = stream();
+    put(&hub, id, last, keep(), body(1, 100)).await;
+    hub.finish_stream(id, last + 1).await.unwrap();
+    let mut follower = phone.follow(id, From::Index(last)).await.unwrap();
+    let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
+        panic!("no segment");
+    };
+    assert_eq!(read_all(&mut segment).await.unwrap(), body(1, 100));
+    assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Ended { .. })));
 }
