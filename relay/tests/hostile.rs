@@ -11,7 +11,7 @@ use by_hand::{answer, closed_with, raw, say, signed};
 use common::{House, PATIENCE, body, code, entries, in_time, keep, key, put, read_all, stream};
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::relay::{
-    ALPN, Code, From, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
+    ALPN, Code, From as Start, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
 };
 use privet_relay_client::FollowEvent;
 
@@ -234,7 +234,7 @@ async fn numbers_that_nothing_could_follow_are_refused() {
     let id = stream();
     put(&hub, id, last, keep(), body(1, 100)).await;
     hub.finish_stream(id, last + 1).await.unwrap();
-    let mut follower = phone.follow(id, From::Index(last)).await.unwrap();
+    let mut follower = phone.follow(id, Start::Index(last)).await.unwrap();
     let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
         panic!("no segment");
     };
