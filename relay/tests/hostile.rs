@@ -3,16 +3,22 @@
 
 mod by_hand;
 mod common;
+#[path = "../../hub/tests/common/openmetrics.rs"]
+mod openmetrics;
+#[allow(dead_code, unused_imports)]
+mod pages;
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use by_hand::{answer, closed_with, raw, say, signed};
+use by_hand::{answer, closed_with, raw, raw_with, say, signed};
 use common::{House, PATIENCE, body, code, entries, in_time, keep, key, put, read_all, stream};
+use futures::FutureExt as _;
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::relay::{
     ALPN, Code, From as Start, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
 };
+use privet_relay::Config;
 use privet_relay_client::FollowEvent;
 
 #[tokio::test]
@@ -240,4 +246,129 @@ async fn numbers_that_nothing_could_follow_are_refused() {
     };
     assert_eq!(read_all(&mut segment).await.unwrap(), body(1, 100));
     assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Ended { .. })));
+}
+
+#[tokio::test]
+async fn a_hello_that_trickles_in_is_cut_off_all_the_same() {
+    let house = House::with(|config| config.limits.hello_ms = 300).await;
+    let hub = house.hub().await;
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = frame(&signed(&connection, Principal::Founder { home: house.home, invite: None }, 1));
+    let (mut send, _receive) = connection.open_bi().await.unwrap();
+    let trickle = async {
+        for byte in hello {
+            if send.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (closed, ()) = in_time(async { tokio::join!(closed_with(&connection), trickle) }).await;
+    assert_eq!(closed, close::LATE);
+    hub.usage().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_streams_is_bounded_and_leaves_room_for_others() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    let HelloAnswer::Welcome { limits, .. } = answer(&say(&connection, &frame(&hello)).await) else {
+        panic!("not welcome");
+    };
+    // Streams that are begun and reset.
+    for round in 0..2000_u32 {
+        let (mut send, _receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&round.to_be_bytes()).await.unwrap();
+        send.reset(0_u32.into()).unwrap();
+    }
+    // Streams on which a giant message is announced that does not come: as many as may be, and not one more.
+    let mut held = Vec::new();
+    for _ in 0..limits.streams {
+        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&100_000_u32.to_be_bytes()).await.unwrap();
+        held.push((send, receive));
+    }
+    assert!(connection.open_bi().now_or_never().is_none(), "one more than {}", limits.streams);
+    hub.usage().await.unwrap();
+    house.hub().await.usage().await.unwrap();
+    // What is given up makes room again.
+    held.clear();
+    let answered: Response = answer(&say(&connection, &frame(&Request::Usage)).await);
+    assert!(matches!(answered, Response::Usage(_)), "{answered:?}");
+}
+
+#[tokio::test]
+async fn followers_that_never_read_hold_a_segment_each_at_most_and_nobody_up() {
+    const SEGMENT: usize = 500_000;
+    const UNREAD: usize = 10;
+    let (house, metrics) = watched().await;
+    let hub = house.hub().await;
+    let good = house.phone(&hub, 2).await;
+    let id = stream();
+    let (_endpoint, connection) = raw_with(&house, by_hand::narrow(ALPN)).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    say(&connection, &frame(&hello)).await;
+    let mut unread = Vec::new();
+    for _ in 0..UNREAD {
+        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&frame(&Request::Follow { stream: id, from: Start::Newest })).await.unwrap();
+        send.finish().unwrap();
+        unread.push(receive);
+    }
+    common::until(async || number(metrics, "privet_relay_followers").await == UNREAD as f64).await;
+    let mut follower = good.follow(id, Start::Newest).await.unwrap();
+    for index in 0..30 {
+        put(&hub, id, index, Retention::Pass, body(index, SEGMENT)).await;
+        // Who reads has each segment whole before the next begins.
+        let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
+            panic!("segment {index} was skipped");
+        };
+        assert!(read_all(&mut segment).await.unwrap() == body(index, SEGMENT));
+        let held = number(metrics, "privet_relay_passing_bytes").await;
+        assert!(held <= ((2 + UNREAD) * SEGMENT) as f64, "{held} bytes after segment {index}");
+    }
+    connection.close(close::DONE.into(), b"");
+    // The two that the relay has for whoever comes late.
+    common::until(async || number(metrics, "privet_relay_passing_bytes").await <= (2 * SEGMENT) as f64).await;
+    common::until(async || number(metrics, "privet_relay_followers").await == 1.0).await;
+}
+
+#[tokio::test]
+async fn handshakes_that_nobody_ends_are_bounded() {
+    let (house, metrics) = watched().await;
+    let deaf = by_hand::deaf();
+    let begin = || deaf.connect_with(by_hand::config(ALPN), house.server.address(), "relay").unwrap();
+    let first: Vec<_> = (0..100).map(|_| begin()).collect();
+    common::until(async || number(metrics, "privet_relay_handshakes").await > 64.0).await;
+    // Whoever comes now has to prove its address first, which who hears nothing can't.
+    let more: Vec<_> = (0..100).map(|_| begin()).collect();
+    common::until(async || {
+        let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+        let asked_again = [("outcome", "asked_again")];
+        openmetrics::value(&samples, "privet_relay_newcomers_total", &asked_again) >= 100.0
+    })
+    .await;
+    let under_way = number(metrics, "privet_relay_handshakes").await;
+    assert!(under_way <= 100.0, "{under_way} handshakes");
+    house.hub().await.usage().await.unwrap();
+    drop((first, more));
+    common::until(async || number(metrics, "privet_relay_handshakes").await == 0.0).await;
+    house.hub().await.usage().await.unwrap();
+}
+
+/// A relay, and where its numbers are.
+async fn watched() -> (House, SocketAddr) {
+    let house = House::with(|config| {
+        config.metrics = Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap().metrics;
+    })
+    .await;
+    common::until(async || house.server.metrics().is_some()).await;
+    let metrics = house.server.metrics().unwrap();
+    (house, metrics)
+}
+
+async fn number(metrics: SocketAddr, name: &str) -> f64 {
+    openmetrics::value(&openmetrics::parse(&pages::page(metrics, "/metrics").await.1), name, &[])
 }

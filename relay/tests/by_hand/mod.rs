@@ -1,12 +1,20 @@
 //! A client made by hand, so that it may say what Privet's own never would.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use privet_protocol::cbor;
 use privet_protocol::relay::{EXPORTER_LABEL, Hello, Principal, Signature, hello_signing_input};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{
+    AsyncUdpSocket, ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, Runtime as _, TokioRuntime,
+    TransportConfig, UdpPoller, VarInt,
+};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -14,9 +22,30 @@ use crate::common::{House, in_time, key};
 
 /// A connection on which nothing was said yet.
 pub async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), ConnectionError> {
+    raw_with(house, config(alpn)).await
+}
+
+/// The same, of a client that is set up like this.
+pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
     let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    let connection = endpoint.connect_with(config(alpn), house.server.address(), "relay").unwrap().await?;
+    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
     Ok((endpoint, connection))
+}
+
+/// Of a client with hardly any room for what comes.
+pub fn narrow(alpn: &[u8]) -> ClientConfig {
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(4096)).receive_window(VarInt::from_u32(16 * 1024));
+    let mut config = config(alpn);
+    config.transport_config(Arc::new(transport));
+    config
+}
+
+/// An endpoint that begins handshakes and hears nothing of what is answered.
+pub fn deaf() -> Endpoint {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = Arc::new(Deaf(TokioRuntime.wrap_udp_socket(socket).unwrap()));
+    Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).unwrap()
 }
 
 /// Of a client that trusts anyone.
@@ -62,6 +91,24 @@ pub async fn closed_with(connection: &Connection) -> u32 {
     match in_time(connection.closed()).await {
         ConnectionError::ApplicationClosed(closed) => u32::try_from(closed.error_code.into_inner()).unwrap(),
         other => panic!("{other:?}"),
+    }
+}
+
+#[derive(Debug)]
+struct Deaf(Arc<dyn AsyncUdpSocket>);
+
+impl AsyncUdpSocket for Deaf {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Arc::clone(&self.0).create_io_poller()
+    }
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.0.try_send(transmit)
+    }
+    fn poll_recv(&self, _: &mut Context<'_>, _: &mut [IoSliceMut<'_>], _: &mut [RecvMeta]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 
