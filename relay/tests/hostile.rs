@@ -1,105 +1,25 @@
 //! Peers that do not play by the rules: each is refused in words or cut off, and the relay serves the others on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod by_hand;
 mod common;
+#[path = "../../hub/tests/common/openmetrics.rs"]
+mod openmetrics;
+#[allow(dead_code, unused_imports)]
+mod pages;
 
-use std::net::UdpSocket;
-use std::sync::Arc;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use common::{House, PATIENCE, code, in_time, key};
-use privet_protocol::cbor;
+use by_hand::{answer, closed_with, raw, raw_with, say, signed};
+use common::{House, PATIENCE, body, code, entries, in_time, keep, key, put, read_all, stream};
+use futures::FutureExt as _;
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::relay::{
-    ALPN, Code, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Refusal, Request, Response, Signature, close, frame,
-    hello_signing_input,
+    ALPN, Code, From as Start, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
 };
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, ConnectionError, Endpoint};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-
-/// Trusts anyone: these tests are about what the relay accepts.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// A connection on which nothing was said yet.
-async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), ConnectionError> {
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![alpn.to_vec()];
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
-    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
-    Ok((endpoint, connection))
-}
-
-fn signed(connection: &Connection, principal: Principal, seed: u8) -> Hello {
-    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-    let mut exporter = [0; 32];
-    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").unwrap();
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-    assert_eq!(pair.public_key().as_ref(), key(seed).public().0);
-    let input = hello_signing_input(&exporter, &principal, &key(seed).public());
-    let mut signature = [0; 64];
-    signature.copy_from_slice(pair.sign(&input).as_ref());
-    Hello { versions: vec![1], principal, key: key(seed).public(), signature: Signature(signature) }
-}
-
-/// Says something on a new stream, and reads the answer.
-async fn say(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
-    let (mut send, mut receive) = connection.open_bi().await.unwrap();
-    let _ = send.write_all(bytes).await;
-    let _ = send.finish();
-    in_time(receive.read_to_end(1 << 20)).await.unwrap_or_default()
-}
-
-fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
-    cbor::decode(&bytes[4..], 1 << 20).unwrap()
-}
-
-async fn closed_with(connection: &Connection) -> u32 {
-    match in_time(connection.closed()).await {
-        ConnectionError::ApplicationClosed(closed) => u32::try_from(closed.error_code.into_inner()).unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
+use privet_relay::Config;
+use privet_relay_client::FollowEvent;
 
 #[tokio::test]
 async fn a_recorded_hello_is_worthless_on_another_connection() {
@@ -295,4 +215,160 @@ async fn one_network_can_not_take_all_the_room() {
         house.try_phone(3).await.is_err_and(|e| e.refusal() == Some(Code::Denied))
     })
     .await;
+}
+
+#[tokio::test]
+async fn numbers_that_nothing_could_follow_are_refused() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let last = u64::MAX / 2;
+    for beyond in [last + 1, u64::MAX] {
+        assert_eq!(code(hub.append(beyond, vec![1]).await), Code::Malformed);
+        for retention in [Retention::Pass, keep()] {
+            let writer = hub.put(stream(), beyond, retention, false).await.unwrap();
+            assert_eq!(code(in_time(writer.finish()).await), Code::Malformed);
+        }
+    }
+    // The last one that may be is like any other: it is read, acknowledged and followed to its end.
+    assert_eq!(hub.append(last, vec![1]).await.unwrap(), last);
+    assert_eq!(entries(phone.read_log(last, false).await.unwrap()).await, [(last, vec![1])]);
+    phone.ack_log(last).await.unwrap();
+    assert_eq!(code(hub.append(0, vec![1]).await), Code::Conflict);
+    let usage = hub.usage().await.unwrap();
+    assert_eq!((usage.log_entries(), usage.log_head), (0, last));
+    let id = stream();
+    put(&hub, id, last, keep(), body(1, 100)).await;
+    hub.finish_stream(id, last + 1).await.unwrap();
+    let mut follower = phone.follow(id, Start::Index(last)).await.unwrap();
+    let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
+        panic!("no segment");
+    };
+    assert_eq!(read_all(&mut segment).await.unwrap(), body(1, 100));
+    assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Ended { .. })));
+}
+
+#[tokio::test]
+async fn a_hello_that_trickles_in_is_cut_off_all_the_same() {
+    let house = House::with(|config| config.limits.hello_ms = 300).await;
+    let hub = house.hub().await;
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = frame(&signed(&connection, Principal::Founder { home: house.home, invite: None }, 1));
+    let (mut send, _receive) = connection.open_bi().await.unwrap();
+    let trickle = async {
+        for byte in hello {
+            if send.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (closed, ()) = in_time(async { tokio::join!(closed_with(&connection), trickle) }).await;
+    assert_eq!(closed, close::LATE);
+    hub.usage().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_streams_is_bounded_and_leaves_room_for_others() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    let HelloAnswer::Welcome { limits, .. } = answer(&say(&connection, &frame(&hello)).await) else {
+        panic!("not welcome");
+    };
+    // Streams that are begun and reset.
+    for round in 0..2000_u32 {
+        let (mut send, _receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&round.to_be_bytes()).await.unwrap();
+        send.reset(0_u32.into()).unwrap();
+    }
+    // Streams on which a giant message is announced that does not come: as many as may be, and not one more.
+    let mut held = Vec::new();
+    for _ in 0..limits.streams {
+        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&100_000_u32.to_be_bytes()).await.unwrap();
+        held.push((send, receive));
+    }
+    assert!(connection.open_bi().now_or_never().is_none(), "one more than {}", limits.streams);
+    hub.usage().await.unwrap();
+    house.hub().await.usage().await.unwrap();
+    // What is given up makes room again.
+    held.clear();
+    let answered: Response = answer(&say(&connection, &frame(&Request::Usage)).await);
+    assert!(matches!(answered, Response::Usage(_)), "{answered:?}");
+}
+
+#[tokio::test]
+async fn followers_that_never_read_hold_a_segment_each_at_most_and_nobody_up() {
+    const SEGMENT: usize = 500_000;
+    const UNREAD: usize = 10;
+    let (house, metrics) = watched().await;
+    let hub = house.hub().await;
+    let good = house.phone(&hub, 2).await;
+    let id = stream();
+    let (_endpoint, connection) = raw_with(&house, by_hand::narrow(ALPN)).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    say(&connection, &frame(&hello)).await;
+    let mut unread = Vec::new();
+    for _ in 0..UNREAD {
+        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+        send.write_all(&frame(&Request::Follow { stream: id, from: Start::Newest })).await.unwrap();
+        send.finish().unwrap();
+        unread.push(receive);
+    }
+    common::until(async || number(metrics, "privet_relay_followers").await == UNREAD as f64).await;
+    let mut follower = good.follow(id, Start::Newest).await.unwrap();
+    for index in 0..30 {
+        put(&hub, id, index, Retention::Pass, body(index, SEGMENT)).await;
+        // Who reads has each segment whole before the next begins.
+        let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
+            panic!("segment {index} was skipped");
+        };
+        assert!(read_all(&mut segment).await.unwrap() == body(index, SEGMENT));
+        let held = number(metrics, "privet_relay_passing_bytes").await;
+        assert!(held <= ((2 + UNREAD) * SEGMENT) as f64, "{held} bytes after segment {index}");
+    }
+    connection.close(close::DONE.into(), b"");
+    // The two that the relay has for whoever comes late.
+    common::until(async || number(metrics, "privet_relay_passing_bytes").await <= (2 * SEGMENT) as f64).await;
+    common::until(async || number(metrics, "privet_relay_followers").await == 1.0).await;
+}
+
+#[tokio::test]
+async fn handshakes_that_nobody_ends_are_bounded() {
+    let (house, metrics) = watched().await;
+    let deaf = by_hand::deaf();
+    let begin = || deaf.connect_with(by_hand::config(ALPN), house.server.address(), "relay").unwrap();
+    let first: Vec<_> = (0..100).map(|_| begin()).collect();
+    common::until(async || number(metrics, "privet_relay_handshakes").await > 64.0).await;
+    // Whoever comes now has to prove its address first, which who hears nothing can't.
+    let more: Vec<_> = (0..100).map(|_| begin()).collect();
+    common::until(async || {
+        let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+        let asked_again = [("outcome", "asked_again")];
+        openmetrics::value(&samples, "privet_relay_newcomers_total", &asked_again) >= 100.0
+    })
+    .await;
+    let under_way = number(metrics, "privet_relay_handshakes").await;
+    assert!(under_way <= 100.0, "{under_way} handshakes");
+    house.hub().await.usage().await.unwrap();
+    drop((first, more));
+    common::until(async || number(metrics, "privet_relay_handshakes").await == 0.0).await;
+    house.hub().await.usage().await.unwrap();
+}
+
+/// A relay, and where its numbers are.
+async fn watched() -> (House, SocketAddr) {
+    let house = House::with(|config| {
+        config.metrics = Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap().metrics;
+    })
+    .await;
+    common::until(async || house.server.metrics().is_some()).await;
+    let metrics = house.server.metrics().unwrap();
+    (house, metrics)
+}
+
+async fn number(metrics: SocketAddr, name: &str) -> f64 {
+    openmetrics::value(&openmetrics::parse(&pages::page(metrics, "/metrics").await.1), name, &[])
 }

@@ -9,7 +9,9 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
 
 use super::home::{Home, PAGE, over_quota};
-use super::records::{EntryRecord, GrantRecord, Span, decode, grant_key, home_key, key, last_number, log_key};
+use super::records::{
+    EntryRecord, GrantRecord, Span, check_number, decode, grant_key, home_key, key, last_number, log_key,
+};
 use super::wire::{Answers, Failure};
 
 pub(crate) fn check_size(entry: &[u8]) -> Result<(), Failure> {
@@ -22,6 +24,7 @@ pub(crate) fn check_size(entry: &[u8]) -> Result<(), Failure> {
 
 pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp) -> Result<Response, Failure> {
     check_size(&entry)?;
+    check_number(seq)?;
     let mut book = home.book.lock().await;
     let span = book.record.log;
     if seq != 0 && seq <= span.head {

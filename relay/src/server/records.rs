@@ -24,12 +24,14 @@
 use data_encoding::HEXLOWER;
 use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
-use privet_protocol::relay::{CapabilityKey, Rights, Side, Urgency};
+use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Urgency};
 use privet_protocol::storage::StoreError;
 use privet_protocol::time::Timestamp;
 use privet_store::BlobName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::wire::Failure;
 
 pub(crate) const BOOT_KEY: &[u8] = b"boot";
 pub(crate) const TIME_KEY: &[u8; 2] = b"c/";
@@ -55,6 +57,17 @@ impl Span {
     pub(crate) fn count(self) -> u64 {
         (self.head + 1).saturating_sub(self.first)
     }
+}
+
+/// The highest number that an entry or a segment may have: with room above it, what counts on from any number never overflows.
+pub(crate) const LAST_NUMBER: u64 = i64::MAX as u64;
+
+/// Refuses numbers that nothing could follow.
+pub(crate) fn check_number(number: u64) -> Result<(), Failure> {
+    if number > LAST_NUMBER {
+        return Err(Failure::refuse(Code::Malformed, format!("numbers go up to {LAST_NUMBER}")));
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use super::home::Home;
 use super::pace;
 use super::priority;
 use super::received::Received;
-use super::records::{SegmentRecord, body_name, segment_key, stream_key};
+use super::records::{SegmentRecord, body_name, check_number, segment_key, stream_key};
 use super::stream::Stream;
 use super::wire::{Answers, Failure};
 
@@ -35,6 +35,7 @@ pub(crate) async fn put(
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    check_number(put.index)?;
     let stream = home.stream_or_begin(put.stream, now)?;
     {
         let contents = stream.contents();

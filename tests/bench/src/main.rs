@@ -7,6 +7,7 @@
 //! - [`notify`]: from a box's appearing before the camera to the notification on a phone;
 //! - [`live`]: what a viewer behind a bad link sees, beside TCP with TLS;
 //! - [`relay`]: what the relay's fan-out, store and connections cost;
+//! - [`hostile`]: what a relay's good clients feel while others attack it;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with;
 //! - [`yardstick`]: decoding alone, what the hub's figures are held against.
@@ -15,6 +16,7 @@
 
 mod figure;
 mod film;
+mod hostile;
 mod hub;
 mod latency;
 mod live;
@@ -89,6 +91,12 @@ enum Bench {
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
     },
+    /// The relay under attack: how late the records of good clients are, and what each attacker takes of its memory.
+    Hostile {
+        /// Only kinds of attack whose name contains this: half-open, slow hello, stream flood, giant frames, never read, storm.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -120,6 +128,7 @@ fn main() -> ExitCode {
             Bench::Notify,
             Bench::Live { only: None, seconds: 30 },
             Bench::Relay { only: None },
+            Bench::Hostile { only: None },
             Bench::LiveStart,
             Bench::Pairing,
         ],
@@ -170,6 +179,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         Bench::Notify => notify::run(),
         Bench::Live { only, seconds } => live::run(&live::Options { only: only.clone(), seconds: *seconds, json }),
         Bench::Relay { only } => relay::run(only.as_deref()),
+        Bench::Hostile { only } => hostile::run(only.as_deref()),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
         Bench::Pull { .. } | Bench::TrivialFanout => Ok(Vec::new()),

@@ -156,7 +156,7 @@ async fn watch(
 }
 
 /// Connects a hub and its followers to the relay, and sends what comes.
-async fn begin(
+pub async fn begin(
     target: &RelayTarget,
     followers: usize,
     records: UnboundedReceiver<Record>,
@@ -176,7 +176,8 @@ async fn begin(
     Ok(tokio::spawn(async move { publish(&hub, stream, records).await.map_err(trouble) }))
 }
 
-async fn publish(
+/// Writes what comes as the hub writes live video.
+pub async fn publish(
     hub: &Connection,
     stream: StreamId,
     mut records: UnboundedReceiver<Record>,

@@ -20,7 +20,7 @@ use privet_protocol::relay::{
     ALPN, CapabilityKey, EXPORTER_LABEL, Hello, HelloAnswer, MAX_MESSAGE, Principal, Signature, VERSIONS, frame,
     hello_signing_input,
 };
-use quinn::{ClientConfig, Connection, Endpoint};
+use quinn::{ClientConfig, Connecting, Connection, Endpoint};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -110,7 +110,7 @@ async fn come(newcomer: &Newcomer) -> Result<Vec<Connection>, Trouble> {
 
 /// Makes connections by hand. Clones share the socket.
 #[derive(Clone)]
-struct Newcomer {
+pub struct Newcomer {
     endpoint: Endpoint,
     config: ClientConfig,
     port: u16,
@@ -120,7 +120,8 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    fn new(port: u16) -> Result<Self, Trouble> {
+    /// One at an address of its own, which founds homes. Must be called within a tokio runtime.
+    pub fn new(port: u16) -> Result<Self, Trouble> {
         let seed = 1_u8;
         Ok(Self {
             endpoint: peer::endpoint(None)?,
@@ -132,15 +133,34 @@ impl Newcomer {
         })
     }
 
+    /// The same with another socket.
+    pub fn on(&self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self.clone() }
+    }
+
+    /// The same with another way of speaking QUIC.
+    pub fn with(&self, config: ClientConfig) -> Self {
+        Self { config, ..self.clone() }
+    }
+
+    /// The home that the connection of this number founds, or founded.
+    pub fn home(&self, number: usize) -> HomeId {
+        self.homes[number % HOMES]
+    }
+
+    /// Begins a handshake.
+    pub fn begin(&self) -> Result<Connecting, Trouble> {
+        let address = ([127, 0, 0, 1], self.port).into();
+        self.endpoint.connect_with(self.config.clone(), address, peer::NAME).map_err(trouble)
+    }
+
     /// The connection of this number, with its hello answered.
-    async fn connect(&self, number: usize) -> Result<Connection, Trouble> {
-        timeout(PATIENCE, self.shake_hands(self.homes[number % HOMES])).await.map_err(trouble)?
+    pub async fn connect(&self, number: usize) -> Result<Connection, Trouble> {
+        timeout(PATIENCE, self.shake_hands(self.home(number))).await.map_err(trouble)?
     }
 
     async fn shake_hands(&self, home: HomeId) -> Result<Connection, Trouble> {
-        let address = ([127, 0, 0, 1], self.port).into();
-        let connecting = self.endpoint.connect_with(self.config.clone(), address, peer::NAME).map_err(trouble)?;
-        let connection = connecting.await.map_err(trouble)?;
+        let connection = self.begin()?.await.map_err(trouble)?;
         let (mut send, mut receive) = connection.open_bi().await.map_err(trouble)?;
         send.write_all(&frame(&self.hello(&connection, home)?)).await.map_err(trouble)?;
         send.finish().map_err(trouble)?;

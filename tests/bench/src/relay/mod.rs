@@ -7,10 +7,10 @@
 //! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
 //! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
 
-mod fanout;
-mod idle;
-mod peer;
-mod records;
+pub mod fanout;
+pub mod idle;
+pub mod peer;
+pub mod records;
 mod store;
 pub mod trivial;
 
@@ -31,7 +31,7 @@ use crate::folder;
 
 const BENCH: &str = "relay";
 /// For a handshake on a machine that is busy with others.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What is measured is what the machine carries: none of these is to be reached. `connects_per_s` stands at 1000 in every house,
 /// with ten times as many at once.
 const LIMITS: &str = "stored_bytes = 1099511627776
@@ -70,15 +70,22 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
 }
 
 /// A relay process with an empty store. It ends when this is dropped.
-struct Relay {
+pub struct Relay {
     _house: House,
-    id: u32,
-    target: RelayTarget,
+    /// Its process id.
+    pub id: u32,
+    /// Where it is.
+    pub target: RelayTarget,
 }
 
 impl Relay {
     fn start(folder: &Path) -> Result<Self, Trouble> {
-        let mut house = House::build(folder, Plan { relay_limits: LIMITS.into(), ..Plan::default() })?;
+        Self::start_with(folder, LIMITS)
+    }
+
+    /// Starts one with these lines in `[limits]`.
+    pub fn start_with(folder: &Path, limits: &str) -> Result<Self, Trouble> {
+        let mut house = House::build(folder, Plan { relay_limits: limits.into(), ..Plan::default() })?;
         let at = house.start_relay()?;
         let id = house.relay.as_ref().map(Process::id).ok_or_else(|| Trouble::new("the relay does not run"))?;
         let pin = HEXLOWER.decode(at.pin.as_bytes()).ok().and_then(|pin| pin.try_into().ok());
@@ -118,14 +125,17 @@ impl Used {
     }
 }
 
-fn runtime() -> Result<Runtime, Trouble> {
+/// What clients run on.
+pub fn runtime() -> Result<Runtime, Trouble> {
     Builder::new_multi_thread().enable_all().build().map_err(trouble)
 }
 
-fn key(seed: u8) -> Result<ClientKey, Trouble> {
+/// The key of this seed.
+pub fn key(seed: u8) -> Result<ClientKey, Trouble> {
     ClientKey::from_seed(&[seed; 32]).map_err(trouble)
 }
 
-fn trouble(error: impl Display) -> Trouble {
+/// What went wrong, in its own words.
+pub fn trouble(error: impl Display) -> Trouble {
     Trouble::new(error.to_string())
 }

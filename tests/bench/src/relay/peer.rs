@@ -25,11 +25,17 @@ pub const NAME: &str = "relay";
 
 /// An endpoint on this machine, at a free port. Must be called within a tokio runtime.
 pub fn endpoint(server: Option<ServerConfig>) -> Result<Endpoint, Trouble> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(trouble)?;
+    let socket = socket(Ipv4Addr::LOCALHOST)?;
+    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime)).map_err(trouble)
+}
+
+/// A socket at this address, with the relay's buffers.
+pub fn socket(address: Ipv4Addr) -> Result<UdpSocket, Trouble> {
+    let socket = UdpSocket::bind((address, 0)).map_err(trouble)?;
     // Smaller buffers only cost speed.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
-    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime)).map_err(trouble)
+    Ok(socket)
 }
 
 /// A client that trusts whoever answers.

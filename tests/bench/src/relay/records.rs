@@ -46,6 +46,8 @@ pub struct Tally(Arc<Noted>);
 
 #[derive(Debug)]
 struct Noted {
+    /// Bytes of a record.
+    record: usize,
     began: Instant,
     made_us: Mutex<Vec<u64>>,
     arrivals: Mutex<Vec<Arrival>>,
@@ -73,7 +75,13 @@ pub struct Outcome {
 impl Tally {
     /// Nothing was made, and the clock begins.
     pub fn start() -> Self {
-        Self(Arc::new(Noted { began: Instant::now(), made_us: Mutex::default(), arrivals: Mutex::default() }))
+        Self::of(RECORD)
+    }
+
+    /// The same for records of so many bytes.
+    pub fn of(record: usize) -> Self {
+        let (made_us, arrivals) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Noted { record, began: Instant::now(), made_us, arrivals }))
     }
 
     /// What its clock shows.
@@ -91,7 +99,7 @@ impl Tally {
         let mut ages: Vec<f64> = of_made.map(|a| a.at_us.saturating_sub(a.made_us) as f64 / 1000.0).collect();
         Outcome {
             delivered: ages.len() as f64 / (made * followers).max(1) as f64,
-            bytes: (arrived * RECORD) as f64,
+            bytes: (arrived * self.0.record) as f64,
             p50_ms: percentile(&mut ages, 0.5),
             p99_ms: percentile(&mut ages, 0.99),
         }
@@ -100,9 +108,9 @@ impl Tally {
     fn make(&self) -> Bytes {
         let now_us = self.now_us();
         lock(&self.0.made_us).push(now_us);
-        let mut bytes = BytesMut::with_capacity(RECORD);
+        let mut bytes = BytesMut::with_capacity(self.0.record);
         bytes.put_u64(now_us);
-        bytes.resize(RECORD, 0x55);
+        bytes.resize(self.0.record, 0x55);
         bytes.freeze()
     }
 
@@ -129,14 +137,15 @@ impl Reader {
 
     /// Takes bytes, and notes the records that are whole with them.
     pub fn push(&mut self, mut bytes: &[u8]) {
+        let record = self.tally.0.record;
         while !bytes.is_empty() {
-            let (some, rest) = bytes.split_at(bytes.len().min(RECORD - self.at));
+            let (some, rest) = bytes.split_at(bytes.len().min(record - self.at));
             for (place, byte) in self.head.iter_mut().skip(self.at).zip(some) {
                 *place = *byte;
             }
             self.at += some.len();
             bytes = rest;
-            if self.at == RECORD {
+            if self.at == record {
                 self.at = 0;
                 self.tally.arrived(u64::from_be_bytes(self.head));
             }
