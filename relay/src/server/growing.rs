@@ -49,16 +49,28 @@ pub(crate) enum State {
     Broken,
 }
 
-/// Memory that all passing segments share.
+/// Memory for passing segments: of all homes, or the share of it that one home may have.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: AtomicU64,
     used: AtomicU64,
+    /// What this is a share of.
+    whole: Option<Arc<Budget>>,
 }
+
+/// One home may have this part of the whole, so that none can take the others' live video away ...
+const SHARE: u64 = 4;
+/// ... but at least so much, in bytes, where the whole is small.
+const LEAST_SHARE: u64 = 8 << 20;
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit: limit.into(), used: AtomicU64::new(0) })
+        Arc::new(Self { limit: limit.into(), used: AtomicU64::new(0), whole: None })
+    }
+
+    /// One home's share of this. What it takes is taken of the whole too.
+    pub(crate) fn share(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self { limit: 0.into(), used: AtomicU64::new(0), whole: Some(Arc::clone(self)) })
     }
 
     /// From now on as much; what is there stays.
@@ -71,16 +83,32 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
+    fn limit(&self) -> u64 {
+        match &self.whole {
+            None => self.limit.load(Ordering::Relaxed),
+            Some(whole) => (whole.limit() / SHARE).max(LEAST_SHARE),
+        }
+    }
+
     fn take(&self, bytes: u64) -> bool {
-        let limit = self.limit.load(Ordering::Relaxed);
-        self.used
+        let limit = self.limit();
+        let taken = self
+            .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes).filter(|sum| *sum <= limit)
             })
-            .is_ok()
+            .is_ok();
+        if taken && self.whole.as_ref().is_some_and(|whole| !whole.take(bytes)) {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        taken
     }
 
     fn give_back(&self, bytes: u64) {
+        if let Some(whole) = &self.whole {
+            whole.give_back(bytes);
+        }
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

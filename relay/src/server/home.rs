@@ -32,6 +32,7 @@ pub(crate) struct Home {
     pub(crate) storage: Arc<dyn Storage>,
     limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
+    /// Its share of the memory for passing segments.
     pub(crate) budget: Arc<Budget>,
     /// Live segments begun so far.
     begun: AtomicU32,

@@ -367,7 +367,7 @@ impl Relay {
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
         let storage = Arc::clone(&self.storage);
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
-        let (budget, carriers) = (Arc::clone(&self.budget), Arc::clone(&self.carriers));
+        let (budget, carriers) = (self.budget.share(), Arc::clone(&self.carriers));
         let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));

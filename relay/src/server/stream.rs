@@ -275,4 +275,24 @@ mod tests {
         let greedy = Growing::in_memory(50, 1, Arc::clone(&budget));
         assert!(!greedy.push(vec![0; 5].into()));
     }
+
+    #[test]
+    fn one_home_does_not_take_the_memory_of_the_others() {
+        let whole = Budget::new(64 << 20);
+        let (greedy, modest) = (whole.share(), whole.share());
+        let fill = |share| {
+            let segment = Growing::in_memory(0, 1, share);
+            let pushed = (0..64).take_while(|_| segment.push(vec![0; 1 << 20].into())).count();
+            (pushed, segment)
+        };
+        let (pushed, held) = fill(greedy);
+        assert_eq!(pushed, 16, "MiB: a quarter");
+        assert_eq!(fill(modest).0, 16);
+        drop(held);
+        assert_eq!(whole.used(), 0);
+
+        let small = Budget::new(3 << 20);
+        assert_eq!(fill(small.share()).0, 3, "where there is little, one may have it");
+        assert_eq!(small.used(), 0);
+    }
 }
