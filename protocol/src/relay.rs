@@ -15,11 +15,15 @@
 //! A message on a stream is a `u32` big-endian length and that many bytes of CBOR ([`crate::cbor`]). Bodies are raw bytes up
 //! to the end of the stream.
 
+mod refusal;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::{self, DecodeError};
 use crate::id::{HomeId, MailboxId, StreamId};
 use crate::time::Timestamp;
+
+pub use refusal::{Code, Refusal, close, reset};
 
 /// The application protocol named in the TLS handshake.
 pub const ALPN: &[u8] = b"privet/1";
@@ -518,93 +522,6 @@ pub struct SegmentHead {
     pub follow: u64,
     /// The segment.
     pub index: u64,
-}
-
-/// Why a request was refused.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-#[error("{code}: {reason}")]
-pub struct Refusal {
-    /// For programs.
-    pub code: Code,
-    /// For people.
-    pub reason: String,
-}
-
-impl Refusal {
-    /// A refusal with this code and reason.
-    pub fn new(code: Code, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
-    }
-}
-
-/// Classes of refusal, by what the client can do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-#[non_exhaustive]
-pub enum Code {
-    /// No version in common: update one side.
-    #[error("no protocol version in common")]
-    Version,
-    /// The key, its signature or its rights are not enough. The same answer for what does not exist.
-    #[error("not allowed")]
-    Denied,
-    /// There is no such thing here.
-    #[error("not found")]
-    NotFound,
-    /// It was here and is not any more.
-    #[error("gone")]
-    Gone,
-    /// Something else stands under this number.
-    #[error("conflict")]
-    Conflict,
-    /// Longer than allowed.
-    #[error("too large")]
-    TooLarge,
-    /// The home has used up what it may store or send.
-    #[error("over quota")]
-    Quota,
-    /// Try again later.
-    #[error("busy")]
-    Busy,
-    /// Not a message of this protocol, or not at this point.
-    #[error("malformed")]
-    Malformed,
-    /// The relay can't store it now; nothing was changed.
-    #[error("storage")]
-    Storage,
-}
-
-/// Why a connection was closed: QUIC application error codes.
-pub mod close {
-    /// Nothing is left to do.
-    pub const DONE: u32 = 0;
-    /// The hello was refused; the reason stands in [`super::HelloAnswer`].
-    pub const REFUSED: u32 = 1;
-    /// The key lost its rights.
-    pub const REVOKED: u32 = 2;
-    /// The relay shuts down: come again.
-    pub const SHUTDOWN: u32 = 3;
-    /// No hello came in time.
-    pub const LATE: u32 = 4;
-    /// The peer breaks the protocol.
-    pub const MALFORMED: u32 = 5;
-    /// The same key has too many connections; the oldest one goes.
-    pub const REPLACED: u32 = 6;
-    /// The key has fewer rights than before: come again with what is left.
-    pub const CURTAILED: u32 = 7;
-}
-
-/// Why a stream was reset or stopped: QUIC application error codes.
-pub mod reset {
-    /// The one who asked wants no more.
-    pub const CANCELLED: u32 = 0;
-    /// The follower was too slow for this segment.
-    pub const SKIPPED: u32 = 1;
-    /// The writer broke off; a kept segment can be resumed.
-    pub const BROKEN_OFF: u32 = 2;
-    /// The answer is on the other direction.
-    pub const ANSWERED: u32 = 3;
-    /// The relay could not go on reading.
-    pub const STORAGE: u32 = 4;
 }
 
 /// A message as it stands on a stream: its length, then its bytes.

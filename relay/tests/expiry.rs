@@ -53,16 +53,25 @@ impl Hands {
         self.uptime.fetch_add(time, Ordering::Relaxed);
     }
 
-    /// The machine is off for as long by its wall clock.
-    fn off(&self, time: i64) {
-        self.set(time);
-        self.uptime.store(MINUTE, Ordering::Relaxed);
-        self.boot.fetch_add(1, Ordering::Relaxed);
+    /// The machine goes off, and comes back after so long by its wall clock.
+    async fn off(&self, house: House, time: i64) -> House {
+        let change = || {
+            self.set(time);
+            self.uptime.store(MINUTE, Ordering::Relaxed);
+            self.boot.fetch_add(1, Ordering::Relaxed);
+        };
+        self.again(house, change).await
     }
 
     async fn restart(&self, house: House) -> House {
+        self.again(house, || ()).await
+    }
+
+    /// The relay ends, this changes, and it starts again.
+    async fn again(&self, house: House, change: impl FnOnce()) -> House {
         let House { dir, server, home, owner } = house;
         server.shutdown().await;
+        change();
         let server = Server::start_on(config(dir.path()), self.machine()).await.unwrap();
         House { dir, server, home, owner }
     }
@@ -159,27 +168,23 @@ async fn time_goes_on_through_restarts_and_what_a_clock_says_of_a_long_pause_doe
     let stored = store(&hub, &phone).await;
     drop((hub, phone));
     // The machine was off, and its clock is wrong when it comes back.
-    hands.off(TEN_YEARS);
-    let house = hands.restart(house).await;
+    let house = hands.off(house, TEN_YEARS).await;
     assert_eq!(there(&house, &stored).await, [true; 5]);
-    hands.off(-20 * 365 * DAY);
-    let house = hands.restart(house).await;
+    let house = hands.off(house, -20 * 365 * DAY).await;
     assert_eq!(there(&house, &stored).await, [true; 5]);
     // The relay alone was off for a day, and the clock was set meanwhile.
-    hands.pass(DAY + HOUR);
-    hands.set(-5 * DAY);
-    let house = hands.restart(house).await;
+    let house = hands
+        .again(house, || {
+            hands.pass(DAY + HOUR);
+            hands.set(-5 * DAY);
+        })
+        .await;
     assert_eq!(there(&house, &stored).await, [false, false, true, true, true]);
-    // The machine was off for so long that its clock is believed.
-    for _ in 0..3 {
-        hands.off(2 * DAY);
-    }
-    let house = hands.restart(house).await;
+    let mut house = hands.off(house, 6 * DAY).await;
     assert_eq!(there(&house, &stored).await, [false, false, true, true, true], "six days are too many");
-    let mut house = house;
+    // Two are believed.
     for _ in 0..3 {
-        hands.off(2 * DAY);
-        house = hands.restart(house).await;
+        house = hands.off(house, 2 * DAY).await;
     }
     assert_eq!(there(&house, &stored).await, [false, false, false, true, true]);
 }

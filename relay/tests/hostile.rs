@@ -283,14 +283,17 @@ async fn a_flood_of_streams_is_bounded_and_leaves_room_for_others() {
         send.write_all(&round.to_be_bytes()).await.unwrap();
         send.reset(0_u32.into()).unwrap();
     }
-    // Streams on which a giant message is announced that does not come: as many as may be, and not one more.
+    // Streams on which a giant message is announced that does not come. Of those that became free QUIC tells in steps of an eighth.
     let mut held = Vec::new();
-    for _ in 0..limits.streams {
+    for _ in 0..limits.streams - limits.streams / 8 {
         let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
         send.write_all(&100_000_u32.to_be_bytes()).await.unwrap();
         held.push((send, receive));
     }
-    assert!(connection.open_bi().now_or_never().is_none(), "one more than {}", limits.streams);
+    while let Some(Ok(stream)) = connection.open_bi().now_or_never() {
+        held.push(stream);
+        assert!(held.len() <= limits.streams as usize, "more than {}", limits.streams);
+    }
     hub.usage().await.unwrap();
     house.hub().await.usage().await.unwrap();
     // What is given up makes room again.
