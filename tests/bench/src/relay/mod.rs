@@ -39,7 +39,10 @@ memory_bytes = 1073741824
 connections = 20000
 home_connections = 10000
 key_connections = 10000
-requests_per_s = 1000000";
+requests_per_s = 1000000
+followers = 10000
+received_bytes_per_s = 4000000000
+sent_bytes_per_s = 4000000000";
 
 /// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store, idle, handshakes.
 ///
