@@ -19,7 +19,7 @@ async fn view(home: &Home, phone: &Client, format: LiveFormat, buffer_ms: u32) -
     until("the camera", async || phone.cameras().await.ok().filter(|c| !c.is_empty())).await;
     let (live, stream) = tokio::join!(phone.open_live(&id, format, buffer_ms), async {
         loop {
-            if let (_, PhoneMessage::Watch { camera: wanted, lease_ms }) = home.hub.heard().await {
+            if let (_, PhoneMessage::Watch { camera: wanted, lease_ms, .. }) = home.hub.heard().await {
                 assert!(wanted == camera && lease_ms >= 10_000);
                 return home.hub.begin_stream(StreamKind::Live).await;
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::PhoneMessage;
+use privet_home::{Feed, PhoneMessage};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_relay_client::{ClientError, FollowEvent, From};
 use privet_segment::{
@@ -88,7 +88,7 @@ async fn keep_watching(core: Arc<Core>, camera: CameraId, stop: CancellationToke
         // Asking while offline would only pile up; the first word after reconnecting does.
         let asked = tokio::select! {
             connection = core.connection(LEASE) => match connection {
-                Ok(_) => core.tell_hub(PhoneMessage::Watch { camera, lease_ms }).await,
+                Ok(_) => core.tell_hub(PhoneMessage::Watch { camera, lease_ms, feed: Feed::Main }).await,
                 Err(error) => Err(error),
             },
             () = stop.cancelled() => break,

@@ -122,6 +122,7 @@ impl TestCamera {
             timescale: 90_000,
             audio_codec: None,
             audio_timescale: None,
+            substream: false,
         };
         sealer.init(&info, &init(), out).unwrap();
         Running { sealer, first: self.frame, next: self.frame }

@@ -294,6 +294,7 @@ fn init_of(format: &Format) -> Result<(InitInfo, Vec<u8>, Option<u32>), MediaErr
         timescale: VIDEO_TIMESCALE,
         audio_codec: format.audio.as_ref().map(|a| a.codec.clone()),
         audio_timescale: format.audio.as_ref().map(|a| a.sample_rate),
+        substream: false,
     };
     Ok((info, init, format.audio.as_ref().map(|a| a.sample_rate)))
 }
