@@ -6,9 +6,11 @@
 //! 2. `follow` follows that stream at the relay and opens each record as it arrives; pictures are [`Trust::Pending`].
 //! 3. At a segment's end its signature is checked: [`LiveItem::Segment`] says Verified or Broken, and a broken one never
 //!    yields further pictures.
-//! 4. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
+//! 4. `pace` asks for the camera's substream while the link is too slow for the main one.
+//! 5. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
 
 mod follow;
+mod pace;
 mod pump;
 mod ring;
 
@@ -38,7 +40,7 @@ pub enum LiveFormat {
 /// An item of a live view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveItem {
-    /// Comes first, and again when the camera's parameters change.
+    /// Comes first, and again when the camera's parameters change or the hub changes between the camera's streams.
     Format {
         /// RFC 6381 name of the video codec.
         codec: String,
@@ -48,6 +50,8 @@ pub enum LiveItem {
         height: u32,
         /// RFC 6381 name of the audio codec, where there is sound.
         audio_codec: Option<String>,
+        /// The pictures are those of the camera's smaller stream, because the link is too slow for the other.
+        substream: bool,
         /// MP4 init segment, or the decoder configuration record.
         header: Bytes,
     },
