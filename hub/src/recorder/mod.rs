@@ -248,7 +248,7 @@ impl Recorder {
             SourceEvent::Tampered { how } => self.lookout.tampered(how, now, &*self.random, out),
             SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
             SourceEvent::Blind { .. } => self.plan.blind(),
-            SourceEvent::Health(_) => {}
+            SourceEvent::Health(_) | SourceEvent::Substream(_) => {}
         }
     }
 
