@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Input, Output, Recorder, Sighting};
 use crate::outbox::keeper::{Keep, KeeperHandle};
-use crate::source::{Prompt, SourceEvent};
+use crate::source::{Prompt, SourceEvent, SubUnits};
 use crate::status::Board;
 use crate::time::{moment, mono_us};
 use crate::uplink::live::LiveSender;
@@ -92,6 +92,8 @@ pub struct Sinks {
     pub recorders: Recorders,
     /// Told whether somebody watches.
     pub prompt: Prompt,
+    /// Told whether the substream's units are needed.
+    pub sub_units: SubUnits,
 }
 
 /// Runs a recorder until it is stopped.
@@ -132,6 +134,7 @@ pub async fn run(
         }
         if changed || ticked {
             sinks.prompt.set(recorder.viewers() > 0);
+            sinks.sub_units.set(recorder.wants_substream());
             sinks.board.recording(camera, recorder.recording(), recorder.viewers(), recorder.pre_roll_bytes());
         }
         if stop {
