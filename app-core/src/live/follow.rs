@@ -184,6 +184,7 @@ impl Following {
                         self.stream = stream;
                         self.due = 0;
                         self.previous = None;
+                        self.pace.starts_anew();
                     }
                     return Ok(());
                 }

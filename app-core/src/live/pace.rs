@@ -30,6 +30,8 @@ const TRIAL: Duration = Duration::from_secs(60);
 const DRIFT: i64 = 5_000;
 /// No link is so slow, because what is old is dropped on the way: a clock leapt.
 const LEAP_US: i64 = 30_000_000;
+/// What is lost so soon after something else was lost with it: one loss is heard of in several ways.
+const ONE_LOSS: Duration = Duration::from_millis(500);
 
 /// What is known of the link, and what is asked for because of it.
 #[derive(Debug, Default)]
@@ -48,6 +50,8 @@ pub(super) struct Pace {
     freshest_us: Option<i64>,
     /// Something was lost in it.
     lost: bool,
+    /// When something was lost last.
+    loss: Option<Duration>,
     /// Which of the seconds before it were bad; the last one is the lowest bit.
     bad: u32,
 }
@@ -63,7 +67,15 @@ impl Pace {
     /// Pictures were lost on the way.
     pub(super) fn lost(&mut self, now: Duration) {
         self.pass(now);
-        self.lost = true;
+        if self.loss.is_none_or(|last| now.saturating_sub(last) >= ONE_LOSS) {
+            self.lost = true;
+            self.loss = Some(now);
+        }
+    }
+
+    /// The pictures that follow are of another stream of the hub's: its clock may be another one too, as after a restart of its machine.
+    pub(super) fn starts_anew(&mut self) {
+        self.fastest = None;
     }
 
     /// The pictures that follow are of this stream.
@@ -88,7 +100,7 @@ impl Pace {
         let bad = self.lost || self.freshest_us.is_some_and(|late| late > LATE_US);
         // Seconds in which nothing came are not the link's fault: the camera may be away.
         let empty = u32::try_from(second - self.second - 1).unwrap_or(u32::MAX);
-        self.bad = (self.bad << 1 | u32::from(bad)).checked_shl(empty).unwrap_or(0);
+        self.bad = ((self.bad << 1) | u32::from(bad)).checked_shl(empty).unwrap_or(0);
         (self.second, self.freshest_us, self.lost) = (second, None, false);
         self.decide(now);
     }
@@ -261,6 +273,22 @@ mod tests {
             world.pace.lost(now);
         }
         assert!(world.asked.is_empty(), "{:?}", world.asked);
+    }
+
+    #[test]
+    fn one_loss_that_is_heard_of_twice_is_one_bad_second() {
+        let mut pace = Pace::default();
+        let ms = Duration::from_millis;
+        let fresh = |pace: &mut Pace, now: Duration| {
+            pace.picture(now, HUB_US + micros(now));
+            pace.feed()
+        };
+        // At the turn of a second: the segment broke off, and then the relay says so.
+        pace.lost(ms(9_990));
+        pace.lost(ms(10_010));
+        assert_eq!(fresh(&mut pace, ms(11_000)), Feed::Main);
+        pace.lost(ms(12_500));
+        assert_eq!(fresh(&mut pace, ms(13_000)), Feed::Substream);
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl View<'_> {
     }
 
     fn gap(&mut self, gap: Gap) {
-        let frames = gap.to_seq - gap.from_seq;
+        let frames = gap.to_seq.saturating_sub(gap.from_seq);
         self.report.gaps += 1;
         self.report.frames_missed += frames;
         self.say.item(

@@ -11,6 +11,17 @@ const MAX_LEASE: Duration = Duration::from_secs(120);
 /// The shortest one.
 const MIN_LEASE: Duration = Duration::from_secs(5);
 
+/// Who watches a camera live, and what they see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// How many watch.
+    pub viewers: usize,
+    /// How many of them want the substream.
+    pub want_substream: usize,
+    /// They see the substream.
+    pub substream: bool,
+}
+
 /// The viewers of one camera.
 #[derive(Debug, Default)]
 pub struct Leases(BTreeMap<DeviceId, Lease>);
@@ -43,9 +54,14 @@ impl Leases {
         self.0.len()
     }
 
+    /// How many of them want the substream.
+    pub fn want_substream(&self) -> usize {
+        self.0.values().filter(|lease| lease.feed == Feed::Substream).count()
+    }
+
     /// What is to be shown: they share one live stream, so the main stream as long as anybody wants it.
     pub fn feed(&self) -> Feed {
-        let all = !self.0.is_empty() && self.0.values().all(|lease| lease.feed == Feed::Substream);
+        let all = self.viewers() > 0 && self.want_substream() == self.viewers();
         if all { Feed::Substream } else { Feed::Main }
     }
 }
@@ -80,7 +96,7 @@ mod tests {
         leases.renew(a, long, Feed::Substream, 0);
         assert_eq!(leases.feed(), Feed::Substream);
         leases.renew(b, long, Feed::Main, 10_000_000);
-        assert_eq!(leases.feed(), Feed::Main);
+        assert_eq!((leases.feed(), leases.want_substream()), (Feed::Main, 1));
         leases.renew(b, long, Feed::Substream, 10_000_000);
         assert_eq!(leases.feed(), Feed::Substream);
         leases.renew(a, long, Feed::Main, 10_000_000);

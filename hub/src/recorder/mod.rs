@@ -40,6 +40,7 @@ use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
 use self::feed::Changeover;
 use self::lease::Leases;
+pub use self::lease::Watching;
 use self::notes::{Instant, NoteTaker};
 use self::outage::{Outages, WallClock};
 use self::recording::Clip;
@@ -212,9 +213,13 @@ impl Recorder {
         self.lookout.due_us()
     }
 
-    /// How many watch live.
-    pub fn viewers(&self) -> usize {
-        self.leases.viewers()
+    /// Who watches live, and what they see.
+    pub fn watching(&self) -> Watching {
+        Watching {
+            viewers: self.leases.viewers(),
+            want_substream: self.leases.want_substream(),
+            substream: self.live.is_some() && self.changeover.shows(Feed::Substream),
+        }
     }
 
     /// Whether the camera's substream is needed: it is to be shown, or still is.
@@ -273,6 +278,7 @@ impl Recorder {
             self.finish_live_segment(out);
         }
         self.finish_recorded(out);
+        self.sub_sound(format.audio.as_ref(), out);
         let format = Arc::new(format);
         self.ring.set_format(Arc::clone(&format));
         self.format = Some(Arc::clone(&format));

@@ -363,7 +363,7 @@ fn removal_of_a_member_moves_every_stream_to_a_new_key_and_the_picture_goes_on()
     assert_eq!(before.len(), 2);
     world.tell(Input::Rekey { removed: Some(PHONE) });
     assert_eq!(world.ended.iter().filter(|e| e.reason == EndReason::Rekeyed).count(), 2);
-    assert_eq!(world.recorder.viewers(), 1);
+    assert_eq!(world.recorder.watching().viewers, 1);
     world.film(3);
     for stream in &before {
         assert!(
@@ -430,7 +430,7 @@ fn a_camera_that_stays_away_ends_the_clip_but_not_the_wish_to_watch() {
     }
     assert_eq!(world.ended.len(), 1);
     assert_eq!(world.ended[0].reason, EndReason::CameraLost);
-    assert_eq!(world.recorder.viewers(), 1);
+    assert_eq!(world.recorder.watching().viewers, 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::feed::Place;
 use super::ring::TimedUnit;
 use super::writer::{Beginning, SealError, StreamWriter};
 use super::{Recorder, ended, started};
-use crate::source::{AccessUnit, Format, SubstreamEvent, Track};
+use crate::source::{AccessUnit, AudioFormat, Format, SubstreamEvent, Track};
 
 impl Recorder {
     /// Starts a live stream if somebody watches, none is there and there is a key frame to start with.
@@ -95,6 +95,13 @@ impl Recorder {
             SubstreamEvent::Unit(unit) => self.sub_unit(unit, out),
             SubstreamEvent::Ended => self.sub_gone(out),
         }
+    }
+
+    /// The main stream's sound is in another format: the substream's next segment says so.
+    pub(super) fn sub_sound(&mut self, audio: Option<&AudioFormat>, out: &mut Vec<Output>) {
+        let Some(sub) = self.sub_format.clone().filter(|sub| sub.audio.as_ref() != audio) else { return };
+        self.finish_sub_segment(out);
+        self.sub_format = Some(Arc::new(Format { audio: audio.cloned(), ..Format::clone(&sub) }));
     }
 
     /// There is no substream any more; the main stream is shown from its next key frame on.

@@ -1,7 +1,7 @@
 //! The live stream changes over to the camera's substream and back.
 
 use super::*;
-use crate::source::SubstreamEvent;
+use crate::source::{AudioFormat, SubstreamEvent};
 
 impl World {
     fn wants(&mut self, viewer: DeviceId, feed: Feed) {
@@ -71,7 +71,10 @@ fn a_viewer_gets_the_substream_and_the_main_stream_again_in_one_row() {
     world.wants(PHONE, Feed::Substream);
     assert!(world.recorder.wants_substream());
     world.film_both(3);
+    let watching = Watching { viewers: 1, want_substream: 1, substream: true };
+    assert_eq!(world.recorder.watching(), watching);
     world.wants(PHONE, Feed::Main);
+    assert_eq!(world.recorder.watching(), Watching { want_substream: 0, ..watching });
     assert!(world.recorder.wants_substream(), "until the main stream has its key frame");
     world.film_both(3);
     assert!(!world.recorder.wants_substream());
@@ -153,4 +156,15 @@ fn a_new_key_begins_with_the_main_stream_and_the_substream_follows() {
     world.tell(Input::Stop);
     assert_eq!(world.streams(StreamKind::Live).len(), 2);
     assert_eq!(turns(world.shown(StreamKind::Live).1), [false, true, false, true]);
+}
+
+#[test]
+fn the_substreams_segments_say_the_sound_that_the_main_stream_has_now() {
+    let mut world = watched();
+    world.wants(PHONE, Feed::Substream);
+    world.film_both(2);
+    let audio = AudioFormat { codec: "mp4a.40.2".into(), sample_entry: Bytes::new(), sample_rate: 16_000, channels: 1 };
+    world.tell(Input::Source(SourceEvent::Format(Format { audio: Some(audio.clone()), ..format(640) })));
+    assert_eq!(world.recorder.sub_format.as_ref().and_then(|format| format.audio.clone()), Some(audio));
+    assert!(world.recorder.live.as_ref().is_some_and(|live| live.open_index().is_none()), "the next one says so");
 }
