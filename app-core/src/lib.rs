@@ -48,6 +48,8 @@ pub use error::{CoreError, PairingFailure, Result};
 pub use events::{Event, EventListener, TrustAlert};
 pub use happening::{EventInfo, EventPage};
 pub use keys::{FileKeys, KeyWrapper};
+#[doc(hidden)]
+pub use live::Pace;
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
 pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;

@@ -27,6 +27,7 @@ use crate::runtime;
 use crate::types::{Track, Trust};
 
 pub(crate) use self::follow::open;
+pub use self::pace::Pace;
 
 /// What [`Live`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -33,9 +33,9 @@ const LEAP_US: i64 = 30_000_000;
 /// What is lost so soon after something else was lost with it: one loss is heard of in several ways.
 const ONE_LOSS: Duration = Duration::from_millis(500);
 
-/// What is known of the link, and what is asked for because of it.
+/// What is known of the link, and what is asked for because of it. Public for `tests/bench`, which measures with it; apps have no use for it.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub struct Pace {
     feed: Feed,
     /// Since when that is asked for; once it is shown, since when it is.
     since: Duration,
@@ -58,14 +58,14 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A picture came that the hub received at `captured_us` of its clock.
-    pub(super) fn picture(&mut self, now: Duration, captured_us: i64) {
+    pub fn picture(&mut self, now: Duration, captured_us: i64) {
         self.pass(now);
         let late = self.late_us(now, micros(now).saturating_sub(captured_us));
         self.freshest_us = Some(self.freshest_us.map_or(late, |freshest| freshest.min(late)));
     }
 
     /// Pictures were lost on the way.
-    pub(super) fn lost(&mut self, now: Duration) {
+    pub fn lost(&mut self, now: Duration) {
         self.pass(now);
         if self.loss.is_none_or(|last| now.saturating_sub(last) >= ONE_LOSS) {
             self.lost = true;
@@ -74,12 +74,12 @@ impl Pace {
     }
 
     /// The pictures that follow are of another stream of the hub's: its clock may be another one too, as after a restart of its machine.
-    pub(super) fn starts_anew(&mut self) {
+    pub fn starts_anew(&mut self) {
         self.fastest = None;
     }
 
     /// The pictures that follow are of this stream.
-    pub(super) fn shows(&mut self, now: Duration, feed: Feed) {
+    pub fn shows(&mut self, now: Duration, feed: Feed) {
         self.pass(now);
         if self.shown.replace(feed) != Some(feed) && feed == self.feed {
             // What came before says nothing about it.
@@ -88,7 +88,7 @@ impl Pace {
     }
 
     /// What to ask the hub for.
-    pub(super) fn feed(&self) -> Feed {
+    pub fn feed(&self) -> Feed {
         self.feed
     }
 
