@@ -48,9 +48,9 @@ pub use error::{CoreError, PairingFailure, Result};
 pub use events::{Event, EventListener, TrustAlert};
 pub use happening::{EventInfo, EventPage};
 pub use keys::{FileKeys, KeyWrapper};
-#[doc(hidden)]
-pub use live::Pace;
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
+#[doc(hidden)]
+pub use live::{Lateness, Pace};
 pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;
 pub use privet_home::{Profile, QuietHours};

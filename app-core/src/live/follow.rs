@@ -14,6 +14,7 @@ use privet_segment::{
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::late::Lateness;
 use super::pace::Pace;
 use super::pump::{self, Piece};
 use super::{GapReason, Live, LiveFormat, LiveItem, SegmentSeen, Shared};
@@ -79,6 +80,7 @@ pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat,
         late_told: false,
         parameters: None,
         pace: Pace::default(),
+        lateness: Lateness::default(),
         asked,
     };
     core.tasks.spawn_on(follower.run(), &runtime::handle()?);
@@ -140,6 +142,7 @@ struct Following {
     /// The init segment, and whether it is the substream's.
     parameters: Option<(bytes::Bytes, bool)>,
     pace: Pace,
+    lateness: Lateness,
     /// Which of the camera's streams the hub is asked for.
     asked: watch::Sender<Feed>,
 }
@@ -185,6 +188,7 @@ impl Following {
                         self.due = 0;
                         self.previous = None;
                         self.pace.starts_anew();
+                        self.lateness = Lateness::default();
                     }
                     return Ok(());
                 }
@@ -311,10 +315,7 @@ impl Following {
                 }
                 false
             }
-            Some(Piece::Item(Item::Unit { head, chunk })) => {
-                self.unit(index, &head, chunk);
-                false
-            }
+            Some(Piece::Item(Item::Unit { head, chunk })) => !self.unit(index, &head, chunk),
             Some(Piece::End(Ok(signed))) => {
                 let (statement, signer) = *signed;
                 match self.chain(index, &statement) {
@@ -337,7 +338,8 @@ impl Following {
         }
     }
 
-    fn unit(&mut self, index: u64, head: &UnitHead, chunk: bytes::Bytes) {
+    /// False when this and the rest of the segment come too late: the relay is told to stop.
+    fn unit(&mut self, index: u64, head: &UnitHead, chunk: bytes::Bytes) -> bool {
         let age = clock::now().0 - head.captured.0;
         if age > LATE_MS && !self.late_told {
             self.late_told = true;
@@ -348,7 +350,14 @@ impl Following {
                 0 => head.captured.0.saturating_mul(1000),
                 told => i64::try_from(told).unwrap_or(i64::MAX),
             };
-            self.pace.picture(self.shared.started.elapsed(), captured_us);
+            let now = self.shared.started.elapsed();
+            let late_us = self.pace.picture(now, captured_us);
+            if self.lateness.too_late(index, now, late_us) {
+                tracing::debug!(target: "privet::live", index, late_us, "a segment that is late is left behind");
+                self.previous = None;
+                self.lost();
+                return false;
+            }
             self.ask();
         }
         let data = match self.format {
@@ -373,6 +382,7 @@ impl Following {
             ring.measured(u32::try_from(age.max(0)).unwrap_or(u32::MAX));
             ring.media(index, now, item);
         });
+        true
     }
 
     /// Pictures did not come.

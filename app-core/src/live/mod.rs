@@ -7,9 +7,11 @@
 //! 3. At a segment's end its signature is checked: [`LiveItem::Segment`] says Verified or Broken, and a broken one never
 //!    yields further pictures.
 //! 4. `pace` asks for the camera's substream while the link is too slow for the main one.
-//! 5. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
+//! 5. `late` gives the rest of a segment up when its pictures come too late: latency stays bounded whatever the link.
+//! 6. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
 
 mod follow;
+mod late;
 mod pace;
 mod pump;
 mod ring;
@@ -27,6 +29,7 @@ use crate::runtime;
 use crate::types::{Track, Trust};
 
 pub(crate) use self::follow::open;
+pub use self::late::Lateness;
 pub use self::pace::Pace;
 
 /// What [`Live`] hands out.

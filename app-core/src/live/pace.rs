@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use privet_home::Feed;
 
+use super::late::TOO_LATE_US;
+
 /// A picture that comes so much later than the fastest one is late.
 const LATE_US: i64 = 1_500_000;
 /// Among the last five seconds.
@@ -30,6 +32,8 @@ const TRIAL: Duration = Duration::from_secs(60);
 const DRIFT: i64 = 5_000;
 /// No link is so slow, because what is old is dropped on the way: a clock leapt.
 const LEAP_US: i64 = 30_000_000;
+/// When no picture was in time for so long, a clock leapt too: by less, as while one of the machines slept for a moment.
+const NEVER: Duration = Duration::from_secs(60);
 /// What is lost so soon after something else was lost with it: one loss is heard of in several ways.
 const ONE_LOSS: Duration = Duration::from_millis(500);
 
@@ -44,6 +48,8 @@ pub struct Pace {
     shown: Option<Feed>,
     /// The phone's time less the hub's of the fastest picture, and when that came.
     fastest: Option<(i64, Duration)>,
+    /// When a picture was in time last.
+    in_time: Duration,
     /// The second that is not over.
     second: u64,
     /// How late its freshest picture was.
@@ -57,11 +63,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A picture came that the hub received at `captured_us` of its clock.
-    pub fn picture(&mut self, now: Duration, captured_us: i64) {
+    /// A picture came that the hub received at `captured_us` of its clock: how much later than the fastest one, in microseconds.
+    pub fn picture(&mut self, now: Duration, captured_us: i64) -> i64 {
         self.pass(now);
         let late = self.late_us(now, micros(now).saturating_sub(captured_us));
         self.freshest_us = Some(self.freshest_us.map_or(late, |freshest| freshest.min(late)));
+        late
     }
 
     /// Pictures were lost on the way.
@@ -132,11 +139,14 @@ impl Pace {
         if let Some((fastest, at)) = self.fastest {
             let drift = micros(now.saturating_sub(at)) / DRIFT;
             let late = apart_us.saturating_sub(fastest.saturating_add(drift));
-            if (0..LEAP_US).contains(&late) {
+            if late < TOO_LATE_US {
+                self.in_time = now;
+            }
+            if (0..LEAP_US).contains(&late) && now.saturating_sub(self.in_time) < NEVER {
                 return late;
             }
         }
-        self.fastest = Some((apart_us, now));
+        (self.fastest, self.in_time) = (Some((apart_us, now)), now);
         0
     }
 }
@@ -339,6 +349,20 @@ mod tests {
             pace.picture(now, HUB_US + micros(now) + leap);
         }
         assert_eq!(pace.feed(), Feed::Main);
+    }
+
+    #[test]
+    fn a_clock_that_leapt_a_little_is_found_out() {
+        let mut pace = Pace::default();
+        let late: Vec<i64> = (0..100)
+            .map(|second| {
+                let now = Duration::from_secs(second);
+                let slept = if second < 10 { 0 } else { 5_000_000 };
+                pace.picture(now, HUB_US + micros(now) - slept)
+            })
+            .collect();
+        assert!(late[..10].iter().all(|us| *us == 0) && late[10..60].iter().all(|us| *us > 4_900_000), "{late:?}");
+        assert_eq!(late[80..], [0; 20]);
     }
 
     #[test]

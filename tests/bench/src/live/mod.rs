@@ -4,7 +4,8 @@
 //! The links are `privet-link`'s: network namespaces with delay, loss and rate in both directions, so this needs root. A real
 //! relay process serves all; publisher and follower are `privet-relay-client`. Records are access units of the film of the other
 //! benchmarks, as long as they are there, with the time in them at which they were made. Where the phone's own judgement of its link
-//! (`privet_app_core::Pace`) asks for it, the publisher goes on with the same pictures of a smaller film, the camera's substream.
+//! (`privet_app_core::Pace`) asks for it, the publisher goes on with the same pictures of a smaller film, the camera's substream;
+//! where a segment comes too late for a phone (`Lateness`), its rest is left out here too.
 
 mod privet;
 mod source;

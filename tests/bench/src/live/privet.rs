@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use privet_app_core::Pace;
+use privet_app_core::{Lateness, Pace};
 use privet_demo::Trouble;
 use privet_demo::house::RelayAt;
 use privet_home::Feed;
@@ -124,13 +124,17 @@ async fn follow(connection: Connection, mut follower: Follower, tally: Tally, cl
     Ok(())
 }
 
-/// Up to its end, or to where the relay cut it, which the follower is told.
+/// Up to its end, or to where the relay cut it, which the follower is told, or to where it is too late, as on a phone.
 async fn read(mut reader: SegmentReader, tally: Tally, judge: Judge) {
     let mut parser = Parser::default();
     while let Ok(Some(bytes)) = reader.read().await {
         let records = parser.push(&bytes);
-        tally.arrived(&records);
-        judge.arrived(reader.index(), &records);
+        let shown = judge.arrived(reader.index(), &records);
+        tally.arrived(&records[..shown]);
+        if shown < records.len() {
+            tally.dropped(1);
+            return;
+        }
     }
 }
 
@@ -151,63 +155,54 @@ const SUBSTREAM: &[u8] = b"substream";
 #[derive(Clone)]
 struct Judge {
     clock: Clock,
-    /// And the newest segment that pictures came of: a phone shows nothing of older ones then.
-    pace: Arc<Mutex<(Pace, u64)>>,
+    judged: Arc<Mutex<Judged>>,
     asked: Arc<watch::Sender<Feed>>,
+}
+
+#[derive(Default)]
+struct Judged {
+    pace: Pace,
+    lateness: Lateness,
+    /// The newest segment that pictures came of.
+    newest: u64,
 }
 
 impl Judge {
     fn new(clock: Clock) -> Self {
-        Self { clock, pace: Arc::default(), asked: Arc::new(watch::Sender::new(Feed::Main)) }
+        Self { clock, judged: Arc::default(), asked: Arc::new(watch::Sender::new(Feed::Main)) }
     }
 
-    fn arrived(&self, segment: u64, records: &[Arrived]) {
-        self.judge(|now, pace, newest| {
-            if segment < *newest {
-                return;
+    /// How many of these are shown; fewer than all when the rest of their segment comes too late.
+    fn arrived(&self, segment: u64, records: &[Arrived]) -> usize {
+        self.judge(|now, judged| {
+            if segment < judged.newest {
+                // Old news, which says nothing of the link as it is.
+                return records.len();
             }
-            *newest = segment;
-            for record in records {
-                pace.shows(now, if record.small { Feed::Substream } else { Feed::Main });
-                pace.picture(now, i64::try_from(record.made.as_micros()).unwrap_or(i64::MAX));
+            judged.newest = segment;
+            let late = records.iter().position(|record| {
+                judged.pace.shows(now, if record.small { Feed::Substream } else { Feed::Main });
+                let made_us = i64::try_from(record.made.as_micros()).unwrap_or(i64::MAX);
+                let late_us = judged.pace.picture(now, made_us);
+                judged.lateness.too_late(segment, now, late_us)
+            });
+            if late.is_some() {
+                judged.pace.lost(now);
             }
-        });
+            late.unwrap_or(records.len())
+        })
     }
 
     fn lost(&self) {
-        self.judge(|now, pace, _| pace.lost(now));
+        self.judge(|now, judged| judged.pace.lost(now));
     }
 
-    fn judge(&self, judge: impl FnOnce(Duration, &mut Pace, &mut u64)) {
-        let feed = {
-            let mut state = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            let (pace, newest) = &mut *state;
-            judge(self.clock.now(), pace, newest);
-            pace.feed()
-        };
+    fn judge<T>(&self, judge: impl FnOnce(Duration, &mut Judged) -> T) -> T {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = judge(self.clock.now(), &mut judged);
+        let feed = judged.pace.feed();
+        drop(judged);
         self.asked.send_if_modified(|asked| std::mem::replace(asked, feed) != feed);
+        outcome
     }
-}
-
-fn target(relay: &RelayAt) -> Result<RelayTarget, Trouble> {
-    let pin = HEXLOWER.decode(relay.pin.as_bytes()).ok().and_then(|pin| pin.try_into().ok());
-    let pin = pin.ok_or_else(|| Trouble::new(format!("'{}' is no pin", relay.pin)))?;
-    Ok(RelayTarget { host: CENTRE.to_string(), port: relay.port, trust: Trust::Pin(pin) })
-}
-
-fn key(seed: u8) -> Result<ClientKey, Trouble> {
-    ClientKey::from_seed(&[seed; 32]).map_err(trouble)
-}
-
-/// On a thread of the runtime: sockets have to be opened there.
-pub(super) fn wait<T: Send + 'static>(
-    runtime: &Runtime,
-    what: impl Future<Output = Result<T, Trouble>> + Send + 'static,
-) -> Result<T, Trouble> {
-    let task = runtime.spawn(what);
-    runtime.block_on(task).map_err(|e| Trouble::new(e.to_string()))?
-}
-
-fn trouble(error: ClientError) -> Trouble {
-    Trouble::new(error.to_string())
 }
