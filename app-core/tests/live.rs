@@ -230,6 +230,22 @@ async fn a_slow_viewer_loses_whole_runs_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_view_says_when_it_goes_over_to_the_substream_and_back() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let (live, mut stream) = view(&home, &phone, LiveFormat::Fmp4, 5000).await;
+    for (substream, first) in [(false, 1000), (true, 1005), (false, 1010)] {
+        home.hub.camera.lock().unwrap().substream = substream;
+        put(&home, &mut stream).await;
+        let seen = items(&live, verdict).await;
+        let LiveItem::Format { substream: told, width, .. } = &seen[0] else { panic!("{:?}", seen[0]) };
+        assert_eq!((*told, *width), (substream, if substream { 640 } else { 1280 }));
+        assert_eq!(frames(&seen), (first..first + 5).collect::<Vec<u64>>());
+        assert!(!seen.iter().any(|item| matches!(item, LiveItem::Gap(_))), "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_view_goes_on_when_the_hub_starts_another_stream() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;
