@@ -49,6 +49,8 @@ pub use events::{Event, EventListener, TrustAlert};
 pub use happening::{EventInfo, EventPage};
 pub use keys::{FileKeys, KeyWrapper};
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
+#[doc(hidden)]
+pub use live::{Lateness, Pace};
 pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;
 pub use privet_home::{Profile, QuietHours};

@@ -19,7 +19,7 @@ async fn view(home: &Home, phone: &Client, format: LiveFormat, buffer_ms: u32) -
     until("the camera", async || phone.cameras().await.ok().filter(|c| !c.is_empty())).await;
     let (live, stream) = tokio::join!(phone.open_live(&id, format, buffer_ms), async {
         loop {
-            if let (_, PhoneMessage::Watch { camera: wanted, lease_ms }) = home.hub.heard().await {
+            if let (_, PhoneMessage::Watch { camera: wanted, lease_ms, .. }) = home.hub.heard().await {
                 assert!(wanted == camera && lease_ms >= 10_000);
                 return home.hub.begin_stream(StreamKind::Live).await;
             }
@@ -227,6 +227,22 @@ async fn a_slow_viewer_loses_whole_runs_and_is_told() {
     let at = |wanted: fn(&LiveItem) -> bool| seen.iter().position(wanted).unwrap();
     assert!(at(|i| matches!(i, LiveItem::Format { .. })) < at(|i| matches!(i, LiveItem::Media { .. })));
     assert_eq!(live.stats().dropped, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_says_when_it_goes_over_to_the_substream_and_back() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let (live, mut stream) = view(&home, &phone, LiveFormat::Fmp4, 5000).await;
+    for (substream, first) in [(false, 1000), (true, 1005), (false, 1010)] {
+        home.hub.camera.lock().unwrap().substream = substream;
+        put(&home, &mut stream).await;
+        let seen = items(&live, verdict).await;
+        let LiveItem::Format { substream: told, width, .. } = &seen[0] else { panic!("{:?}", seen[0]) };
+        assert_eq!((*told, *width), (substream, if substream { 640 } else { 1280 }));
+        assert_eq!(frames(&seen), (first..first + 5).collect::<Vec<u64>>());
+        assert!(!seen.iter().any(|item| matches!(item, LiveItem::Gap(_))), "{seen:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -227,7 +227,8 @@ impl Hub {
         let (board, recorders) = (self.board.clone(), self.recorders.clone());
         let Some(sightings) = self.sightings.clone() else { return Err(Stopping.into()) };
         let camera = crate::source::spawn(settings_of(id, camera), workers.clone(), events);
-        let sinks = Sinks { keeper, announcer, live, sightings, board, recorders, prompt: camera.prompt() };
+        let (prompt, sub_units) = (camera.prompt(), camera.sub_units());
+        let sinks = Sinks { keeper, announcer, live, sightings, board, recorders, prompt, sub_units };
         self.recording.push(tokio::spawn(crate::recorder::task::run(id, recorder, source, inputs, sinks)));
         self.sources.push(camera);
         Ok(())

@@ -14,7 +14,7 @@ use crate::latency::{Histogram, Summary};
 use crate::mqtt::MqttStatus;
 use crate::outbox::Waiting;
 use crate::outbox::retention::Forecast;
-use crate::recorder::CameraNews;
+use crate::recorder::{CameraNews, Watching};
 use crate::source::SourceEvent;
 use crate::time::{mono_us, wall};
 
@@ -151,6 +151,12 @@ pub struct CameraStatus {
     pub recording: bool,
     /// Phones that watch it live.
     pub viewers: u64,
+    /// Those of them that ask for the substream, because their link is too slow for the main stream.
+    #[serde(default)]
+    pub want_substream: u64,
+    /// Whether its live stream shows the substream: when all who watch ask for it, and it comes.
+    #[serde(default)]
+    pub live_substream: bool,
     /// Bytes of pre-roll in memory.
     pub pre_roll_bytes: u64,
     /// Memory of its worker process.
@@ -375,10 +381,12 @@ impl Board {
     }
 
     /// What a camera's recorder does.
-    pub fn recording(&self, camera: CameraId, recording: bool, viewers: usize, pre_roll: usize) {
+    pub fn recording(&self, camera: CameraId, recording: bool, watching: Watching, pre_roll: usize) {
         if let Some(camera) = self.lock().cameras.get_mut(&camera) {
             camera.recording = recording;
-            camera.viewers = viewers as u64;
+            camera.viewers = watching.viewers as u64;
+            camera.want_substream = watching.want_substream as u64;
+            camera.live_substream = watching.substream;
             camera.pre_roll_bytes = pre_roll as u64;
         }
     }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{Env, HubMessage, Offer, PhoneHome, PhoneMessage, Received, StreamEnded, StreamKind, StreamStarted};
+use privet_home::{
+    Env, Feed, HubMessage, Offer, PhoneHome, PhoneMessage, Received, StreamEnded, StreamKind, StreamStarted,
+};
 use privet_hub::config::Config;
 use privet_hub::hub::Hub;
 use privet_hub::source::WorkerOptions;
@@ -245,8 +247,8 @@ async fn a_phone_pairs_watches_and_reads_nothing_after_its_removal() {
     two.listen("the camera", |p| p.camera.as_ref().is_some_and(|c| c.online)).await;
 
     let id = one.camera.as_ref().unwrap().id;
-    one.say(&PhoneMessage::Watch { camera: id, lease_ms: 120_000 }).await;
-    two.say(&PhoneMessage::Watch { camera: id, lease_ms: 120_000 }).await;
+    one.say(&PhoneMessage::Watch { camera: id, lease_ms: 120_000, feed: Feed::Main }).await;
+    two.say(&PhoneMessage::Watch { camera: id, lease_ms: 120_000, feed: Feed::Main }).await;
     one.listen("a live stream", |p| !p.streams(StreamKind::Live).is_empty()).await;
     two.listen("a live stream", |p| !p.streams(StreamKind::Live).is_empty()).await;
     let first = one.streams(StreamKind::Live)[0];
@@ -331,7 +333,7 @@ async fn a_full_disk_stops_recording_with_an_alarm_while_live_and_pairing_work()
     let mut phone = pair(&hub, "one").await;
     phone.listen("the camera", |p| p.camera.as_ref().is_some_and(|c| c.online)).await;
     let camera = phone.camera.as_ref().unwrap().id;
-    phone.say(&PhoneMessage::Watch { camera, lease_ms: 60_000 }).await;
+    phone.say(&PhoneMessage::Watch { camera, lease_ms: 60_000, feed: Feed::Main }).await;
     phone.listen("a live stream", |p| !p.streams(StreamKind::Live).is_empty()).await;
     let stream = phone.streams(StreamKind::Live)[0];
     assert!(phone.follow(stream, 2).await > 0);

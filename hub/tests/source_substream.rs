@@ -9,7 +9,7 @@ mod source_support;
 use std::time::Duration;
 
 use privet_hub::motion::MotionSettings;
-use privet_hub::source::{CameraSettings, MotionSample, Picture, SourceEvent, Track};
+use privet_hub::source::{AccessUnit, CameraSettings, MotionSample, Picture, SourceEvent, SubstreamEvent, Track};
 use privet_raw_camera::{Fault, Options, RawCamera};
 use source_support::{Watched, clip, h265_corridor, options, settings};
 
@@ -32,6 +32,7 @@ enum Told {
     Sample(MotionSample),
     Picture(Picture),
     Notes(Vec<String>),
+    Substream(SubstreamEvent),
     Unit,
 }
 
@@ -57,6 +58,7 @@ impl Seen {
             SourceEvent::Motion(sample) => Told::Sample(sample),
             SourceEvent::Picture(picture) => Told::Picture(picture),
             SourceEvent::Health(health) => Told::Notes(health.notes),
+            SourceEvent::Substream(event) => Told::Substream(event),
             SourceEvent::Offline { reason, .. } => panic!("offline: {reason}"),
             _ => Told::Unit,
         }
@@ -80,6 +82,29 @@ impl Seen {
                 }
             }
         }
+    }
+
+    async fn substream(&mut self) -> SubstreamEvent {
+        loop {
+            if let Told::Substream(event) = self.next().await {
+                return event;
+            }
+        }
+    }
+
+    /// So many units of the substream without a hole; the first one is a key frame after its format.
+    async fn sub_units(&mut self, count: usize) -> Vec<AccessUnit> {
+        let SubstreamEvent::Format(format) = self.substream().await else { panic!("units without a format") };
+        assert!(format.width > 0 && format.audio.is_none());
+        let mut units: Vec<AccessUnit> = Vec::new();
+        while units.len() < count {
+            let SubstreamEvent::Unit(unit) = self.substream().await else { panic!("not a unit") };
+            assert!(units.last().is_none_or(|last| last.frame + 1 == unit.frame), "a hole in the substream");
+            assert!((unit.pts_us - self.main_us).abs() < 2_500_000, "{} and {}", unit.pts_us, self.main_us);
+            units.push(unit);
+        }
+        assert!(units[0].key && units[0].track == Track::Video);
+        units
     }
 
     async fn main_goes_on_to(&mut self, pts_us: i64) {
@@ -207,4 +232,37 @@ async fn a_substream_that_changes_its_size_or_its_clock_is_looked_at_all_the_sam
     }
     assert_eq!(sub.accepted(), 1);
     assert_eq!(seen.note(false).await, None);
+}
+
+#[tokio::test]
+async fn the_substreams_units_come_while_they_are_wanted_and_only_then() {
+    let main = RawCamera::start(Options::synthetic()).unwrap();
+    let sub = RawCamera::start(Options::synthetic()).unwrap();
+    let mut seen = Seen::new(looked_at(&main, sub.url())).await;
+    for _ in 0..50 {
+        assert!(!matches!(seen.next().await, Told::Substream(_)), "nobody wants them");
+    }
+    let wanted = seen.watched.handle.sub_units();
+    wanted.set(true);
+    let first = seen.sub_units(20).await;
+
+    // Its session ends and comes again: that is told, a hole is left, and motion and main stream do not mind.
+    sub.set_fault(Fault::Drop);
+    loop {
+        if let SubstreamEvent::Ended = seen.substream().await {
+            break;
+        }
+    }
+    sub.clear_fault();
+    let again = seen.sub_units(10).await;
+    assert!(again[0].frame > first[19].frame + 1, "{} after {}", again[0].frame, first[19].frame);
+
+    // What is on the way comes, then nothing more.
+    wanted.set(false);
+    let since = seen.main_us;
+    seen.main_goes_on_to(since + 2_000_000).await;
+    for _ in 0..50 {
+        assert!(!matches!(seen.next().await, Told::Substream(_)), "nobody wants them any more");
+    }
+    assert_eq!(main.accepted(), 1);
 }

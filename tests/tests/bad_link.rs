@@ -8,23 +8,24 @@ use std::time::Duration;
 use privet_demo::house::{Phone, Plan};
 use privet_demo::process::run;
 use privet_link::{CENTRE, Centre, Conditions, Link, Loss, Namespace, Rate};
-use privet_tests::{House, live};
+use privet_tests::{House, SOON, live};
 use serde_json::Value;
 
 const FPS: u64 = 15;
 const SECONDS: u64 = 24;
 const CAMERA: &str = "door";
 
-/// A camera's film: 720p, 1.2 Mb/s, a key frame every two seconds.
-fn film(folder: &Path) -> PathBuf {
-    let film = folder.join("door.h264");
+/// A camera's film: 15 pictures a second, so many kb/s, a key frame every so many pictures.
+fn film(folder: &Path, name: &str, size: &str, kbps: u32, gop: u32) -> PathBuf {
+    let film = folder.join(name).with_extension("h264");
+    let picture = format!("testsrc2=size={size}:rate=15:duration=20,noise=alls=5:allf=t,format=yuv420p");
+    let rate = format!("{kbps}k");
+    let x264 = format!("aud=0:sliced-threads=0:scenecut=0:keyint={gop}:min-keyint={gop}:bframes=0:repeat-headers=1");
     #[rustfmt::skip]
     let words = [
-        "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=15:duration=20,noise=alls=5:allf=t,format=yuv420p",
+        "-v", "error", "-y", "-f", "lavfi", "-i", &picture,
         "-c:v", "libx264", "-profile:v", "high", "-preset", "veryfast", "-tune", "zerolatency",
-        "-b:v", "1200k", "-maxrate", "1200k", "-bufsize", "1200k",
-        "-x264-params", "aud=0:sliced-threads=0:scenecut=0:keyint=30:min-keyint=30:bframes=0:repeat-headers=1",
-        "-f", "h264", film.to_str().unwrap(),
+        "-b:v", &rate, "-maxrate", &rate, "-bufsize", &rate, "-x264-params", &x264, "-f", "h264", film.to_str().unwrap(),
     ];
     run(Path::new("ffmpeg"), &words, Duration::from_secs(120)).unwrap().ok().unwrap();
     film
@@ -33,11 +34,30 @@ fn film(folder: &Path) -> PathBuf {
 /// A house whose relay is in the centre, and its hub and camera at `hub_at`.
 fn house(centre: &Centre, hub_at: &Namespace) -> House {
     let mut house = House::new(Plan { relay_host: CENTRE, ..Plan::default() });
-    let film = film(house.folder());
+    let film = film(house.folder(), "door", "1280x720", 1200, 30);
     centre.namespace().enter(|| house.start_relay().unwrap()).unwrap();
     let house = hub_at.enter(move || {
         house.add_raw(CAMERA, &["--file", film.to_str().unwrap(), "--fps", "15"]);
         house.cameras[0].motion = false;
+        house.start_hub().unwrap();
+        house
+    });
+    house.unwrap()
+}
+
+/// A house in the centre whose camera has a substream of 0.2 Mb/s beside its 2.4 Mb/s.
+fn house_with_substream(centre: &Centre) -> House {
+    let mut house = House::new(Plan { relay_host: CENTRE, ..Plan::default() });
+    let large = film(house.folder(), "door", "1280x720", 2400, 15);
+    let small = film(house.folder(), "door-sub", "320x180", 200, 15);
+    let house = centre.namespace().enter(move || {
+        house.start_relay().unwrap();
+        house.add_raw("door-sub", &["--file", small.to_str().unwrap(), "--fps", "15"]);
+        let sub = house.cameras.pop().unwrap();
+        house.add_raw(CAMERA, &["--file", large.to_str().unwrap(), "--fps", "15"]);
+        house.cameras[0].sub_url = Some(sub.url);
+        // The test picture never stands still.
+        house.cameras[0].lines = "record = \"off\"".into();
         house.start_hub().unwrap();
         house
     });
@@ -127,4 +147,45 @@ fn a_hub_whose_way_up_is_slower_than_its_video_goes_on() {
     let mut house = house(&centre, link.namespace());
     let phone = phone(&mut house, centre.namespace(), "phone");
     goes_on(&watch(centre.namespace(), &phone));
+}
+
+#[test]
+fn live_goes_over_to_the_substream_where_the_link_is_too_slow_and_back_where_it_is_not() {
+    let Some(mut centre) = Centre::or_skip("live on the substream") else { return };
+    let narrow = Conditions::delay(Duration::from_millis(20)).with_rate(Some(Rate::mbit(1.0)));
+    let link = link(&mut centre, narrow);
+    let mut house = house_with_substream(&centre);
+    let phone = phone(&mut house, link.namespace(), "narrow");
+    let file = phone.folder().with_extension("mp4");
+    let words = ["live", CAMERA, "--out", file.to_str().unwrap()];
+    let mut view = link.namespace().enter(|| phone.start(&words).unwrap()).unwrap();
+
+    let is = |line: &Value, substream: bool| line["kind"] == "format" && line["substream"] == substream;
+    let first = view.wait_for(SOON, |line| line["kind"] == "format").unwrap();
+    assert!(is(&first, false), "it begins with the main stream: {first}");
+    let small = view.wait_for(SOON, |line| is(line, true)).unwrap();
+    assert!(small["width"].as_u64() < first["width"].as_u64(), "{first} {small}");
+    house.wait_for_camera(CAMERA, "the substream's being live", |camera| {
+        camera["live_substream"] == true && camera["want_substream"] == 1
+    });
+
+    // Nothing but a trial tells that the link holds more now; it has to be good for a while first.
+    link.change(good(), good());
+    let back = view.wait_for(SOON * 3, |line| is(line, false)).unwrap();
+    assert_eq!(back["width"], first["width"]);
+    let mut verified = 0;
+    let stayed = view.wait_for(SOON, |line| {
+        assert!(!is(line, true), "it goes over again: {line}");
+        verified += u64::from(line["kind"] == "segment" && line["trust"] == "verified");
+        verified == 8
+    });
+    stayed.unwrap();
+    house.wait_for_camera(CAMERA, "the main stream's being live", |camera| camera["live_substream"] == false);
+
+    view.signal("INT");
+    let summary = view.wait_for(SOON, |line| line["kind"] == "summary").unwrap();
+    assert_eq!(summary["segments_broken"], 0, "{summary}");
+    assert_eq!(summary["latency_clock"], "monotonic", "{summary}");
+    let oldest = summary["latency_ms"]["max"].as_f64().expect("pictures newer than the view");
+    assert!(oldest < 3000.0, "a picture was {oldest} ms old: {summary}");
 }

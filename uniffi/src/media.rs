@@ -76,6 +76,8 @@ pub enum LiveItem {
         height: u32,
         /// RFC 6381 codec of the sound.
         audio_codec: Option<String>,
+        /// The pictures are those of the camera's smaller stream: the link is too slow for the other.
+        substream: bool,
         /// MP4 init segment, or decoder configuration record.
         header: Vec<u8>,
     },
@@ -132,8 +134,8 @@ pub enum LiveItem {
 impl From<core::LiveItem> for LiveItem {
     fn from(item: core::LiveItem) -> Self {
         match item {
-            core::LiveItem::Format { codec, width, height, audio_codec, header } => {
-                Self::Format { codec, width, height, audio_codec, header: header.into() }
+            core::LiveItem::Format { codec, width, height, audio_codec, substream, header } => {
+                Self::Format { codec, width, height, audio_codec, substream, header: header.into() }
             }
             core::LiveItem::Media { track, pts_us, duration_us, capture_ms, frame, key, trust, data, .. } => {
                 Self::Media {

@@ -94,6 +94,7 @@ fn export(path: &Path) -> String {
             timescale: 90_000,
             audio_codec: None,
             audio_timescale: None,
+            substream: false,
         };
         let init = [make_box(b"ftyp", b"iso6"), make_box(b"moov", b"movie")].concat();
         sealer.init(&info, &init, &mut blob).unwrap();

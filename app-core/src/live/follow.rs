@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::PhoneMessage;
+use privet_home::{Feed, PhoneMessage};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_relay_client::{ClientError, FollowEvent, From};
 use privet_segment::{
     EvidencePublicKey, InitInfo, Item, Statement, StreamKey, Track as SegmentTrack, UnitHead, Verified,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::late::Lateness;
+use super::pace::Pace;
 use super::pump::{self, Piece};
 use super::{GapReason, Live, LiveFormat, LiveItem, SegmentSeen, Shared};
 use crate::clock;
@@ -42,7 +44,8 @@ pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat,
     let stop = core.stop.child_token();
     let shared = Shared::new(buffer, stop.clone());
     let live = Live { shared: shared.clone() };
-    let watching = core.tasks.spawn_on(keep_watching(core.clone(), camera, stop.clone()), &runtime::handle()?);
+    let (asked, feed) = watch::channel(Feed::default());
+    let watching = core.tasks.spawn_on(keep_watching(core.clone(), camera, feed, stop.clone()), &runtime::handle()?);
 
     let mut changes = core.changes();
     let first = tokio::time::timeout(START, async {
@@ -76,19 +79,23 @@ pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat,
         previous: None,
         late_told: false,
         parameters: None,
+        pace: Pace::default(),
+        lateness: Lateness::default(),
+        asked,
     };
     core.tasks.spawn_on(follower.run(), &runtime::handle()?);
     Ok(live)
 }
 
-/// Asks the hub to watch, again before the lease is over, and not any more at the end.
-async fn keep_watching(core: Arc<Core>, camera: CameraId, stop: CancellationToken) {
+/// Asks the hub to watch, again before the lease is over and when another of its streams is wanted, and not any more at the end.
+async fn keep_watching(core: Arc<Core>, camera: CameraId, mut wanted: watch::Receiver<Feed>, stop: CancellationToken) {
     let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
     loop {
+        let feed = *wanted.borrow_and_update();
         // Asking while offline would only pile up; the first word after reconnecting does.
         let asked = tokio::select! {
             connection = core.connection(LEASE) => match connection {
-                Ok(_) => core.tell_hub(PhoneMessage::Watch { camera, lease_ms }).await,
+                Ok(_) => core.tell_hub(PhoneMessage::Watch { camera, lease_ms, feed }).await,
                 Err(error) => Err(error),
             },
             () = stop.cancelled() => break,
@@ -100,6 +107,8 @@ async fn keep_watching(core: Arc<Core>, camera: CameraId, stop: CancellationToke
         tokio::select! {
             () = tokio::time::sleep(LEASE / 3) => {}
             _ = links.changed() => {}
+            // Nothing changes any more once following has ended.
+            Ok(()) = wanted.changed() => {}
             () = stop.cancelled() => break,
         }
     }
@@ -130,7 +139,12 @@ struct Following {
     /// The number and digest of the last verified segment.
     previous: Option<(u64, [u8; 32])>,
     late_told: bool,
-    parameters: Option<bytes::Bytes>,
+    /// The init segment, and whether it is the substream's.
+    parameters: Option<(bytes::Bytes, bool)>,
+    pace: Pace,
+    lateness: Lateness,
+    /// Which of the camera's streams the hub is asked for.
+    asked: watch::Sender<Feed>,
 }
 
 impl Following {
@@ -140,7 +154,7 @@ impl Following {
                 Ended::View(reason) => break reason,
                 Ended::Link(error) => {
                     tracing::debug!(target: "privet::live", %error, "the live stream broke off");
-                    self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                    self.lost();
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(200)) => {}
                         () = self.stop.cancelled() => break "stopped".into(),
@@ -173,6 +187,8 @@ impl Following {
                         self.stream = stream;
                         self.due = 0;
                         self.previous = None;
+                        self.pace.starts_anew();
+                        self.lateness = Lateness::default();
                     }
                     return Ok(());
                 }
@@ -256,7 +272,7 @@ impl Following {
                     }
                     Ok(Some(FollowEvent::Skipped { from, to })) => {
                         tracing::debug!(target: "privet::live", from, to, "segments skipped");
-                        self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                        self.lost();
                     }
                     Ok(Some(FollowEvent::Ended { .. }) | None) => ended = true,
                     Err(error) => return Ended::Link(error),
@@ -266,7 +282,7 @@ impl Following {
                         tracing::debug!(target: "privet::live", index, "a stalled segment is left behind");
                         self.due = self.due.max(index + 1);
                         self.previous = None;
-                        self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                        self.lost();
                     }
                 }
                 _ = changes.changed() => {
@@ -288,17 +304,18 @@ impl Following {
     fn piece(&mut self, index: u64, piece: Option<Piece>) -> bool {
         match piece {
             Some(Piece::Item(Item::Init { info, segment })) => {
-                if self.parameters.as_ref() != Some(&segment) {
-                    let item = format_item(self.format, &info, segment.clone());
-                    self.parameters = Some(segment);
+                let feed = if info.substream { Feed::Substream } else { Feed::Main };
+                self.pace.shows(self.shared.started.elapsed(), feed);
+                self.ask();
+                let parameters = (segment, info.substream);
+                if self.parameters.as_ref() != Some(&parameters) {
+                    let item = format_item(self.format, &info, parameters.0.clone());
+                    self.parameters = Some(parameters);
                     self.shared.with(|ring, _| ring.format(item));
                 }
                 false
             }
-            Some(Piece::Item(Item::Unit { head, chunk })) => {
-                self.unit(index, &head, chunk);
-                false
-            }
+            Some(Piece::Item(Item::Unit { head, chunk })) => !self.unit(index, &head, chunk),
             Some(Piece::End(Ok(signed))) => {
                 let (statement, signer) = *signed;
                 match self.chain(index, &statement) {
@@ -314,18 +331,34 @@ impl Following {
             Some(Piece::Lost(error)) => {
                 tracing::debug!(target: "privet::live", index, %error, "a segment broke off");
                 self.previous = None;
-                self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+                self.lost();
                 true
             }
             None => true,
         }
     }
 
-    fn unit(&mut self, index: u64, head: &UnitHead, chunk: bytes::Bytes) {
+    /// False when this and the rest of the segment come too late: the relay is told to stop.
+    fn unit(&mut self, index: u64, head: &UnitHead, chunk: bytes::Bytes) -> bool {
         let age = clock::now().0 - head.captured.0;
         if age > LATE_MS && !self.late_told {
             self.late_told = true;
             self.core.alert(TrustAlert::Late { stream: self.stream.to_string(), by_s: age / 1000 });
+        }
+        if head.track == SegmentTrack::Video {
+            let captured_us = match head.captured_us {
+                0 => head.captured.0.saturating_mul(1000),
+                told => i64::try_from(told).unwrap_or(i64::MAX),
+            };
+            let now = self.shared.started.elapsed();
+            let late_us = self.pace.picture(now, captured_us);
+            if self.lateness.too_late(index, now, late_us) {
+                tracing::debug!(target: "privet::live", index, late_us, "a segment that is late is left behind");
+                self.previous = None;
+                self.lost();
+                return false;
+            }
+            self.ask();
         }
         let data = match self.format {
             LiveFormat::Fmp4 => chunk,
@@ -349,6 +382,20 @@ impl Following {
             ring.measured(u32::try_from(age.max(0)).unwrap_or(u32::MAX));
             ring.media(index, now, item);
         });
+        true
+    }
+
+    /// Pictures did not come.
+    fn lost(&mut self) {
+        self.pace.lost(self.shared.started.elapsed());
+        self.ask();
+        self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
+    }
+
+    /// Lets the hub know when another of the camera's streams is wanted.
+    fn ask(&self) {
+        let feed = self.pace.feed();
+        self.asked.send_if_modified(|asked| std::mem::replace(asked, feed) != feed);
     }
 
     /// What the signed statement must say beside what the opener checked.
@@ -396,6 +443,7 @@ fn format_item(format: LiveFormat, info: &InitInfo, segment: bytes::Bytes) -> Li
         width: info.width,
         height: info.height,
         audio_codec: info.audio_codec.clone(),
+        substream: info.substream,
         header,
     }
 }

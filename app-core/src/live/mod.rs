@@ -6,9 +6,13 @@
 //! 2. `follow` follows that stream at the relay and opens each record as it arrives; pictures are [`Trust::Pending`].
 //! 3. At a segment's end its signature is checked: [`LiveItem::Segment`] says Verified or Broken, and a broken one never
 //!    yields further pictures.
-//! 4. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
+//! 4. `pace` asks for the camera's substream while the link is too slow for the main one.
+//! 5. `late` gives the rest of a segment up when its pictures come too late: latency stays bounded whatever the link.
+//! 6. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
 
 mod follow;
+mod late;
+mod pace;
 mod pump;
 mod ring;
 
@@ -25,6 +29,8 @@ use crate::runtime;
 use crate::types::{Track, Trust};
 
 pub(crate) use self::follow::open;
+pub use self::late::Lateness;
+pub use self::pace::Pace;
 
 /// What [`Live`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +44,7 @@ pub enum LiveFormat {
 /// An item of a live view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveItem {
-    /// Comes first, and again when the camera's parameters change.
+    /// Comes first, and again when the camera's parameters change or the hub changes between the camera's streams.
     Format {
         /// RFC 6381 name of the video codec.
         codec: String,
@@ -48,6 +54,8 @@ pub enum LiveItem {
         height: u32,
         /// RFC 6381 name of the audio codec, where there is sound.
         audio_codec: Option<String>,
+        /// The pictures are those of the camera's smaller stream, because the link is too slow for the other.
+        substream: bool,
         /// MP4 init segment, or the decoder configuration record.
         header: Bytes,
     },

@@ -278,7 +278,8 @@ mod tests {
     }
 
     fn format() -> LiveItem {
-        LiveItem::Format { codec: "avc1".into(), width: 1, height: 1, audio_codec: None, header: Bytes::new() }
+        let codec = "avc1".into();
+        LiveItem::Format { codec, width: 1, height: 1, audio_codec: None, substream: false, header: Bytes::new() }
     }
 
     fn seen(index: u64, trust: Trust) -> SegmentSeen {

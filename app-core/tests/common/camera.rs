@@ -55,6 +55,8 @@ pub struct TestCamera {
     pub sequence: u64,
     pub unit_size: usize,
     pub frames_per_segment: u64,
+    /// Its pictures are the substream's.
+    pub substream: bool,
 }
 
 /// A segment under way.
@@ -78,6 +80,7 @@ impl TestCamera {
             sequence: 1,
             unit_size: 4000,
             frames_per_segment: 5,
+            substream: false,
         }
     }
 
@@ -117,11 +120,12 @@ impl TestCamera {
         let mut sealer = Sealer::begin(key, &self.session, facts, out).unwrap();
         let info = InitInfo {
             codec: "avc1.64001f".into(),
-            width: 1280,
-            height: 720,
+            width: if self.substream { 640 } else { 1280 },
+            height: if self.substream { 360 } else { 720 },
             timescale: 90_000,
             audio_codec: None,
             audio_timescale: None,
+            substream: self.substream,
         };
         sealer.init(&info, &init(), out).unwrap();
         Running { sealer, first: self.frame, next: self.frame }

@@ -155,10 +155,15 @@ impl View<'_> {
     /// Takes an item; says why it was the last one.
     fn take(&mut self, item: LiveItem) -> Result<Option<String>, Failure> {
         match item {
-            LiveItem::Format { codec, width, height, audio_codec, header } => {
+            LiveItem::Format { codec, width, height, audio_codec, substream, header } => {
+                let which =
+                    if substream { ", the camera's smaller stream: the link is too slow for the other" } else { "" };
                 self.say.item(
-                    &json!({"kind": "format", "codec": codec, "width": width, "height": height, "audio": audio_codec}),
-                    || format!("format {codec} {width}x{height}"),
+                    &json!({
+                        "kind": "format", "codec": codec, "width": width, "height": height, "audio": audio_codec,
+                        "substream": substream,
+                    }),
+                    || format!("format {codec} {width}x{height}{which}"),
                 );
                 if let Some(file) = &mut self.file {
                     file.format(&header)?;
@@ -206,7 +211,7 @@ impl View<'_> {
     }
 
     fn gap(&mut self, gap: Gap) {
-        let frames = gap.to_seq - gap.from_seq;
+        let frames = gap.to_seq.saturating_sub(gap.from_seq);
         self.report.gaps += 1;
         self.report.frames_missed += frames;
         self.say.item(

@@ -163,9 +163,23 @@ fn camera_line(camera: &CameraStatus) -> String {
         }
     }
     if camera.viewers > 0 {
-        line += &format!(", {} watching", camera.viewers);
+        line += &format!(", {} watching{}", camera.viewers, feed_words(camera));
     }
     line
+}
+
+/// Which of the camera's streams they see, where somebody asked for the smaller one, and why.
+fn feed_words(camera: &CameraStatus) -> String {
+    let viewers = camera.viewers;
+    match (camera.live_substream, camera.want_substream) {
+        (false, 0) => String::new(),
+        (true, slow) if slow < viewers => " the substream, until the main stream's next key frame".into(),
+        (true, _) => " the substream: the links are too slow for the main stream".into(),
+        (false, slow) if slow < viewers => {
+            format!(" the main stream: {slow} with a slow link asked for the substream, but all see the same")
+        }
+        (false, _) => " the main stream: the substream that was asked for does not come".into(),
+    }
 }
 
 fn bytes(count: u64) -> String {
@@ -211,6 +225,20 @@ mod tests {
         assert!(page.starts_with("Cottage (privet-hub"), "{page}");
         assert!(page.contains("relay.example:4433: waiting; no relay answers there; tries again in 8 s"), "{page}");
         assert!(page.contains("0 segments (0 KiB), 3 log entries"), "{page}");
+    }
+
+    #[test]
+    fn the_camera_line_says_which_stream_is_watched_and_why() {
+        let line = |viewers, want_substream, live_substream| {
+            let name = "Door".into();
+            camera_line(&CameraStatus { name, viewers, want_substream, live_substream, ..CameraStatus::default() })
+        };
+        assert!(!line(0, 0, false).contains("watching"));
+        assert!(line(2, 0, false).ends_with(", 2 watching"));
+        assert!(line(1, 1, true).ends_with(", 1 watching the substream: the links are too slow for the main stream"));
+        assert!(line(1, 1, false).ends_with("the main stream: the substream that was asked for does not come"));
+        assert!(line(2, 1, false).contains("the main stream: 1 with a slow link"));
+        assert!(line(2, 1, true).ends_with("the substream, until the main stream's next key frame"));
     }
 
     #[test]

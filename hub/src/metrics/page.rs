@@ -111,11 +111,19 @@ impl Numbers {
 
     fn cameras(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let now_us = self.now_us;
-        let gauges: [(&str, &str, OfCamera<'_>); 8] = [
+        let gauges: [(&str, &str, OfCamera<'_>); 10] = [
             ("privet_camera_online", "Whether pictures come", &|c, _| Some(f64::from(c.online))),
             ("privet_camera_motion", "Whether an activity goes on", &|_, v| Some(f64::from(v.active))),
             ("privet_camera_recording", "Whether a clip is being recorded", &|c, _| Some(f64::from(c.recording))),
             ("privet_camera_viewers", "Phones that watch live", &|c, _| Some(c.viewers as f64)),
+            (
+                "privet_camera_substream_wanted",
+                "Phones that watch live and whose link is too slow for the main stream",
+                &|c, _| Some(c.want_substream as f64),
+            ),
+            ("privet_camera_substream_live", "Whether the live stream shows the substream", &|c, _| {
+                Some(f64::from(c.live_substream))
+            }),
             (
                 "privet_camera_last_picture_age_seconds",
                 "Time since the last picture; nothing before the first",

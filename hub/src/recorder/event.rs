@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use privet_home::{ClipNotes, StreamEnded, StreamKind, StreamStarted};
+use privet_home::{ClipNotes, Feed, StreamEnded, StreamKind, StreamStarted};
 use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::time::Timestamp;
 
@@ -32,6 +32,8 @@ pub enum Input {
         viewer: DeviceId,
         /// For how long without another word.
         lease: Duration,
+        /// Which of the camera's streams it wants to see.
+        feed: Feed,
     },
     /// It does not any more.
     Unwatch {

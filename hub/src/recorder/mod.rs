@@ -7,12 +7,14 @@
 //! 2. At a border every open stream's segment is finished and signed, and the next one begun with its own init segment.
 //! 3. Motion starts a clip with the whole pre-roll ([`clip`] says when it ends); a phone's lease ([`lease`]) starts a live
 //!    stream with the current group from its key frame.
-//! 4. What somebody may have to be told of comes out as a [`sighting`].
-//! 5. Frame and statement numbers come from the [`chain`], outages become gap statements, a clock set back is noted.
+//! 4. While all who watch want the camera's substream, the live stream shows that (`feed`).
+//! 5. What somebody may have to be told of comes out as a [`sighting`].
+//! 6. Frame and statement numbers come from the [`chain`], outages become gap statements, a clock set back is noted.
 
 pub mod chain;
 pub mod clip;
 pub mod event;
+mod feed;
 pub mod lease;
 mod notes;
 mod outage;
@@ -26,7 +28,7 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{EndReason, SecretBytes, StreamEnded, StreamStarted};
+use privet_home::{EndReason, Feed, SecretBytes, StreamEnded, StreamStarted};
 use privet_protocol::id::CameraId;
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
@@ -36,7 +38,9 @@ use self::chain::Chain;
 pub use self::clip::Record;
 use self::clip::{ClipPlan, ClipTimes, Verdict};
 pub use self::event::{CameraNews, ClipSegment, Input, LivePart, LiveRecord, Moment, Output};
+use self::feed::Changeover;
 use self::lease::Leases;
+pub use self::lease::Watching;
 use self::notes::{Instant, NoteTaker};
 use self::outage::{Outages, WallClock};
 use self::recording::Clip;
@@ -81,6 +85,10 @@ pub struct Recorder {
     last_source_frame: Option<u64>,
     format: Option<Arc<Format>>,
     clock: DecodeClock,
+    /// The substream's, with the main stream's sound; none while it does not come.
+    sub_format: Option<Arc<Format>>,
+    sub_clock: DecodeClock,
+    changeover: Changeover,
     wall: WallClock,
     /// How often the wall clock had been set back at the end of the last live statement.
     live_set_backs: Option<u64>,
@@ -131,6 +139,9 @@ impl Recorder {
             last_source_frame: None,
             format: None,
             clock: DecodeClock::new(None),
+            sub_format: None,
+            sub_clock: DecodeClock::new(None),
+            changeover: Changeover::default(),
             wall: WallClock::default(),
             live_set_backs: None,
             recorded_set_backs: None,
@@ -159,8 +170,8 @@ impl Recorder {
         self.now_us = now.mono_us;
         match input {
             Input::Source(event) => self.source(event, now, out),
-            Input::Watch { viewer, lease } => {
-                self.leases.renew(viewer, lease, now.mono_us);
+            Input::Watch { viewer, lease, feed } => {
+                self.leases.renew(viewer, lease, feed, now.mono_us);
                 self.start_live(out);
             }
             Input::Unwatch { viewer } => {
@@ -202,9 +213,18 @@ impl Recorder {
         self.lookout.due_us()
     }
 
-    /// How many watch live.
-    pub fn viewers(&self) -> usize {
-        self.leases.viewers()
+    /// Who watches live, and what they see.
+    pub fn watching(&self) -> Watching {
+        Watching {
+            viewers: self.leases.viewers(),
+            want_substream: self.leases.want_substream(),
+            substream: self.live.is_some() && self.changeover.shows(Feed::Substream),
+        }
+    }
+
+    /// Whether the camera's substream is needed: it is to be shown, or still is.
+    pub fn wants_substream(&self) -> bool {
+        self.live.is_some() && (self.leases.feed() == Feed::Substream || self.changeover.shows(Feed::Substream))
     }
 
     /// Whether a clip is being recorded.
@@ -248,12 +268,17 @@ impl Recorder {
             SourceEvent::Tampered { how } => self.lookout.tampered(how, now, &*self.random, out),
             SourceEvent::Offline { reason, .. } => self.offline(&reason, now, out),
             SourceEvent::Blind { .. } => self.plan.blind(),
+            SourceEvent::Substream(event) => self.substream(event, out),
             SourceEvent::Health(_) => {}
         }
     }
 
     fn set_format(&mut self, format: Format, out: &mut Vec<Output>) {
-        self.finish_segments(out);
+        if self.changeover.shows(Feed::Main) {
+            self.finish_live_segment(out);
+        }
+        self.finish_recorded(out);
+        self.sub_sound(format.audio.as_ref(), out);
         let format = Arc::new(format);
         self.ring.set_format(Arc::clone(&format));
         self.format = Some(Arc::clone(&format));
@@ -262,7 +287,9 @@ impl Recorder {
 
     fn offline(&mut self, reason: &crate::source::OfflineReason, now: Moment, out: &mut Vec<Output>) {
         if self.format.take().is_some() {
-            self.finish_segments(out);
+            self.finish_live_segment(out);
+            self.finish_recorded(out);
+            self.sub_gone(out);
             self.ring.clear();
             self.outages.begin(now.wall, GapReason::CameraLost);
         }
@@ -299,7 +326,9 @@ impl Recorder {
             Pushed::Dropped => {}
             Pushed::Opened => {
                 self.outages.end(timed.unit.received);
-                self.finish_live_segment(out);
+                if self.changeover.main_opens(self.leases.feed(), timed.unit.key, now.mono_us) {
+                    self.finish_live_segment(out);
+                }
                 if timed.unit.key {
                     self.border(now, out);
                 }
@@ -346,7 +375,7 @@ impl Recorder {
         if self.live.is_none() && self.leases.viewers() > 0 {
             // What starts now replays the group with this unit in it.
             self.start_live(out);
-        } else {
+        } else if self.changeover.shows(Feed::Main) || unit.unit.track == Track::Audio {
             self.live_unit(unit, Some(unit.unit.received_mono_us), out);
         }
         self.clip_unit(unit, opens, out);
@@ -354,8 +383,7 @@ impl Recorder {
 
     // --- both ---
 
-    fn finish_segments(&mut self, out: &mut Vec<Output>) {
-        self.finish_live_segment(out);
+    fn finish_recorded(&mut self, out: &mut Vec<Output>) {
         self.seal_backlog(usize::MAX, out);
         self.finish_clip_segment(out);
     }

@@ -122,6 +122,11 @@ impl WallClock {
         }
         self.set_backs
     }
+
+    /// How often it had been set back when the last unit came.
+    pub fn so_far(&self) -> u64 {
+        self.set_backs
+    }
 }
 
 /// Whether it is earlier by more than clocks and units in their queues differ anyway.

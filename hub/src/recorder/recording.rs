@@ -129,6 +129,7 @@ impl Recorder {
             let beginning = Beginning {
                 session: &session,
                 format,
+                substream: false,
                 sequence: self.chain.recorded,
                 previous: self.chain.previous,
                 gap: self.outages.take_recorded(

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Input, Output, Recorder, Sighting};
 use crate::outbox::keeper::{Keep, KeeperHandle};
-use crate::source::{Prompt, SourceEvent};
+use crate::source::{Prompt, SourceEvent, SubUnits};
 use crate::status::Board;
 use crate::time::{moment, mono_us};
 use crate::uplink::live::LiveSender;
@@ -92,6 +92,8 @@ pub struct Sinks {
     pub recorders: Recorders,
     /// Told whether somebody watches.
     pub prompt: Prompt,
+    /// Told whether the substream's units are needed.
+    pub sub_units: SubUnits,
 }
 
 /// Runs a recorder until it is stopped.
@@ -105,6 +107,7 @@ pub async fn run(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut out = Vec::new();
+    let mut substream = false;
     loop {
         let hurry = recorder.due_us().map(|due| Duration::from_micros(due.saturating_sub(mono_us())));
         let input = tokio::select! {
@@ -121,6 +124,7 @@ pub async fn run(
             () = tokio::time::sleep(hurry.unwrap_or_default()), if hurry.is_some() => Input::Tick,
         };
         let stop = matches!(input, Input::Stop);
+        let asked = matches!(input, Input::Watch { .. } | Input::Unwatch { .. });
         let ticked = matches!(input, Input::Tick);
         recorder.handle(input, moment(), &mut out);
         let changed = out.iter().any(|o| !matches!(o, Output::Live(_)) || begins(o));
@@ -130,9 +134,14 @@ pub async fn run(
         if changed {
             sinks.recorders.set_open(camera, recorder.open_streams());
         }
-        if changed || ticked {
-            sinks.prompt.set(recorder.viewers() > 0);
-            sinks.board.recording(camera, recorder.recording(), recorder.viewers(), recorder.pre_roll_bytes());
+        if changed || asked || ticked {
+            let watching = recorder.watching();
+            sinks.prompt.set(watching.viewers > 0);
+            sinks.sub_units.set(recorder.wants_substream());
+            sinks.board.recording(camera, recorder.recording(), watching, recorder.pre_roll_bytes());
+            if std::mem::replace(&mut substream, watching.substream) != watching.substream {
+                tracing::info!(%camera, ?watching, "the live stream changed over");
+            }
         }
         if stop {
             return;

@@ -11,6 +11,7 @@ use privet_protocol::id::{DeviceId, StreamId};
 use privet_protocol::random::SeededRandom;
 use privet_segment::{Header, KnownCameras, Statement, StoredSegment, StreamKey, StreamSecret, Verified};
 
+mod feeds;
 mod modes;
 mod notes;
 mod sightings;
@@ -208,7 +209,7 @@ impl World {
     }
 
     fn watch(&mut self) {
-        self.tell(Input::Watch { viewer: PHONE, lease: Duration::from_secs(30) });
+        self.tell(Input::Watch { viewer: PHONE, lease: Duration::from_secs(30), feed: Feed::Main });
     }
 
     /// The whole segments of this kind, each opened and verified.
@@ -349,7 +350,11 @@ fn removal_of_a_member_moves_every_stream_to_a_new_key_and_the_picture_goes_on()
     world.online(640);
     world.film(3);
     world.watch();
-    world.tell(Input::Watch { viewer: DeviceId::from_bytes([9; 16]), lease: Duration::from_secs(30) });
+    world.tell(Input::Watch {
+        viewer: DeviceId::from_bytes([9; 16]),
+        lease: Duration::from_secs(30),
+        feed: Feed::Main,
+    });
     world.motion(true);
     for place in 0..5 {
         world.picture(place == 0);
@@ -358,7 +363,7 @@ fn removal_of_a_member_moves_every_stream_to_a_new_key_and_the_picture_goes_on()
     assert_eq!(before.len(), 2);
     world.tell(Input::Rekey { removed: Some(PHONE) });
     assert_eq!(world.ended.iter().filter(|e| e.reason == EndReason::Rekeyed).count(), 2);
-    assert_eq!(world.recorder.viewers(), 1);
+    assert_eq!(world.recorder.watching().viewers, 1);
     world.film(3);
     for stream in &before {
         assert!(
@@ -425,7 +430,7 @@ fn a_camera_that_stays_away_ends_the_clip_but_not_the_wish_to_watch() {
     }
     assert_eq!(world.ended.len(), 1);
     assert_eq!(world.ended[0].reason, EndReason::CameraLost);
-    assert_eq!(world.recorder.viewers(), 1);
+    assert_eq!(world.recorder.watching().viewers, 1);
 }
 
 #[test]

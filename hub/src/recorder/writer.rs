@@ -37,6 +37,8 @@ pub struct Beginning<'a> {
     pub session: &'a Session,
     /// What the camera sends.
     pub format: &'a Arc<Format>,
+    /// That is of the camera's substream.
+    pub substream: bool,
     /// The statement's number.
     pub sequence: u64,
     /// Digest of the statement before.
@@ -177,7 +179,7 @@ impl StreamWriter {
         };
         let mut sealer = Sealer::begin(&mut self.key, beginning.session, facts, out)?;
         self.next_index += 1;
-        let (info, init, has_sound) = init_of(beginning.format)?;
+        let (info, init, has_sound) = init_of(beginning.format, beginning.substream)?;
         sealer.init(&info, &init, out)?;
         self.open = Some(Open {
             sealer,
@@ -283,7 +285,7 @@ fn ticks(us: i64, rate: u32) -> Option<u64> {
 }
 
 /// The init segment of a format, and the sound's clock where there is sound.
-fn init_of(format: &Format) -> Result<(InitInfo, Vec<u8>, Option<u32>), MediaError> {
+fn init_of(format: &Format, substream: bool) -> Result<(InitInfo, Vec<u8>, Option<u32>), MediaError> {
     let audio = format.audio.as_ref().map(|a| AudioTrack { sample_entry: &a.sample_entry, sample_rate: a.sample_rate });
     let tracks = Tracks { video: &format.video_sample_entry, width: format.width, height: format.height, audio };
     let init = init_segment(&tracks)?;
@@ -294,6 +296,7 @@ fn init_of(format: &Format) -> Result<(InitInfo, Vec<u8>, Option<u32>), MediaErr
         timescale: VIDEO_TIMESCALE,
         audio_codec: format.audio.as_ref().map(|a| a.codec.clone()),
         audio_timescale: format.audio.as_ref().map(|a| a.sample_rate),
+        substream,
     };
     Ok((info, init, format.audio.as_ref().map(|a| a.sample_rate)))
 }

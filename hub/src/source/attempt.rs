@@ -170,6 +170,11 @@ impl Attempt {
         self.order(&frames::prompt(prompt), &[]).await;
     }
 
+    /// Tells the worker whether the substream's units are wanted.
+    pub(super) async fn say_sub_units(&mut self, wanted: bool) {
+        self.order(&frames::sub_units(wanted), &[]).await;
+    }
+
     async fn order(&mut self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) {
         let told = self.socket.async_io(Interest::WRITABLE, || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -26,12 +26,13 @@ pub const MAX_PICTURE_BODY: usize = 16 + MAX_JPEG + MAX_SMALL_JPEG;
 /// The largest body of every other frame.
 pub const MAX_BODY: usize = 16 << 10;
 /// Version of these frames: hub and worker are the same binary, so a difference means that the binary was replaced under way.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 const KEY: u8 = 1;
 const AUDIO: u8 = 2;
 const ACTIVE: u8 = 4;
 const LAST: u8 = 8;
+const SUBSTREAM: u8 = 16;
 const MAX_NOTES: usize = 16;
 const MAX_TEXT: usize = 400;
 const MAX_SIDE: u32 = 16_384;
@@ -64,12 +65,16 @@ pub enum Kind {
     Picture = 10,
     /// [`FromWorker::Substream`].
     Substream = 11,
+    /// [`FromWorker::SubFormat`].
+    SubFormat = 12,
     /// [`ToWorker`], the first frame in the other direction.
     Settings = 16,
     /// [`Connection`], in the other direction, with its descriptor.
     Connection = 17,
     /// [`prompt`], in the other direction.
     Prompt = 18,
+    /// [`sub_units`], in the other direction.
+    SubUnits = 19,
 }
 
 impl Kind {
@@ -86,9 +91,11 @@ impl Kind {
             9 => Self::Tampered,
             10 => Self::Picture,
             11 => Self::Substream,
+            12 => Self::SubFormat,
             16 => Self::Settings,
             17 => Self::Connection,
             18 => Self::Prompt,
+            19 => Self::SubUnits,
             _ => return None,
         })
     }
@@ -154,7 +161,7 @@ impl Header {
             return Err(FrameError::TooLong { kind, length, limit });
         }
         let known = match kind {
-            Kind::Unit => KEY | AUDIO,
+            Kind::Unit => KEY | AUDIO | SUBSTREAM,
             Kind::Motion => ACTIVE,
             Kind::Picture => LAST,
             _ => 0,
@@ -223,6 +230,19 @@ pub fn parse_prompt(body: &[u8]) -> Result<bool, FrameError> {
     cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind: Kind::Prompt, detail: e.to_string() })
 }
 
+/// The frame that tells a worker whether the hub wants the substream's units too. A worker begins with "no".
+pub fn sub_units(wanted: bool) -> Vec<u8> {
+    message(Kind::SubUnits, &wanted)
+}
+
+/// What the body of such a frame says.
+///
+/// # Errors
+/// [`FrameError::Body`].
+pub fn parse_sub_units(body: &[u8]) -> Result<bool, FrameError> {
+    cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind: Kind::SubUnits, detail: e.to_string() })
+}
+
 /// One thing a worker must not be able to do, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -239,13 +259,15 @@ pub struct Proof {
 pub struct Unit {
     /// Picture or sound.
     pub track: Track,
+    /// It is a picture of the substream.
+    pub substream: bool,
     /// A decoder can start here.
     pub key: bool,
     /// Presentation time in microseconds since the connection's first unit.
     pub pts_us: i64,
     /// When it was received, in microseconds of CLOCK_MONOTONIC.
     pub received_mono_us: u64,
-    /// Counts the connection's video units, dropped ones included.
+    /// Counts the connection's video units, dropped ones included; the substream's by themselves.
     pub frame: u64,
     /// Packets lost before or in it.
     pub loss: u16,
@@ -272,6 +294,8 @@ pub enum FromWorker {
     Picture(Picture),
     /// How the substream is doing.
     Substream(SubstreamNews),
+    /// The substream's units that follow are in this format; the next one is a key frame.
+    SubFormat(Format),
     /// How it is doing.
     Health(Health),
     /// It ends, and why.
@@ -358,24 +382,8 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
             FromWorker::Ready(ready)
         }
         Kind::Phase => FromWorker::Phase(cbor::decode(&body, MAX_BODY).map_err(malformed)?),
-        Kind::Format => {
-            let mut format: Format = cbor::decode(&body, MAX_BODY).map_err(malformed)?;
-            let side = 1..=MAX_SIDE;
-            if !side.contains(&format.width) || !side.contains(&format.height) {
-                return Err(bad("a picture of impossible size"));
-            }
-            if format.nominal_millifps.is_some_and(|fps| !(1..=1_000_000).contains(&fps)) {
-                format.nominal_millifps = None;
-            }
-            let codec_fits = |codec: &str| codec.len() <= 64 && codec.bytes().all(|b| b.is_ascii_graphic());
-            let audio_fits = |a: &super::AudioFormat| {
-                codec_fits(&a.codec) && (1..=384_000).contains(&a.sample_rate) && (1..=32).contains(&a.channels)
-            };
-            if !codec_fits(&format.codec) || !format.audio.as_ref().is_none_or(audio_fits) {
-                return Err(bad("an impossible codec"));
-            }
-            FromWorker::Format(format)
-        }
+        Kind::Format => FromWorker::Format(parse_format(kind, &body)?),
+        Kind::SubFormat => FromWorker::SubFormat(parse_format(kind, &body)?),
         Kind::Unit => parse_unit(header, body)?,
         Kind::Motion => FromWorker::Motion(sights::parse_sample(&body, header.flags & ACTIVE != 0)?),
         Kind::Tampered => FromWorker::Tampered(sights::parse_tamper(&body)?),
@@ -405,20 +413,48 @@ pub fn parse(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
             }
             FromWorker::Substream(news)
         }
-        Kind::Settings | Kind::Connection | Kind::Prompt => return Err(bad("a worker does not send this")),
+        Kind::Settings | Kind::Connection | Kind::Prompt | Kind::SubUnits => {
+            return Err(bad("a worker does not send this"));
+        }
     })
+}
+
+fn parse_format(kind: Kind, body: &[u8]) -> Result<Format, FrameError> {
+    let bad = |detail: &str| FrameError::Body { kind, detail: detail.to_owned() };
+    let mut format: Format =
+        cbor::decode(body, MAX_BODY).map_err(|e| FrameError::Body { kind, detail: e.to_string() })?;
+    let side = 1..=MAX_SIDE;
+    if !side.contains(&format.width) || !side.contains(&format.height) {
+        return Err(bad("a picture of impossible size"));
+    }
+    if format.nominal_millifps.is_some_and(|fps| !(1..=1_000_000).contains(&fps)) {
+        format.nominal_millifps = None;
+    }
+    let codec_fits = |codec: &str| codec.len() <= 64 && codec.bytes().all(|b| b.is_ascii_graphic());
+    let audio_fits = |a: &super::AudioFormat| {
+        codec_fits(&a.codec) && (1..=384_000).contains(&a.sample_rate) && (1..=32).contains(&a.channels)
+    };
+    if !codec_fits(&format.codec) || !format.audio.as_ref().is_none_or(audio_fits) {
+        return Err(bad("an impossible codec"));
+    }
+    Ok(format)
 }
 
 fn parse_unit(header: Header, body: Bytes) -> Result<FromWorker, FrameError> {
     let bad = |detail: &str| FrameError::Body { kind: Kind::Unit, detail: detail.to_owned() };
     let head: &[u8; UNIT_HEAD] = body.first_chunk().ok_or_else(|| bad("no head"))?;
     let track = if header.flags & AUDIO == 0 { Track::Video } else { Track::Audio };
+    let substream = header.flags & SUBSTREAM != 0;
+    if substream && track == Track::Audio {
+        return Err(bad("sound of the substream, which is not taken"));
+    }
     let pts_us = i64::from_be_bytes(part(head, 0));
     if pts_us.unsigned_abs() > MAX_PTS_US as u64 {
         return Err(bad("a presentation time out of range"));
     }
     let unit = Unit {
         track,
+        substream,
         key: track == Track::Audio || header.flags & KEY != 0,
         pts_us,
         received_mono_us: u64::from_be_bytes(part(head, 8)),
@@ -470,6 +506,13 @@ pub(crate) fn fill_unit_head(
     head[8..16].copy_from_slice(&mono_us.to_be_bytes());
     head[16..24].copy_from_slice(&number.to_be_bytes());
     head[24..26].copy_from_slice(&loss.to_be_bytes());
+}
+
+/// Says of a filled unit frame that it is the substream's.
+pub(crate) fn mark_substream(frame: &mut [u8]) {
+    if let Some(flags) = frame.get_mut(1) {
+        *flags |= SUBSTREAM;
+    }
 }
 
 /// A motion frame.

@@ -22,6 +22,20 @@ fn a_unit_arrives_as_it_was_sent() {
 }
 
 #[test]
+fn a_unit_of_the_substream_says_so_and_is_never_sound() {
+    let mut frame = unit_frame(&[0, 0, 0, 1, 0x65], true);
+    let FromWorker::Unit(unit) = reread(&frame).unwrap() else { panic!("not a unit") };
+    assert!(!unit.substream);
+    mark_substream(&mut frame);
+    let FromWorker::Unit(unit) = reread(&frame).unwrap() else { panic!("not a unit") };
+    assert!(unit.substream && unit.key);
+    frame[1] |= AUDIO;
+    assert!(matches!(reread(&frame), Err(FrameError::Body { kind: Kind::Unit, .. })));
+    assert!(reread(&sub_units(true)).is_err(), "an order is nothing that a worker says");
+    assert_eq!(parse_sub_units(&sub_units(true)[HEADER..]), Ok(true));
+}
+
+#[test]
 fn lengths_inside_a_unit_must_add_up() {
     for data in [&[0, 0, 0, 9, 1][..], &[0, 0, 0, 0], &[0, 0, 0, 1, 7, 7], &[1]] {
         assert!(matches!(reread(&unit_frame(data, true)), Err(FrameError::Body { kind: Kind::Unit, .. })), "{data:?}");
@@ -36,7 +50,7 @@ fn a_length_beyond_the_cap_is_refused_before_any_memory_is_taken() {
     };
     assert!(matches!(claim(4, u32::MAX), Err(FrameError::TooLong { kind: Kind::Unit, .. })));
     assert!(claim(4, MAX_UNIT_BODY as u32).is_ok());
-    for kind in [1, 2, 3, 5, 6, 7, 8, 16] {
+    for kind in [1, 2, 3, 5, 6, 7, 8, 12, 16, 19] {
         assert!(matches!(claim(kind, MAX_BODY as u32 + 1), Err(FrameError::TooLong { .. })));
     }
     assert_eq!(claim(77, 0), Err(FrameError::Kind(77)));

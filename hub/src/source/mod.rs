@@ -33,7 +33,7 @@ pub use attempt::prove_sandbox;
 pub use probe::{ProbeError, ProbeReport, probe};
 pub use reason::{Fault, OfflineReason, Phase};
 pub use sights::{HEAT_FIELDS, MAX_JPEG, MAX_SMALL_JPEG, MotionSample, Picture, Tamper};
-pub use supervisor::{Prompt, SourceHandle, WorkerOptions, spawn};
+pub use supervisor::{Prompt, SourceHandle, SubUnits, WorkerOptions, spawn};
 
 use crate::motion::MotionSettings;
 
@@ -77,6 +77,20 @@ pub enum SourceEvent {
     },
     /// How the worker is doing; about once a second while there is one.
     Health(Health),
+    /// Of the camera's substream, while its units are wanted (see [`SubUnits`]).
+    Substream(SubstreamEvent),
+}
+
+/// What the substream's units are and when they end. Its times are those of the main stream; its frame numbers are its own, and begin anew
+/// with each connection to the main stream.
+#[derive(Clone, Debug)]
+pub enum SubstreamEvent {
+    /// The next unit is a key frame in this format.
+    Format(Format),
+    /// One access unit, in decode order; always a picture.
+    Unit(AccessUnit),
+    /// None follows without another format.
+    Ended,
 }
 
 /// What a camera sends, as a player needs to know it.
@@ -195,7 +209,8 @@ pub struct CameraSettings {
     pub name: String,
     /// `rtsp://host[:port]/path`, without user and password.
     pub url: String,
-    /// The camera's smaller stream, with the same user and password: where motion is found, if it is looked for.
+    /// The camera's smaller stream, with the same user and password: where motion is found, if it is looked for, and what phones with
+    /// slow links can watch meanwhile.
     pub sub_url: Option<String>,
     /// User name at the camera.
     pub username: Option<String>,

@@ -10,7 +10,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::backoff::Backoff;
 use super::connect::Target;
-use super::frames::SubstreamNews;
+use super::frames::{SubstreamNews, Unit};
+use super::supervisor::MAX_HOLE;
 use super::{OfflineReason, WorkerOptions};
 
 /// Motion found on it for so long makes it a good one again. Long, because each time it comes or goes the detector starts anew: one
@@ -123,11 +124,70 @@ impl Substream {
     }
 }
 
+/// Which of the substream's units may go on: those in order, from the key frame after their format on. The format's own key frame may
+/// have been dropped on the way.
+#[derive(Debug, Default)]
+pub(super) struct Passage {
+    open: bool,
+    awaits_key: bool,
+    next_frame: u64,
+}
+
+impl Passage {
+    /// A format was told.
+    pub(super) fn begin(&mut self) {
+        (self.open, self.awaits_key) = (true, true);
+    }
+
+    /// The session is over; whether anybody was told of it.
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Whether the unit goes on, or what is wrong with a worker that sends it.
+    pub(super) fn unit(&mut self, unit: &Unit) -> Result<bool, &'static str> {
+        if !self.open {
+            return Err("a unit of the substream before its format");
+        }
+        if !(self.next_frame..self.next_frame.saturating_add(MAX_HOLE)).contains(&unit.frame) {
+            return Err("frame numbers of the substream that go back or leap");
+        }
+        self.next_frame = unit.frame + 1;
+        self.awaits_key &= !unit.key;
+        Ok(!self.awaits_key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{Fault, Phase};
+    use super::super::{Fault, Phase, Track};
     use super::*;
+
+    #[test]
+    fn units_go_on_from_a_key_frame_after_their_format_and_in_order() {
+        let unit = |frame, key| Unit {
+            track: Track::Video,
+            substream: true,
+            key,
+            pts_us: 0,
+            received_mono_us: 0,
+            frame,
+            loss: 0,
+            data: bytes::Bytes::new(),
+        };
+        let mut passage = Passage::default();
+        assert!(passage.unit(&unit(0, true)).is_err(), "before its format");
+        assert!(!passage.end());
+        passage.begin();
+        assert_eq!(passage.unit(&unit(1, false)), Ok(false), "its key frame was dropped");
+        assert_eq!(passage.unit(&unit(5, true)), Ok(true));
+        assert_eq!(passage.unit(&unit(6, false)), Ok(true));
+        assert!(passage.unit(&unit(6, false)).is_err());
+        assert!(passage.unit(&unit(u64::MAX, false)).is_err());
+        assert!(passage.end() && !passage.end());
+        assert!(passage.unit(&unit(7, true)).is_err());
+    }
 
     fn options() -> WorkerOptions {
         WorkerOptions {

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Watch};
 use super::backoff::Backoff;
 use super::breaker::Breaker;
-use super::frames::{FromWorker, Unit};
-use super::substream::Substream;
-use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, Track};
+use super::frames::{FromWorker, SubstreamNews, Unit};
+use super::substream::{Passage, Substream};
+use super::{AccessUnit, CameraSettings, OfflineReason, SourceEvent, SubstreamEvent, Track};
 
 /// More frames than a worker can have dropped: half a day at 30 per second.
-const MAX_HOLE: u64 = 1_300_000;
+pub(super) const MAX_HOLE: u64 = 1_300_000;
 
 /// Video for so long makes the camera a good one again.
 const GOOD: Duration = Duration::from_secs(30);
@@ -78,6 +78,7 @@ pub struct SourceHandle {
     pid: Arc<AtomicU32>,
     stop: CancellationToken,
     prompt: Prompt,
+    sub_units: SubUnits,
 }
 
 /// Says whether a camera's units are wanted at once, as they are at first, or may come a few at a time and up to a fifth of a
@@ -92,10 +93,27 @@ impl Prompt {
     }
 }
 
+/// Says whether the units of the camera's substream are wanted too; at first they are not. They come where there is a substream,
+/// which is where motion is looked for on one.
+#[derive(Clone, Debug)]
+pub struct SubUnits(Arc<watch::Sender<bool>>);
+
+impl SubUnits {
+    /// Holds from now on, for connections to come too.
+    pub fn set(&self, wanted: bool) {
+        self.0.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+    }
+}
+
 impl SourceHandle {
     /// Where it is said whether units are wanted at once.
     pub fn prompt(&self) -> Prompt {
         self.prompt.clone()
+    }
+
+    /// Where it is said whether the substream's units are wanted.
+    pub fn sub_units(&self) -> SubUnits {
+        self.sub_units.clone()
     }
 
     /// Ends the worker and waits until it is gone.
@@ -122,6 +140,7 @@ pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sende
     let pid = Arc::new(AtomicU32::new(0));
     let stop = CancellationToken::new();
     let (prompt, wanted_prompt) = watch::channel(true);
+    let (sub_units, wanted_sub_units) = watch::channel(false);
     let supervisor = Supervisor {
         backoff: Backoff::new(options.shortest_pause, options.longest_pause, GOOD),
         breaker: Breaker::new(options.first_blind, options.longest_blind),
@@ -132,9 +151,11 @@ pub fn spawn(camera: CameraSettings, options: WorkerOptions, events: mpsc::Sende
         pid: pid.clone(),
         stop: stop.clone(),
         prompt: wanted_prompt,
+        sub_units: wanted_sub_units,
         next_frame: 0,
     };
-    SourceHandle { task: tokio::spawn(supervisor.run()), pid, stop, prompt: Prompt(Arc::new(prompt)) }
+    let task = tokio::spawn(supervisor.run());
+    SourceHandle { task, pid, stop, prompt: Prompt(Arc::new(prompt)), sub_units: SubUnits(Arc::new(sub_units)) }
 }
 
 struct Supervisor {
@@ -148,6 +169,7 @@ struct Supervisor {
     pid: Arc<AtomicU32>,
     stop: CancellationToken,
     prompt: watch::Receiver<bool>,
+    sub_units: watch::Receiver<bool>,
     /// The camera's next video frame, over all connections.
     next_frame: u64,
 }
@@ -221,8 +243,10 @@ impl Supervisor {
         let sub_url = self.camera.sub_url.as_deref().filter(|_| decoding);
         let blind = self.breaker.open().filter(|_| self.camera.motion.is_some() && !decoding);
         let mut substream = Substream::new(sub_url, &self.options);
+        let mut passage = Passage::default();
         // Each worker has to be told.
         self.prompt.mark_changed();
+        self.sub_units.mark_changed();
         loop {
             let watch = tokio::select! {
                 watch = attempt.next() => watch,
@@ -232,6 +256,10 @@ impl Supervisor {
                 }
                 prompt = next(&mut self.prompt) => {
                     attempt.say_prompt(prompt).await;
+                    continue;
+                }
+                wanted = next(&mut self.sub_units) => {
+                    attempt.say_sub_units(wanted).await;
                     continue;
                 }
                 () = over(blind.map(|(until, _)| until)) => {
@@ -257,8 +285,19 @@ impl Supervisor {
                 }
                 FromWorker::Phase(_) | FromWorker::Fault(_) | FromWorker::Proof(_) => continue,
                 FromWorker::Substream(news) => {
+                    let over = matches!(news, SubstreamNews::Ended(_)) && passage.end();
                     substream.heard(news);
-                    continue;
+                    if !over {
+                        continue;
+                    }
+                    SourceEvent::Substream(SubstreamEvent::Ended)
+                }
+                FromWorker::SubFormat(_) if online_since.is_none() => {
+                    return Ok((wrong("a substream before the main stream"), Duration::ZERO));
+                }
+                FromWorker::SubFormat(format) => {
+                    passage.begin();
+                    SourceEvent::Substream(SubstreamEvent::Format(format))
                 }
                 FromWorker::Format(format) => {
                     awaiting_key = true;
@@ -276,6 +315,11 @@ impl Supervisor {
                 FromWorker::Unit(_) if online_since.is_none() => {
                     return Ok((wrong("a unit before its format"), Duration::ZERO));
                 }
+                FromWorker::Unit(unit) if unit.substream => match passage.unit(&unit) {
+                    Ok(true) => SourceEvent::Substream(SubstreamEvent::Unit(self.dated(unit))),
+                    Ok(false) => continue,
+                    Err(detail) => return Ok((wrong(detail), Duration::ZERO)),
+                },
                 FromWorker::Unit(unit) => {
                     if unit.track == Track::Video {
                         let frame = first_frame.saturating_add(unit.frame);
@@ -326,13 +370,15 @@ impl Supervisor {
         let received_mono_us = unit.received_mono_us.clamp(now_us.saturating_sub(10_000_000), now_us);
         let age = Duration::from_micros(now_us - received_mono_us);
         let received = SystemTime::now().checked_sub(age).map_or(Timestamp::default(), Timestamp::from);
+        // For sound and picture the camera's own count was made from the worker's already.
+        let frame = if unit.substream { unit.frame } else { self.next_frame.saturating_sub(1) };
         AccessUnit {
             track: unit.track,
             key: unit.key,
             pts_us: unit.pts_us,
             received,
             received_mono_us,
-            frame: if unit.track == Track::Video { self.next_frame - 1 } else { self.next_frame.saturating_sub(1) },
+            frame,
             data: unit.data,
             loss: unit.loss,
         }

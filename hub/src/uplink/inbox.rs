@@ -102,9 +102,9 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
         uplink.board.raise(Alarm::Relay { cause });
     }
     match from.message {
-        Some(PhoneMessage::Watch { camera, lease_ms }) => {
+        Some(PhoneMessage::Watch { camera, lease_ms, feed }) => {
             if let Some(recorder) = uplink.recorders.of(camera) {
-                recorder.send(Input::Watch { viewer, lease: Duration::from_millis(lease_ms.into()) });
+                recorder.send(Input::Watch { viewer, lease: Duration::from_millis(lease_ms.into()), feed });
             }
         }
         Some(PhoneMessage::Unwatch { camera }) => {

@@ -51,7 +51,7 @@ pub use crate::hub::{Admitted, Also, FAREWELL, FromPhone, HeadCheck, HubHome, MA
 pub use crate::identity::Fingerprint;
 pub use crate::log::{LogEntry, LogPosition};
 pub use crate::message::{
-    CameraInfo, CameraState, EndReason, HubMessage, Member, PhoneMessage, StreamEnded, StreamKind, StreamStarted,
+    CameraInfo, CameraState, EndReason, Feed, HubMessage, Member, PhoneMessage, StreamEnded, StreamKind, StreamStarted,
 };
 pub use crate::pairing::{Invitation, Offer, OfferError, RelayAddress, Rendezvous};
 pub use crate::phone::{JoinAttempt, MemberChange, Outgoing, PhoneHome, Received, UPDATE_AFTER};

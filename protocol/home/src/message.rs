@@ -198,6 +198,22 @@ pub struct Member {
     pub last_seen: Timestamp,
 }
 
+/// Which of a camera's two streams a phone wants to see live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Feed {
+    /// The one that is recorded.
+    #[default]
+    Main,
+    /// The smaller one, for a link that is too slow for the other. Where the hub has none, it goes on with the main one.
+    Substream,
+}
+
+impl Feed {
+    fn is_main(&self) -> bool {
+        *self == Self::Main
+    }
+}
+
 /// What a phone tells the hub.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -210,6 +226,9 @@ pub enum PhoneMessage {
         camera: CameraId,
         /// For how long without another word.
         lease_ms: u32,
+        /// Which of its streams; not sent for the main one, so nothing changes for those who know no other.
+        #[serde(default, skip_serializing_if = "Feed::is_main")]
+        feed: Feed,
     },
     /// It does not any more.
     Unwatch {

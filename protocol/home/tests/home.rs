@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use privet_home::{
-    Env, FAREWELL, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError,
+    Env, FAREWELL, Feed, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError,
     ReceiveError, Received,
 };
 use privet_protocol::id::CameraId;
@@ -238,7 +238,7 @@ fn the_hub_reads_what_was_sent_up_to_two_commits_ago_and_no_older() {
     let mut ann = world.pair("Ann");
     let messages: Vec<_> = (0..4)
         .map(|i| {
-            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1 };
+            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1, feed: Feed::Main };
             ann.home.send(&watch, Batch::new(), world.env()).unwrap()
         })
         .collect();
@@ -263,7 +263,7 @@ fn messages_out_of_order_are_taken_once_each() {
     let mut ann = world.pair("Ann");
     let mut messages: Vec<_> = (0..20u8)
         .map(|i| {
-            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1 };
+            let watch = PhoneMessage::Watch { camera: CameraId::from_bytes([i; 16]), lease_ms: 1, feed: Feed::Main };
             ann.home.send(&watch, Batch::new(), world.env()).unwrap()
         })
         .collect();

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER;
 use privet_home::clip_notes::MAX_THUMBNAIL;
 use privet_home::{
-    CameraWish, ClipNotes, Happening, HomeError, HomeEvent, HubHome, HubMessage, PhoneMessage, PhoneWishes, Profile,
-    PushSetup, QuietHours, Severity, Tamper, Thumbnail, WishError, Wishes,
+    CameraWish, ClipNotes, Feed, Happening, HomeError, HomeEvent, HubHome, HubMessage, PhoneMessage, PhoneWishes,
+    Profile, PushSetup, QuietHours, Severity, Tamper, Thumbnail, WishError, Wishes,
 };
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId, StreamId};
@@ -97,6 +97,23 @@ fn the_bytes_are_the_stored_ones() {
         std::fs::write(&path, &text).unwrap();
     }
     assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+/// What a phone or hub from before the substream could be asked for knows of it.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+enum Older {
+    Watch { camera: CameraId, lease_ms: u32 },
+}
+
+#[test]
+fn those_who_know_only_the_main_stream_understand_and_are_understood() {
+    let camera = CameraId::from_bytes([2; 16]);
+    let older = Older::Watch { camera, lease_ms: 30_000 };
+    let of = |feed| PhoneMessage::Watch { camera, lease_ms: 30_000, feed };
+    assert_eq!(cbor::encode(&of(Feed::Main)), cbor::encode(&older), "byte for byte");
+    let sub = cbor::encode(&of(Feed::Substream));
+    assert_eq!(PhoneMessage::decode(&sub).unwrap(), of(Feed::Substream));
+    assert_eq!(cbor::decode::<Older>(&sub, 1000).unwrap(), older);
 }
 
 #[test]

@@ -24,7 +24,15 @@ struct Insider {
 
 fn info() -> InitInfo {
     let (audio_codec, audio_timescale) = (None, None);
-    InitInfo { codec: "avc1.42c01e".into(), width: 2, height: 2, timescale: 90_000, audio_codec, audio_timescale }
+    InitInfo {
+        codec: "avc1.42c01e".into(),
+        width: 2,
+        height: 2,
+        timescale: 90_000,
+        audio_codec,
+        audio_timescale,
+        substream: false,
+    }
 }
 
 fn unit(length: u32) -> UnitHead {

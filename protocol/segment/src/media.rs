@@ -111,6 +111,9 @@ pub struct InitInfo {
     pub audio_codec: Option<String>,
     /// Ticks a second of the audio track, where there is sound.
     pub audio_timescale: Option<u32>,
+    /// The pictures are those of the camera's substream. Here and not in the statement, because a viewer must know it before the
+    /// first picture; the statement signs it with the record's leaf.
+    pub substream: bool,
 }
 
 impl InitInfo {
@@ -120,7 +123,8 @@ impl InitInfo {
         if self.codec.len() > MAX_CODEC || self.audio_codec.as_ref().is_some_and(|codec| codec.len() > MAX_CODEC) {
             return None;
         }
-        info.map(4 + u64::from(self.audio_codec.is_some()) + u64::from(self.audio_timescale.is_some()));
+        let optional = [self.audio_codec.is_some(), self.audio_timescale.is_some(), self.substream];
+        info.map(4 + optional.into_iter().map(u64::from).sum::<u64>());
         info.key(1).text(&self.codec);
         info.key(2).uint(self.width.into());
         info.key(3).uint(self.height.into());
@@ -130,6 +134,9 @@ impl InitInfo {
         }
         if let Some(timescale) = self.audio_timescale {
             info.key(6).uint(timescale.into());
+        }
+        if self.substream {
+            info.key(7).bool(true);
         }
         let info = info.finish();
         let mut head = u16::try_from(info.len()).ok()?.to_be_bytes().to_vec();
@@ -151,7 +158,7 @@ impl InitInfo {
             u32::try_from(info.uint()?).ok()
         };
         let (width, height, timescale) = (number(2)?, number(3)?, number(4)?);
-        let (mut audio_codec, mut audio_timescale) = (None, None);
+        let (mut audio_codec, mut audio_timescale, mut substream) = (None, None, false);
         let mut last = 4;
         for _ in 4..fields {
             let key = info.uint()?;
@@ -162,6 +169,11 @@ impl InitInfo {
             match key {
                 5 => audio_codec = Some(info.text(MAX_CODEC)?.to_owned()),
                 6 => audio_timescale = Some(u32::try_from(info.uint()?).ok()?),
+                // There is no other way to say that it is not.
+                7 => {
+                    info.bool()?.then_some(())?;
+                    substream = true;
+                }
                 _ => return None,
             }
         }
@@ -169,7 +181,39 @@ impl InitInfo {
             return None;
         }
         let init_length = u32::from_be_bytes(array(bytes, 2 + info_length)?) as usize;
-        let info = Self { codec, width, height, timescale, audio_codec, audio_timescale };
+        let info = Self { codec, width, height, timescale, audio_codec, audio_timescale, substream };
         (init_length <= MAX_INIT).then_some((info, 2 + info_length + 4, init_length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn info(substream: bool) -> InitInfo {
+        InitInfo {
+            codec: "avc1.42c01e".into(),
+            width: 640,
+            height: 360,
+            timescale: 90_000,
+            audio_codec: Some("mp4a.40.2".into()),
+            audio_timescale: Some(16_000),
+            substream,
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_substream_comes_back_and_has_one_form() {
+        for substream in [false, true] {
+            let head = info(substream).head(7).unwrap();
+            assert_eq!(InitInfo::parse(&head), Some((info(substream), head.len(), 7)));
+        }
+        let (main, mut sub) = (info(false).head(7).unwrap(), info(true).head(7).unwrap());
+        assert_eq!(sub.len(), main.len() + 2, "nothing is said of the main stream");
+        let mark = sub.len() - 5;
+        assert_eq!(sub[mark], 0xf5);
+        sub[mark] = 0xf4;
+        assert_eq!(InitInfo::parse(&sub), None, "a second way to say main");
     }
 }

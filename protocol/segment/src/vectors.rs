@@ -123,6 +123,7 @@ fn segments() -> (EvidencePublicKey, CameraId, StreamSecret, Vec<(Header, Vec<u8
         timescale: 90_000,
         audio_codec,
         audio_timescale,
+        substream: false,
     };
     let (mut previous, mut blobs) = ([0; 32], Vec::new());
     for index in 0..3u64 {

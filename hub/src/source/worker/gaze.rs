@@ -1,6 +1,8 @@
 //! Which of the camera's two streams the decoder looks at: the substream where it plays, else the main stream. Also keeps the
-//! substream's pictures on the main stream's time.
+//! substream's pictures on the main stream's time, and has those that the hub wants to show.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use tokio::time::Instant;
 use super::alignment::{Alignment, MainClock};
 use super::depacketize::Picture;
 use super::orders::SubConnection;
+use super::passing::{Passed, Passing};
 use super::substream::{FromSubstream, Substream};
 use crate::motion::{Eyes, Portion, Sight, Trouble};
 use crate::source::Format;
@@ -25,6 +28,8 @@ pub(super) enum Seen {
     Sight(Sight),
     /// Something for the hub about the substream.
     News(SubstreamNews),
+    /// A picture of the substream, which the hub wants.
+    Passed(Passed),
     /// Nothing that anybody has to know.
     Nothing,
 }
@@ -49,10 +54,13 @@ pub(super) struct Gaze {
     clock: MainClock,
     substream: Option<Substream>,
     alignment: Alignment,
+    /// Whether the hub wants the substream's pictures.
+    sub_units: Rc<Cell<bool>>,
+    passing: Passing,
 }
 
 impl Gaze {
-    pub(super) fn new(mut eyes: Eyes, settings: &ToWorker) -> Self {
+    pub(super) fn new(mut eyes: Eyes, settings: &ToWorker, sub_units: Rc<Cell<bool>>) -> Self {
         let view = if settings.substream { View::Nobody(None) } else { View::Main };
         let sights = eyes.sights();
         Self {
@@ -64,6 +72,8 @@ impl Gaze {
             clock: MainClock::default(),
             substream: None,
             alignment: Alignment::default(),
+            passing: Passing::new(sub_units.clone()),
+            sub_units,
         }
     }
 
@@ -90,7 +100,7 @@ impl Gaze {
 
     /// The hub made a connection to the substream.
     pub(super) fn connected(&mut self, connection: SubConnection, settings: &ToWorker) {
-        self.substream = Some(Substream::start(connection, settings));
+        self.substream = Some(Substream::start(connection, settings, self.sub_units.clone()));
         self.alignment = Alignment::default();
     }
 
@@ -119,6 +129,7 @@ impl Gaze {
         };
         match next {
             FromSubstream::Format(format) => {
+                self.passing.format(&format);
                 self.eyes.look_elsewhere();
                 self.eyes.set_format(&format, Portion::Whole);
                 self.view = View::Substream;
@@ -129,11 +140,16 @@ impl Gaze {
                     && let Some(main_us) = self.clock.at(picture.mono_us)
                 {
                     let pts_us = self.alignment.place(picture.ticks, picture.mono_us, main_us);
+                    let passed = self.passing.picture(&picture, pts_us);
                     self.eyes.look(picture.data.into(), picture.key, picture.disposable, pts_us);
+                    if let Some(passed) = passed {
+                        return Seen::Passed(passed);
+                    }
                 }
             }
             FromSubstream::Ended(fault) => {
                 self.substream = None;
+                self.passing.ended();
                 if self.view != View::Main {
                     self.look_at_main();
                 }

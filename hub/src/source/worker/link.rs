@@ -1,6 +1,7 @@
 //! The worker's side of the socket to the hub, with all that must go on while a camera lets us wait: heartbeats, memory, the
 //! hub's end.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -59,6 +60,8 @@ pub(super) struct Link {
     pub(super) trouble: Option<&'static str>,
     /// What every wait for the camera goes through.
     pub(super) intake: Rc<Intake>,
+    /// Whether the hub wants the substream's units too.
+    pub(super) sub_units: Rc<Cell<bool>>,
     socket: UnixStream,
     sender: Sender,
     orders: Orders,
@@ -76,6 +79,7 @@ impl Link {
             health: Health::default(),
             trouble: None,
             intake: Rc::new(intake),
+            sub_units: Rc::default(),
             socket,
             sender: Sender::new(),
             orders: Orders::default(),
@@ -128,6 +132,11 @@ impl Link {
         self.sender.unit(&self.socket, frame, video, key).map_err(|_| End::HubGone)
     }
 
+    /// The same for a unit of the substream, which has key frames of its own.
+    pub(super) fn sub_unit(&mut self, frame: Vec<u8>, key: bool) -> Result<(), End> {
+        self.sender.sub_unit(&self.socket, frame, key).map_err(|_| End::HubGone)
+    }
+
     /// Waits until everything is written, or for `longest`.
     pub(super) async fn drain(&mut self, longest: Duration) -> io::Result<()> {
         let all = async {
@@ -161,6 +170,10 @@ impl Link {
                     Some(Order::Substream(connection)) => Event::Substream(connection),
                     Some(Order::Prompt(prompt)) => {
                         self.intake.set_prompt(prompt);
+                        continue;
+                    }
+                    Some(Order::SubUnits(wanted)) => {
+                        self.sub_units.set(wanted);
                         continue;
                     }
                 },

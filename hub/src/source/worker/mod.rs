@@ -5,7 +5,7 @@
 //! 2. It reads its settings, loads the decoder if motion is wanted, and shuts itself in (`sandbox`).
 //! 3. It talks RTSP (`session`), joins packets to units (`depacketize`, `aac`), sets their time right (`anchor`) and
 //!    passes them on (`sender`). Where there is a substream, the hub hands connections to it over (`orders`, `substream`), and its
-//!    pictures are the ones that are looked at (`gaze`).
+//!    pictures are the ones that are looked at (`gaze`), and passed on too while the hub wants them (`passing`).
 //! 4. When the connection ends, it says why and ends.
 
 use std::fs::File;
@@ -34,6 +34,7 @@ mod intake;
 mod link;
 mod memory;
 mod orders;
+mod passing;
 mod proof;
 mod sandbox;
 mod sender;

@@ -1,5 +1,5 @@
-//! What the hub says after the settings: "here is a connection to the substream", with its descriptor, and whether units are
-//! wanted at once. Nothing else is understood.
+//! What the hub says after the settings: "here is a connection to the substream", with its descriptor, whether units are
+//! wanted at once, and whether the substream's are wanted too. Nothing else is understood.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -25,6 +25,8 @@ pub(super) enum Order {
     Substream(SubConnection),
     /// Whether units are wanted at once.
     Prompt(bool),
+    /// Whether the substream's units are wanted too.
+    SubUnits(bool),
 }
 
 /// Reads the hub's end of the socket; what is read so far is kept here, so that waiting can be interrupted.
@@ -66,6 +68,7 @@ impl Orders {
                 Some(Order::Substream(SubConnection { socket: self.socket.take()?, url }))
             }
             Kind::Prompt => frames::parse_prompt(body).ok().map(Order::Prompt),
+            Kind::SubUnits => frames::parse_sub_units(body).ok().map(Order::SubUnits),
             _ => None,
         }
     }

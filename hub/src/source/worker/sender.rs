@@ -35,6 +35,12 @@ impl Sender {
         self.flush(socket)
     }
 
+    /// A unit of the substream.
+    pub(super) fn sub_unit(&mut self, socket: &UnixStream, frame: Vec<u8>, key: bool) -> io::Result<()> {
+        self.queue.sub_unit(frame, key);
+        self.flush(socket)
+    }
+
     /// Writes what the socket takes now.
     pub(super) fn flush(&mut self, socket: &UnixStream) -> io::Result<()> {
         while let Some(bytes) = self.queue.front() {
@@ -65,6 +71,8 @@ struct Queue {
     waiting: usize,
     /// Dropping until a key frame fits.
     skipping: bool,
+    /// The same for the substream.
+    sub_skipping: bool,
     dropped: u64,
 }
 
@@ -90,6 +98,17 @@ impl Queue {
             self.put(frame);
         } else {
             self.skipping = true;
+            self.dropped += 1;
+        }
+    }
+
+    fn sub_unit(&mut self, frame: Vec<u8>, key: bool) {
+        let fits = self.frames.is_empty() || self.waiting + frame.len() <= MAX_WAITING;
+        if fits && (key || !self.sub_skipping) {
+            self.sub_skipping = false;
+            self.put(frame);
+        } else {
+            self.sub_skipping = true;
             self.dropped += 1;
         }
     }
@@ -133,6 +152,22 @@ mod tests {
         queue.unit(vec![0; 10], true, true);
         queue.unit(vec![0; 10], true, false);
         assert_eq!((queue.dropped, queue.frames.len()), (2, 3));
+    }
+
+    #[test]
+    fn a_key_frame_of_one_stream_says_nothing_of_the_other() {
+        let mut queue = Queue::default();
+        queue.unit(vec![0; MAX_WAITING], true, true);
+        queue.unit(vec![0; 10], true, false);
+        queue.sub_unit(vec![0; 10], false);
+        assert_eq!(queue.dropped, 2);
+        queue.written(MAX_WAITING);
+        queue.sub_unit(vec![0; 10], true);
+        queue.unit(vec![0; 10], true, false);
+        assert_eq!((queue.dropped, queue.frames.len()), (3, 1), "the main stream still waits for its own");
+        queue.sub_unit(vec![0; 10], false);
+        queue.unit(vec![0; 10], true, true);
+        assert_eq!((queue.dropped, queue.frames.len()), (3, 3));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::depacketize::{Codec, DepacketizeError, Depacketizer, Packet, Picture,
 use super::formats;
 use super::gaze::{Gaze, Seen};
 use super::link::{End, Event, Link};
+use super::passing::Passed;
 use crate::motion::{Eyes, Sight, Trouble};
 use crate::source::frames::{self, HEADER, Kind, ToWorker, UNIT_HEAD};
 use crate::source::{AudioFormat, Fault, Format, MAX_ACCESS_UNIT, Phase, Track};
@@ -77,7 +78,7 @@ async fn drive(
     let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
     let playing = link.guard(answer, Box::pin(session.play(play))).await?;
     link.enter(Phase::FirstFrame)?;
-    Receiver::new(settings, tracks, eyes).receive(settings, link, Box::pin(playing)).await
+    Receiver::new(settings, tracks, eyes, link).receive(settings, link, Box::pin(playing)).await
 }
 
 /// The tracks that are taken of what the camera offers.
@@ -157,7 +158,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(settings: &ToWorker, mut tracks: Tracks, eyes: Option<Eyes>) -> Self {
+    fn new(settings: &ToWorker, mut tracks: Tracks, eyes: Option<Eyes>, link: &Link) -> Self {
         let video = Depacketizer::new(tracks.codec, std::mem::take(&mut tracks.sets), HEAD, MAX_ACCESS_UNIT);
         let now = Instant::now();
         Self {
@@ -171,7 +172,7 @@ impl Receiver {
             sound_arrivals: Arrivals::default(),
             format: None,
             format_is_stale: true,
-            gaze: eyes.map(|eyes| Gaze::new(eyes, settings)),
+            gaze: eyes.map(|eyes| Gaze::new(eyes, settings, link.sub_units.clone())),
             frame: 0,
             began: now,
             last_packet: now,
@@ -241,6 +242,12 @@ impl Receiver {
                     }
                     Seen::News(news) => {
                         link.message(frames::message(Kind::Substream, &news)).map_err(|_| End::HubGone)?;
+                    }
+                    Seen::Passed(Passed { format, frame, key }) => {
+                        if let Some(format) = format {
+                            link.message(frames::message(Kind::SubFormat, &format)).map_err(|_| End::HubGone)?;
+                        }
+                        link.sub_unit(frame, key)?;
                     }
                     Seen::Nothing => {}
                 },

@@ -1,9 +1,10 @@
 //! The camera's substream in its worker: a second RTSP session on a connection that the hub handed over, in a task of its own. Its
-//! pictures only go to the decoder. When it ends, the main stream does not notice.
+//! pictures go to the decoder, and to the hub while somebody watches them. When it ends, the main stream does not notice.
 //!
-//! Nobody watches it, so its packets gather in the kernel until [`Substream::fetch`]: one wake-up for a picture instead of one for
-//! each of its packets.
+//! While nobody watches it, its packets gather in the kernel until [`Substream::fetch`]: one wake-up for a picture instead of one
+//! for each of its packets.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,8 +71,8 @@ pub(super) struct Substream {
 }
 
 impl Substream {
-    /// Starts a session on the connection; within a `LocalSet`.
-    pub(super) fn start(connection: SubConnection, settings: &ToWorker) -> Self {
+    /// Starts a session on the connection; within a `LocalSet`. `prompt` says whether somebody waits for its pictures.
+    pub(super) fn start(connection: SubConnection, settings: &ToWorker, prompt: Rc<Cell<bool>>) -> Self {
         let (out, pictures) = mpsc::channel(MAX_WAITING);
         let wanted = Wanted {
             url: connection.url,
@@ -82,6 +83,7 @@ impl Substream {
             answer: Duration::from_millis(settings.answer_ms.into()),
             frozen_after: settings.frozen_after(),
             first_key: Duration::from_millis(settings.first_key_ms.into()),
+            prompt,
         };
         let intake = connection.socket.try_clone().map(|second| Rc::new(Intake::new(second)));
         let kept = intake.as_ref().ok().cloned();
@@ -130,6 +132,7 @@ struct Wanted {
     answer: Duration,
     frozen_after: Duration,
     first_key: Duration,
+    prompt: Rc<Cell<bool>>,
 }
 
 async fn session(
@@ -174,7 +177,8 @@ async fn session(
             return Err(Fault::NoKeyFrame { seconds: whole_seconds(wanted.first_key) });
         }
         if pictures.format.is_some() {
-            intake.set_prompt(false);
+            // What gathers is fetched five times a second, so a change is soon seen here.
+            intake.set_prompt(wanted.prompt.get());
         }
         pictures.take_what_came(&mut playing, &intake, out).await?;
     }

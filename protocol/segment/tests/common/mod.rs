@@ -99,6 +99,7 @@ impl World {
             timescale: 90_000,
             audio_codec: Some("mp4a.40.2".into()),
             audio_timescale: Some(16_000),
+            substream: false,
         };
         let mut frame = first_frame;
         let mut units = Vec::new();

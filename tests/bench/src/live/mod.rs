@@ -3,7 +3,9 @@
 //!
 //! The links are `privet-link`'s: network namespaces with delay, loss and rate in both directions, so this needs root. A real
 //! relay process serves all; publisher and follower are `privet-relay-client`. Records are access units of the film of the other
-//! benchmarks, as long as they are there, with the time in them at which they were made.
+//! benchmarks, as long as they are there, with the time in them at which they were made. Where the phone's own judgement of its link
+//! (`privet_app_core::Pace`) asks for it, the publisher goes on with the same pictures of a smaller film, the camera's substream;
+//! where a segment comes too late for a phone (`Lateness`), its rest is left out here too.
 
 mod privet;
 mod source;
@@ -110,7 +112,8 @@ impl Cell {
 pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
     let carriers = carriers()?;
     let folder = folder(BENCH)?;
-    let records = Records::of_film(&film::make(&folder, film::Scene::Moving)?, film::Scene::Moving.fps())?;
+    let (large, small) = (film::Scene::Moving, film::Scene::QuietSmall);
+    let records = Records::of_films(&film::make(&folder, large)?, &film::make(&folder, small)?, large.fps())?;
     let mut centre = Centre::new().map_err(link)?;
     let plan = Plan { relay_host: CENTRE, ..Plan::default() };
     let started = centre.namespace().enter(|| {
@@ -179,7 +182,7 @@ fn row(
             let name = format!("{}: {}", cell.name(), carrier.name());
             let send: Sending = match carrier {
                 Carrier::Privet => {
-                    let begun = privet::begin(&runtime, &there, relay, live, tally.clone());
+                    let begun = privet::begin(&runtime, &there, relay, live, tally.clone(), clock);
                     Box::pin(begun.map_err(|e| e.during(&name))?)
                 }
                 Carrier::Tls(congestion) => {

@@ -1,11 +1,12 @@
-//! The camera: access units as long as those of a film, made at its pace, each with its number and the time it was made.
+//! The camera: access units as long as those of a film and of a smaller one, its substream, made at their pace, each with its number
+//! and the time it was made.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use privet_demo::Trouble;
 use tokio::sync::mpsc;
 
@@ -25,11 +26,13 @@ impl Clock {
     }
 }
 
-/// How long the access units of a film are.
+/// How long the access units of a film and of its substream are.
 #[derive(Clone, Debug)]
 pub struct Records {
     /// Groups, each of which begins with a key frame.
     groups: Arc<Vec<Vec<usize>>>,
+    /// Those of the substream, which begin at the same time.
+    small: Arc<Vec<Vec<usize>>>,
     fps: u32,
 }
 
@@ -44,23 +47,39 @@ pub struct Record {
     pub last: bool,
     /// What is sent.
     pub bytes: Bytes,
+    /// What is sent instead of it where the substream is wanted.
+    pub small: Bytes,
 }
 
-/// Length of all, number, time in microseconds.
-const HEAD: usize = 4 + 8 + 8;
+/// An access unit that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Counted from the first one that was made.
+    pub number: u64,
+    /// By the source's clock.
+    pub made: Duration,
+    /// It is the substream's.
+    pub small: bool,
+}
+
+/// Length of all, number, time in microseconds, whose it is.
+const HEAD: usize = 4 + 8 + 8 + 1;
 
 impl Records {
-    /// Those of an Annex B film with one slice a picture.
+    /// Those of Annex B films with one slice a picture, and as many pictures from key frame to key frame.
     ///
     /// # Errors
-    /// [`Trouble`] when it can't be read or has no key frame.
-    pub fn of_film(film: &Path, fps: u32) -> Result<Self, Trouble> {
-        let bytes = fs::read(film).map_err(|e| Trouble::new(format!("{}: {e}", film.display())))?;
-        let groups = groups(&bytes);
-        if groups.is_empty() {
-            return Err(Trouble::new(format!("{} has no key frame", film.display())));
-        }
-        Ok(Self { groups: Arc::new(groups), fps })
+    /// [`Trouble`] when one can't be read or has no key frame.
+    pub fn of_films(film: &Path, small: &Path, fps: u32) -> Result<Self, Trouble> {
+        let groups = |film: &Path| {
+            let bytes = fs::read(film).map_err(|e| Trouble::new(format!("{}: {e}", film.display())))?;
+            let groups = groups(&bytes);
+            if groups.is_empty() {
+                return Err(Trouble::new(format!("{} has no key frame", film.display())));
+            }
+            Ok(Arc::new(groups))
+        };
+        Ok(Self { groups: groups(film)?, small: groups(small)?, fps })
     }
 }
 
@@ -114,7 +133,8 @@ impl Source {
     pub async fn play(self, long: Duration, after: Duration) -> Vec<Duration> {
         let mut beat = tokio::time::interval(Duration::from_secs(1) / self.records.fps);
         let (mut made, mut counted) = (Vec::new(), None);
-        for (number, group) in (0..).zip(self.records.groups.iter().cycle()) {
+        let groups = self.records.groups.iter().cycle().zip(self.records.small.iter().cycle());
+        for (number, (group, small)) in (0..).zip(groups) {
             let played = Duration::from_secs(1) / self.records.fps * made.len() as u32;
             if played >= long {
                 counted.get_or_insert(made.len());
@@ -125,8 +145,9 @@ impl Source {
             for (n, length) in group.iter().enumerate() {
                 beat.tick().await;
                 let now = self.clock.now();
-                let bytes = encode(made.len() as u64, now, *length);
-                let record = Record { group: number, first: n == 0, last: n + 1 == group.len(), bytes };
+                let bytes = encode(made.len() as u64, now, *length, false);
+                let small = encode(made.len() as u64, now, small.get(n).copied().unwrap_or(HEAD), true);
+                let record = Record { group: number, first: n == 0, last: n + 1 == group.len(), bytes, small };
                 for to in &self.to {
                     // One that gave up says why itself.
                     let _ = to.send(record.clone());
@@ -139,12 +160,13 @@ impl Source {
     }
 }
 
-fn encode(number: u64, made: Duration, length: usize) -> Bytes {
+fn encode(number: u64, made: Duration, length: usize, small: bool) -> Bytes {
     let length = length.max(HEAD);
     let mut bytes = BytesMut::with_capacity(length);
     bytes.put_u32(length as u32);
     bytes.put_u64(number);
     bytes.put_u64(made.as_micros() as u64);
+    bytes.put_u8(small.into());
     bytes.resize(length, 0x55);
     bytes.freeze()
 }
@@ -156,17 +178,17 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Takes bytes, and gives the numbers of the records that are whole now.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<u64> {
+    /// Takes bytes, and gives the records that are whole now.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Arrived> {
         self.buffer.extend_from_slice(bytes);
         let mut whole = Vec::new();
-        while let Some(head) = self.buffer.first_chunk::<12>() {
-            let (length, number) = head.split_at(4);
-            let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)).max(HEAD);
+        while let Some(mut head) = self.buffer.get(..HEAD) {
+            let length = (head.get_u32() as usize).max(HEAD);
             if self.buffer.len() < length {
                 break;
             }
-            whole.push(number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+            let (number, made) = (head.get_u64(), Duration::from_micros(head.get_u64()));
+            whole.push(Arrived { number, made, small: head.get_u8() != 0 });
             let _ = self.buffer.split_to(length);
         }
         whole
@@ -179,11 +201,15 @@ mod tests {
 
     #[test]
     fn records_are_found_however_the_bytes_come() {
-        let all: Vec<u8> = (0..5).flat_map(|n| encode(n, Duration::from_secs(n), 100 + n as usize * 37)).collect();
+        let small = |n: u64| n % 2 == 1;
+        let encoded = |n: u64| encode(n, Duration::from_secs(n), 100 + n as usize * 37, small(n));
+        let all: Vec<u8> = (0..5).flat_map(encoded).collect();
+        let wanted: Vec<Arrived> =
+            (0..5).map(|number| Arrived { number, made: Duration::from_secs(number), small: small(number) }).collect();
         for piece in [1, 7, 100, 10_000] {
             let mut parser = Parser::default();
-            let numbers: Vec<u64> = all.chunks(piece).flat_map(|bytes| parser.push(bytes)).collect();
-            assert_eq!(numbers, [0, 1, 2, 3, 4], "in pieces of {piece}");
+            let records: Vec<Arrived> = all.chunks(piece).flat_map(|bytes| parser.push(bytes)).collect();
+            assert_eq!(records, wanted, "in pieces of {piece}");
         }
     }
 

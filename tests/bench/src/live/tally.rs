@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::source::Clock;
+use super::source::{Arrived, Clock};
 use crate::figure::Figure;
 use crate::pull::percentile;
 
@@ -22,6 +22,8 @@ pub struct Tally {
 struct Noted {
     /// Number and time of each record.
     arrived: Vec<(u64, Duration)>,
+    /// Those of the substream.
+    small: u64,
     dropped: u64,
 }
 
@@ -32,9 +34,11 @@ impl Tally {
     }
 
     /// These have arrived now.
-    pub fn arrived(&self, numbers: impl IntoIterator<Item = u64>) {
+    pub fn arrived(&self, records: &[Arrived]) {
         let now = self.clock.now();
-        self.noted().arrived.extend(numbers.into_iter().map(|number| (number, now)));
+        let mut noted = self.noted();
+        noted.arrived.extend(records.iter().map(|record| (record.number, now)));
+        noted.small += records.iter().filter(|record| record.small).count() as u64;
     }
 
     /// So many segments won't arrive, or not to their end.
@@ -45,7 +49,8 @@ impl Tally {
     /// What came of records that were made at these times; of later ones nothing is said.
     pub fn outcome(&self, made: &[Duration]) -> Outcome {
         let noted = self.noted();
-        Outcome::of(made, &noted.arrived, noted.dropped)
+        let substream = noted.small as f64 * 100.0 / noted.arrived.len().max(1) as f64;
+        Outcome { substream, ..Outcome::of(made, &noted.arrived, noted.dropped) }
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {
@@ -66,6 +71,8 @@ pub struct Outcome {
     pub oldest_ms: f64,
     /// Per cent of all records.
     pub arrived: f64,
+    /// Per cent of those that arrived: the substream's.
+    pub substream: f64,
     /// The longest time without a newer picture.
     pub longest_still_s: f64,
     /// All times together in which a picture stood for more than a second.
@@ -105,6 +112,7 @@ impl Outcome {
             p99_ms: percentile(&mut ages, 0.99),
             oldest_ms: percentile(&mut ages, 1.0),
             arrived: first.len() as f64 * 100.0 / made.len().max(1) as f64,
+            substream: 0.0,
             longest_still_s: stills.iter().max().copied().unwrap_or_default().as_secs_f64(),
             frozen_s: frozen.as_secs_f64(),
             dropped,
@@ -113,19 +121,20 @@ impl Outcome {
 
     /// The heading of a table of [`Outcome::row`]s.
     pub fn heading() -> &'static str {
-        "| loss, round trip, rate | over | p50 ms | p95 ms | p99 ms | oldest ms | arrived | longest still | frozen | segments dropped |\n\
-         |---|---|---|---|---|---|---|---|---|---|"
+        "| loss, round trip, rate | over | p50 ms | p95 ms | p99 ms | oldest ms | arrived | of the substream | longest still | frozen | segments dropped |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|"
     }
 
     /// As a row of a Markdown table.
     pub fn row(&self, cell: &str, carrier: &str) -> String {
         format!(
-            "| {cell} | {carrier} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} % | {:.1} s | {:.1} s | {} |",
+            "| {cell} | {carrier} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} % | {:.1} s | {:.1} s | {} |",
             self.p50_ms,
             self.p95_ms,
             self.p99_ms,
             self.oldest_ms,
             self.arrived,
+            self.substream,
             self.longest_still_s,
             self.frozen_s,
             self.dropped
@@ -140,6 +149,7 @@ impl Outcome {
             ("p99 of all", self.p99_ms, "ms"),
             ("oldest of all", self.oldest_ms, "ms"),
             ("arrived", self.arrived, "%"),
+            ("of the substream", self.substream, "%"),
             ("longest still of all", self.longest_still_s, "s"),
             ("frozen of all", self.frozen_s, "s"),
             ("segments dropped", self.dropped as f64, ""),

@@ -86,7 +86,7 @@ async fn receive(mut stream: client::TlsStream<TcpStream>, tally: Tally) {
     let mut parser = Parser::default();
     let mut bytes = vec![0; PIECE];
     while let Ok(length @ 1..) = stream.read(&mut bytes).await {
-        tally.arrived(parser.push(&bytes[..length]));
+        tally.arrived(&parser.push(&bytes[..length]));
     }
 }
 

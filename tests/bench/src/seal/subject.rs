@@ -56,6 +56,7 @@ impl Subject {
             timescale: 90_000,
             audio_codec: None,
             audio_timescale: None,
+            substream: false,
         };
         let units = (0..length).step_by(record).enumerate().map(|(frame, at)| {
             let chunk = record.min(length - at) - HEADS;
