@@ -100,6 +100,7 @@ impl World {
             board,
             heartbeat: Duration::from_secs(60),
             relay_keeps: Duration::from_secs(2 * 86_400),
+            constant: None,
         };
         Self { folder, relay, gate, uplink }
     }
