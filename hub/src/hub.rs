@@ -16,7 +16,7 @@ use privet_store::{Blobs, DiskStore, SealedStore, free_bytes};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Camera, Config, days};
+use crate::config::{Camera, Config, ConstantRate, days};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
 use crate::metrics::{Metrics, Numbers};
@@ -228,6 +228,7 @@ impl Hub {
             post_roll: Duration::from_secs(recording.post_roll_s.into()),
             max_clip: Duration::from_secs(recording.max_clip_s.into()),
             zones: camera.zone_names(),
+            picture_bytes: self.config.constant_rate.as_ref().map_or(usize::MAX, ConstantRate::picture_bytes),
         };
         let recorder = Recorder::new(id, identity.evidence, chain, settings, random);
         let (events, source) = mpsc::channel(EVENTS);

@@ -14,6 +14,8 @@ pub(super) const KEYS: &[(&str, &str)] =
 
 /// A cell may have so many bytes: a carrier has room for the longest segment, and the relay takes it as one.
 const CELL: std::ops::RangeInclusive<u64> = 8_000..=4_000_000;
+/// Bytes of a clip's notes without a picture, at most: 16 zones with long names, the heat and what an entry needs.
+const NOTES: usize = 2_048;
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
@@ -56,6 +58,11 @@ impl ConstantRate {
     /// Bytes that the messages of a log entry are padded to.
     pub fn entry_bytes(&self) -> usize {
         usize::try_from(self.entry_kib << 10).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes that the picture in a clip's notes may have, so that they fit into an entry with the most zones there can be.
+    pub fn picture_bytes(&self) -> usize {
+        self.entry_bytes().saturating_sub(NOTES)
     }
 
     /// How long the relay is asked to keep a cell.

@@ -99,7 +99,7 @@ pub(super) async fn load(uplink: Uplink, constant: Constant) -> Result<(), Uplin
             }
             read => {
                 let why = read.err().map_or_else(|| "it is empty".into(), |error| error.to_string());
-                tracing::error!(stream = %pending.stream, index = pending.index, why, "a segment can't be read");
+                tracing::error!(stream = %pending.stream, index = pending.index, %why, "a segment can't be read");
                 claim.keep();
                 stored(&uplink.outbox, number, None).await?;
             }
