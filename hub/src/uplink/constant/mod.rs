@@ -4,7 +4,7 @@
 //!
 //! Nothing else is sent on account of what a camera sees: streams' ends and drops are told to nobody, phones are not woken.
 
-mod pacer;
+pub mod pacer;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
