@@ -62,10 +62,8 @@ pub fn run(windows: usize) -> Result<Vec<Figure>, Trouble> {
                 (constant, scope.spawn(move || watch(&place, constant, number, each)))
             })
             .collect();
-        let ended = |(constant, house): (bool, std::thread::ScopedJoinHandle<'_, _>)| {
-            (constant, house.join().unwrap_or_else(|_| Err(Trouble::new("a house fell"))))
-        };
-        houses.into_iter().map(ended).collect()
+        let fell = || Err(Trouble::new("a house fell"));
+        houses.into_iter().map(|(constant, house)| (constant, house.join().unwrap_or_else(|_| fell()))).collect()
     });
     let mut kinds = [Vec::new(), Vec::new()];
     for (constant, windows) in watched {
@@ -128,7 +126,7 @@ fn watch(folder: &Path, constant: bool, number: usize, windows: usize) -> Result
     }
     let first = *crossings.first().ok_or_else(|| Trouble::new("nothing moved at all"))?;
     let packets = tap.seen();
-    // What each window shows by itself, and those around it as well: then a half of them is whole.
+    // What each window shows by itself; its features are also those of the windows around it.
     let alone: Vec<[f64; 6]> = (0..windows + AFTER)
         .map(|at| {
             let begin = first + at as f64 * WINDOW_S;
@@ -140,7 +138,7 @@ fn watch(folder: &Path, constant: bool, number: usize, windows: usize) -> Result
         let motion = crossings.iter().any(|crossing| (crossing - begin).abs() < WINDOW_S / 2.0);
         Window { features: alone[at - BEFORE..=at + AFTER].concat(), motion }
     };
-    // A window may come late by as much as the quiet before the first crossing, which chance may have made longer.
+    // Chance may have left out the first crossings: the last windows were not seen then.
     let last = packets.last().map_or(first, |packet| packet.at_s);
     let whole = |at: &usize| first + (at + AFTER + 1) as f64 * WINDOW_S <= last;
     let counted: Vec<Window> = (BEFORE..windows).filter(whole).map(window).collect();
