@@ -168,7 +168,7 @@ impl Hub {
                 notices,
                 pairings,
                 board: board.clone(),
-                heartbeat: constant.as_ref().map_or(config.heartbeat(), |constant| constant.rate().entry_every() * 2),
+                heartbeat: constant.as_ref().map_or(config.heartbeat(), |constant| constant.rate().sign_every()),
                 relay_keeps: keeps,
                 constant,
             },

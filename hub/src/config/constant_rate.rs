@@ -55,6 +55,12 @@ impl ConstantRate {
         Duration::from_secs(self.entry_s)
     }
 
+    /// The time within which phones are told to expect an entry. Longer than it takes: one that waited behind others is old when it
+    /// comes, and that alone should look like no relay that withholds.
+    pub fn sign_every(&self) -> Duration {
+        self.entry_every() * 4
+    }
+
     /// Bytes that the messages of a log entry are padded to.
     pub fn entry_bytes(&self) -> usize {
         usize::try_from(self.entry_kib << 10).unwrap_or(usize::MAX)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clips;
+mod constant;
 
 use std::sync::{Mutex, PoisonError, mpsc};
 

@@ -137,7 +137,7 @@ pub(super) async fn cells(uplink: Uplink, constant: Constant, connection: Connec
             tracing::error!("a cell could not be sealed");
             continue;
         };
-        match send(&connection, &cell, constant.rate().keep()).await {
+        match send(&connection, &cell, uplink.relay_keeps).await {
             Ok(kept) => {
                 uplink.board.clear_relay();
                 let arrived = constant.pacer().stored(&cell, kept);
