@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+mod carried;
 mod client;
 mod clip;
 mod clip_notes;

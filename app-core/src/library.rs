@@ -18,6 +18,7 @@ use privet_segment::{EvidencePublicKey, KnownCameras, StreamKey, StreamSecret};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::carried::Places;
 use crate::clip_notes::{self, MAX_THUMBNAILS, Shows};
 use crate::diary::Diary;
 use crate::error::{CoreError, Result};
@@ -93,6 +94,7 @@ pub(crate) struct Library {
     /// The clips whose thumbnail is in the store.
     thumbnails: BTreeSet<Place>,
     pub(crate) diary: Diary,
+    pub(crate) carried: Places,
 }
 
 impl Library {
@@ -106,6 +108,7 @@ impl Library {
             library.evidence = cbor::decode(&bytes, MAX_RECORD).map_err(|e| damaged("camera's keys", &e))?;
         }
         library.diary = Diary::load(store)?;
+        library.carried = Places::load(store)?;
         let mut from = STREAMS.to_vec();
         loop {
             let entries = store.scan(STREAMS, &from, 512)?;
@@ -146,6 +149,7 @@ impl Library {
                 batch.put(CAMERAS, cbor::encode(&cameras));
             }
             HubMessage::Event(event) => batch.merge(self.diary.batch_for(seq, event)),
+            HubMessage::Carried(carried) => batch.merge(self.carried.batch_for(seq, carried)),
             message => {
                 for (id, record) in self.stream_changes(seq, message) {
                     let thumbnail =
@@ -185,6 +189,10 @@ impl Library {
                 let new = self.diary.apply(seq, event);
                 let told = new.then(|| Event::Happened(Box::new(self.event_info(event))));
                 told.into_iter().collect()
+            }
+            HubMessage::Carried(carried) => {
+                self.carried.apply(seq, carried);
+                Vec::new()
             }
             HubMessage::Renamed { name, .. } => {
                 vec![Event::DevicesChanged { what: format!("a device is called '{name}' now") }]

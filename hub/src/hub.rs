@@ -16,7 +16,7 @@ use privet_store::{Blobs, DiskStore, SealedStore, free_bytes};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Camera, Config, days};
+use crate::config::{Camera, Config, ConstantRate, days};
 use crate::control::{Control, ControlError};
 use crate::keys::{KeyError, camera_identity, hub_key};
 use crate::metrics::{Metrics, Numbers};
@@ -30,9 +30,10 @@ use crate::recorder::task::{RecorderHandle, Recorders, Sinks};
 use crate::recorder::{Input, Record, Recorder, Settings, Sighting};
 use crate::reserve::{RESERVE, Reserve, ReservedStore};
 use crate::source::{CameraSettings, SourceHandle, WorkerOptions};
-use crate::status::{Board, NoticesStatus, Status};
+use crate::status::{Board, ConstantStatus, NoticesStatus, Status};
 use crate::time::{mono_us, wall};
 use crate::uplink::Uplink;
+use crate::uplink::constant::Constant;
 use crate::uplink::home::{HomeHandle, Stopping};
 use crate::uplink::inbox;
 use crate::uplink::live::LiveSender;
@@ -119,18 +120,26 @@ impl Hub {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let opening = Arc::clone(&config);
         let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
-        let Opened { store, outbox, home, book, reserve } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
+        let Opened { store, outbox, mut home, book, reserve } = opened.map_err(|e| StoreError::Io(e.to_string()))??;
 
         let board = Board::new();
         let recorders = Recorders::default();
         let rendezvous = home.rendezvous(wall())?;
+        let constant = config.constant_rate.clone().map(Constant::new);
+        if let Some(constant) = &constant {
+            tracing::info!(price = %constant.rate().price(), "constant rate");
+            home.pad_messages(constant.rate().entry_bytes());
+        }
         let home = HomeHandle::spawn(home).map_err(|e| StoreError::Io(e.to_string()))?;
         let (connections, connection) = watch::channel(None);
         let live = LiveSender::new(connection.clone(), board.clone());
         let mut policy = config.recording.policy();
         // What is told of as nearly full must have a chance to end.
         policy.room = policy.room.max(config.notifications.disk_margin().saturating_mul(2));
-        let keeps = policy.keep.min(days(config.recording.relay_keeps_days));
+        let relay_keeps = days(config.recording.relay_keeps_days);
+        // A clip that is in cells is at the relay for as long as they are.
+        let relay_keeps = constant.as_ref().map_or(relay_keeps, |constant| constant.rate().keep().min(relay_keeps));
+        let keeps = policy.keep.min(relay_keeps);
         let mut tasks = Vec::new();
         let mut keep = |reserve| {
             let parts = (outbox.clone(), home.clone(), recorders.clone(), board.clone());
@@ -159,8 +168,9 @@ impl Hub {
                 notices,
                 pairings,
                 board: board.clone(),
-                heartbeat: config.heartbeat(),
+                heartbeat: constant.as_ref().map_or(config.heartbeat(), |constant| constant.rate().sign_every()),
                 relay_keeps: keeps,
+                constant,
             },
             config,
             started_us,
@@ -218,6 +228,7 @@ impl Hub {
             post_roll: Duration::from_secs(recording.post_roll_s.into()),
             max_clip: Duration::from_secs(recording.max_clip_s.into()),
             zones: camera.zone_names(),
+            picture_bytes: self.config.constant_rate.as_ref().map_or(usize::MAX, ConstantRate::picture_bytes),
         };
         let recorder = Recorder::new(id, identity.evidence, chain, settings, random);
         let (events, source) = mpsc::channel(EVENTS);
@@ -337,6 +348,11 @@ impl View {
         let figures = uplink.notices.figures().await?;
         let mut page = uplink.board.page(&self.config.name, up, uplink.outbox.waiting(), phones as u64, waiting as u64);
         page.notices = NoticesStatus { waiting: figures.waiting, oldest_ms: figures.oldest.map(|at| at.0) };
+        page.constant_rate = self.config.constant_rate.as_ref().map(|rate| ConstantStatus {
+            up_mbit_a_day: rate.up_mbit_a_day(),
+            phone_mbit_a_day: rate.phone_mbit_a_day(),
+            kept_bytes: rate.kept_bytes(),
+        });
         page.mqtt = self.mqtt.as_ref().map(MqttStatus::of);
         Ok(page)
     }

@@ -94,6 +94,20 @@ pub struct Status {
     /// The MQTT broker, where the configuration names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt: Option<MqttStatus>,
+    /// What the constant rate costs, where the configuration asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constant_rate: Option<ConstantStatus>,
+}
+
+/// What a constant rate costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstantStatus {
+    /// Megabits a day from the hub to the relay.
+    pub up_mbit_a_day: u64,
+    /// Megabits a day from the relay to each phone that reads the log.
+    pub phone_mbit_a_day: u64,
+    /// Bytes kept at the relay.
+    pub kept_bytes: u64,
 }
 
 /// Notifications that wait for the relay.
@@ -538,6 +552,7 @@ impl Board {
             delay,
             alarms: state.alarms.values().cloned().collect(),
             mqtt: None,
+            constant_rate: None,
         }
     }
 

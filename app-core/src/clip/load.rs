@@ -16,17 +16,19 @@ use crate::runtime;
 use crate::sync::client_error;
 
 /// How long to wait for a connection.
-const CONNECTION: Duration = Duration::from_secs(15);
+pub(super) const CONNECTION: Duration = Duration::from_secs(15);
 /// How long a transfer may stand still.
-const STANDSTILL: Duration = Duration::from_secs(20);
+pub(super) const STANDSTILL: Duration = Duration::from_secs(20);
 /// How often a broken transfer is resumed without any progress in between.
 const TRIES: u32 = 3;
 /// How long to wait for a segment that the hub is still sending.
 const ARRIVAL: Duration = Duration::from_secs(10);
 /// A clip that ended this long ago may be wholly unknown to the relay yet.
 const RECENT: Duration = Duration::from_secs(60);
+/// The same where clips come at a constant rate.
+const CARRIED: Duration = Duration::from_secs(86_400);
 /// A sealed segment is never longer than this.
-const MAX_SEGMENT: u64 = 256 << 20;
+pub(super) const MAX_SEGMENT: u64 = 256 << 20;
 
 impl Inner {
     /// Gets and checks the next segment, unless someone else just did.
@@ -194,6 +196,10 @@ impl Inner {
 
     /// Whether what the relay lacks may still come: a clip is told of before all of it is sent.
     async fn on_its_way(&self) -> bool {
+        // At a constant rate clips take their time, and the relay knows nothing of them.
+        if self.core.library().carried.any() {
+            return clock::now().since(self.ended.ended) < CARRIED;
+        }
         let Ok(connection) = self.core.connection(CONNECTION).await else { return false };
         match connection.stat(self.stream).await {
             Ok(state) => state.finished.is_none(),
@@ -202,6 +208,15 @@ impl Inner {
     }
 
     async fn transfer(&self, index: u64, offset: u64) -> std::result::Result<Bytes, TransferError> {
+        let place = self.core.library().carried.of(&self.stream, index);
+        let offset = match place {
+            Some(place) => match self.transfer_carried(index, offset, &place).await {
+                // Cells go early, and what was here of it went too; it may lie there in the open.
+                Err(TransferError::Absent(_)) => 0,
+                other => return other,
+            },
+            None => offset,
+        };
         let connection = self.core.connection(CONNECTION).await.map_err(TransferError::Final)?;
         let got = tokio::time::timeout(STANDSTILL, connection.get(self.stream, index, offset)).await;
         let mut reader = got.unwrap_or(Err(ClientError::Timeout)).map_err(|e| self.transfer_error(index, &e))?;
@@ -228,7 +243,7 @@ impl Inner {
         Ok(blob)
     }
 
-    fn transfer_error(&self, index: u64, error: &ClientError) -> TransferError {
+    pub(super) fn transfer_error(&self, index: u64, error: &ClientError) -> TransferError {
         match error {
             ClientError::Refused(refusal) if matches!(refusal.code, Code::Gone | Code::NotFound) => {
                 self.core.cache.drop_partial(&self.stream, index);
@@ -254,6 +269,10 @@ impl Inner {
         if !self.core.cache.has_all(&self.stream, self.first..self.ended.segments) {
             return;
         }
+        // The relay does not know that there is a clip in the cells, and is not to learn it.
+        if self.core.library().carried.of(&self.stream, self.first).is_some() {
+            return;
+        }
         let Ok(connection) = self.core.connection(Duration::ZERO).await else { return };
         if let Err(error) = connection.ack_stream(self.stream).await {
             tracing::debug!(target: "privet::clip", %error, "the relay was not told that this clip is here");
@@ -261,7 +280,7 @@ impl Inner {
     }
 }
 
-enum TransferError {
+pub(super) enum TransferError {
     /// Trying again may help.
     Broken(CoreError),
     /// The relay does not have it: not any more, or not yet.

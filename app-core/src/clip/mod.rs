@@ -6,6 +6,7 @@
 //! Of a clip that was being recorded when this phone joined, the phone has the key from some segment on: here, that is the
 //! clip's first one.
 
+mod in_carrier;
 mod load;
 
 use std::path::PathBuf;

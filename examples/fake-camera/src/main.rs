@@ -67,6 +67,9 @@ struct Args {
     /// Seconds of quiet before the first crossing.
     #[arg(long, default_value_t = 8.0)]
     quiet: f64,
+    /// Half of the crossings, picked by this number, do not happen.
+    #[arg(long, value_name = "SEED")]
+    by_chance: Option<u64>,
     /// Sensor noise, in levels of 256.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=64))]
     noise: u8,
@@ -115,7 +118,12 @@ fn main() -> ExitCode {
         b_frames: args.b_frames,
         audio: args.audio,
         file: args.file,
-        motion: Motion { moving: seconds(args.moving), every: seconds(args.every), quiet: seconds(args.quiet) },
+        motion: Motion {
+            moving: seconds(args.moving),
+            every: seconds(args.every),
+            quiet: seconds(args.quiet),
+            seed: args.by_chance,
+        },
         noise: args.noise,
         sub: args.sub,
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::pattern::Luma;
 
-/// When the box moves: for the first `moving` of every `every`.
+/// When the box moves: for the first `moving` of every `every`, or of each that chance picks.
 #[derive(Clone, Copy, Debug)]
 pub struct Motion {
     /// The length of one crossing.
@@ -13,6 +13,8 @@ pub struct Motion {
     pub every: Duration,
     /// The quiet before the first crossing.
     pub quiet: Duration,
+    /// Half of the crossings are left out, others for every number; none if there is none.
+    pub seed: Option<u64>,
 }
 
 impl Motion {
@@ -21,19 +23,32 @@ impl Motion {
         let every = self.every.as_secs_f32();
         let since = at.checked_sub(self.quiet)?.as_secs_f32();
         let into = if every > 0.0 { since % every } else { since };
+        let number = if every > 0.0 { (since / every) as u64 } else { 0 };
         let moving = self.moving.as_secs_f32();
-        (moving > 0.0 && into < moving).then(|| into / moving)
+        (moving > 0.0 && into < moving && self.happens(number)).then(|| into / moving)
     }
 
     /// When crossings begin, since the start.
     pub fn begins(&self) -> impl Iterator<Item = Duration> + use<> {
-        let Self { moving, every, quiet } = *self;
+        let Self { moving, every, quiet, .. } = *self;
+        let motion = *self;
         let count = match (moving.is_zero(), every.is_zero()) {
             (true, _) => 0,
             (false, true) => 1,
             (false, false) => u32::MAX,
         };
-        (0..count).map_while(move |n| every.checked_mul(n)?.checked_add(quiet))
+        let picked = (0..count).filter(move |n| motion.happens((*n).into()));
+        picked.map_while(move |n| every.checked_mul(n)?.checked_add(quiet))
+    }
+
+    /// Whether the box crosses at its `number`-th time.
+    fn happens(&self, number: u64) -> bool {
+        let Some(seed) = self.seed else { return true };
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        let mut z = seed.wrapping_add((number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) & 1 == 1
     }
 }
 
@@ -112,8 +127,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const MOTION: Motion =
-        Motion { moving: Duration::from_secs(4), every: Duration::from_secs(20), quiet: Duration::from_secs(5) };
+    const MOTION: Motion = Motion {
+        moving: Duration::from_secs(4),
+        every: Duration::from_secs(20),
+        quiet: Duration::from_secs(5),
+        seed: None,
+    };
 
     #[test]
     fn the_box_moves_when_it_should() {
@@ -130,6 +149,20 @@ mod tests {
         }
         assert_eq!(Motion { moving: Duration::ZERO, ..MOTION }.begins().count(), 0);
         assert_eq!(Motion { every: Duration::ZERO, ..MOTION }.begins().count(), 1);
+    }
+
+    #[test]
+    fn chance_leaves_out_about_half_the_same_for_the_same_number() {
+        let motion = |seed| Motion { seed: Some(seed), ..MOTION };
+        let begins = |seed| motion(seed).begins().take_while(|at| at.as_secs() < 20_000).collect::<Vec<_>>();
+        assert!((400..600).contains(&begins(7).len()));
+        assert_eq!(begins(7), begins(7));
+        assert_ne!(begins(7), begins(8));
+        for begin in begins(7).into_iter().take(20) {
+            assert!(motion(7).progress(begin + Duration::from_secs(1)).is_some());
+        }
+        let moved = (0..1000).filter(|n| motion(7).progress(Duration::from_secs(n * 20 + 6)).is_some());
+        assert_eq!(moved.count(), begins(7).len());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use privet_hub::config::Config;
+use privet_hub::config::{Config, ConstantRate};
 use privet_hub::hub::Hub;
 use privet_hub::source::WorkerOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +30,7 @@ async fn hub(config: Config, json: bool) -> Result<(), Failure> {
         signals().map_err(|e| Failure::Other(format!("signals can't be watched: {e}")))?;
     let relay = format!("{}:{}", config.relay.host, config.relay.port);
     let data_dir = config.data_dir.clone();
+    let price = config.constant_rate.as_ref().map(ConstantRate::price);
     let hub = Box::pin(Hub::start(config, WorkerOptions::default())).await?;
     let view = hub.view();
     let known =
@@ -45,9 +46,13 @@ async fn hub(config: Config, json: bool) -> Result<(), Failure> {
         print_json(&serde_json::json!({
             "ready": true, "pid": std::process::id(), "home": home.to_string(), "fingerprint": fingerprint,
             "phones": phones, "cameras": cameras, "relay": relay, "data_dir": data_dir,
+            "constant_rate": price,
         }));
     } else {
         println!("ready: '{}', {} cameras, {phones} phones, relay {relay}", status.name, status.cameras.len());
+        if let Some(price) = price {
+            println!("constant rate: {price}");
+        }
         if phones == 0 {
             eprintln!("no phone yet: run `privet-hub pair` and scan the code");
         }

@@ -79,6 +79,13 @@ fn page(status: &Status, now_ms: i64) -> String {
         line += &format!("; {next}");
     }
     lines.push(line);
+    if let Some(rate) = &status.constant_rate {
+        let (up, down) = (rate.up_mbit_a_day, rate.phone_mbit_a_day);
+        let kept = bytes(rate.kept_bytes);
+        lines.push(format!(
+            "constant rate: {up} Mb a day to the relay, {down} Mb a day to each phone, {kept} kept there"
+        ));
+    }
     let outbox = &status.outbox;
     let mut line =
         format!("waiting  {} segments ({}), {} log entries", outbox.segments, bytes(outbox.bytes), status.log_waiting);

@@ -10,10 +10,12 @@ use privet_config::{Fault, Form, Number};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+mod constant_rate;
 mod motion;
 mod notifications;
 mod outside;
 
+pub use constant_rate::ConstantRate;
 use motion::Outline;
 pub use notifications::Notifications;
 pub use outside::{Metrics, Mqtt};
@@ -75,6 +77,11 @@ const RANGES: &[Number<Config>] = &[
     ("recording.keep_days", |c| c.recording.keep_days.into(), 1..=3650),
     ("recording.keep_gib", |c| c.recording.keep_gib, 0..=1 << 20),
     ("recording.relay_keeps_days", |c| c.recording.relay_keeps_days.into(), 1..=3650),
+    ("constant_rate.kbit_s", |c| rate(c).kbit_s, 16..=100_000),
+    ("constant_rate.every_ms", |c| rate(c).every_ms, 100..=60_000),
+    ("constant_rate.entry_s", |c| rate(c).entry_s, 1..=3_600),
+    ("constant_rate.entry_kib", |c| rate(c).entry_kib, 4..=24),
+    ("constant_rate.keep_h", |c| rate(c).keep_h, 1..=8_760),
     ("notifications.offline_grace_s", |c| c.notifications.offline_grace_s, 5..=86_400),
     ("notifications.relay_grace_s", |c| c.notifications.relay_grace_s, 5..=86_400),
     ("notifications.disk_margin_mib", |c| c.notifications.disk_margin_mib, 0..=1 << 30),
@@ -86,7 +93,7 @@ const SECRETS: &[&str] =
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_HUB_CONFIG",
-    keys: &[KEYS, motion::KEYS, notifications::KEYS, outside::KEYS],
+    keys: &[KEYS, constant_rate::KEYS, motion::KEYS, notifications::KEYS, outside::KEYS],
     numbers: RANGES,
     lists: &["camera"],
     named: &["camera.zones", "camera.masks"],
@@ -118,6 +125,8 @@ pub struct Config {
     /// What is logged: a level, or `tracing` directives.
     #[serde(default = "default_log")]
     pub log: String,
+    /// How much is sent whether something happens or not, if that shall be.
+    pub constant_rate: Option<ConstantRate>,
     /// The broker that home automation listens to, if any.
     pub mqtt: Option<Mqtt>,
     /// Numbers for Prometheus, if anybody wants them.
@@ -314,6 +323,9 @@ impl Config {
         if let Some(fault) = FORM.number_out_of_bounds(self) {
             return Some(fault);
         }
+        if let Some(fault) = self.constant_rate.as_ref().and_then(ConstantRate::fault) {
+            return Some(fault);
+        }
         if let Some(fault) = self.mqtt.as_ref().and_then(Mqtt::fault) {
             return Some(fault);
         }
@@ -393,6 +405,11 @@ fn url_fault(key: &str, text: &str) -> Option<Fault> {
         Ok(_) => Some(fault_at(key, "another URL")),
         Err(_) => Some(fault_at(key, "no URL")),
     }
+}
+
+/// The constant rate, or what it would be.
+fn rate(config: &Config) -> ConstantRate {
+    config.constant_rate.clone().unwrap_or_default()
 }
 
 /// A fault that stays one short line, whatever the file holds.

@@ -71,6 +71,8 @@ pub struct Settings {
     pub max_clip: Duration,
     /// Names of the camera's zones, sorted; bit `n` of a verdict is the `n`-th. Empty when it has none.
     pub zones: Vec<String>,
+    /// A clip's picture that has more bytes is not told.
+    pub picture_bytes: usize,
 }
 
 /// The state of one camera's recording.
@@ -150,7 +152,7 @@ impl Recorder {
             now_us: 0,
             ring: Ring::new(keep, settings.pre_roll_bytes),
             plan: ClipPlan::new(times, settings.record),
-            notes: NoteTaker::new(settings.zones.clone()),
+            notes: NoteTaker::new(settings.zones.clone(), settings.picture_bytes),
             shown: None,
             lookout: Lookout::new(settings.zones, times.post_roll_us),
             leases: Leases::default(),

@@ -31,6 +31,8 @@ pub(super) struct Instant {
 pub(super) struct NoteTaker {
     /// Names of the zones; bit `n` of a verdict is the `n`-th.
     zones: Vec<String>,
+    /// A picture with more bytes is left out.
+    picture_bytes: usize,
     /// Something moves: a picture is still to come.
     active: bool,
     /// The most of the activity that goes on.
@@ -66,8 +68,8 @@ struct Shot {
 }
 
 impl NoteTaker {
-    pub(super) fn new(zones: Vec<String>) -> Self {
-        Self { zones, active: false, most: 0.0, early: None, writing: None, ended: VecDeque::new() }
+    pub(super) fn new(zones: Vec<String>, picture_bytes: usize) -> Self {
+        Self { zones, picture_bytes, active: false, most: 0.0, early: None, writing: None, ended: VecDeque::new() }
     }
 
     /// A clip begins with a picture of `from`.
@@ -143,13 +145,13 @@ impl NoteTaker {
     /// Time passes.
     pub(super) fn pass(&mut self, now_us: u64, out: &mut Vec<Output>) {
         while let Some(draft) = self.ended.pop_front_if(|draft| now_us >= draft.due_us) {
-            out.push(Output::Notes(draft.into_notes(&self.zones)));
+            out.push(Output::Notes(draft.into_notes(&self.zones, self.picture_bytes)));
         }
     }
 
     fn tell_ended(&mut self, out: &mut Vec<Output>) {
-        let zones = &self.zones;
-        out.extend(self.ended.drain(..).map(|draft| Output::Notes(draft.into_notes(zones))));
+        let (zones, most) = (&self.zones, self.picture_bytes);
+        out.extend(self.ended.drain(..).map(|draft| Output::Notes(draft.into_notes(zones, most))));
     }
 }
 
@@ -158,7 +160,7 @@ impl Draft {
         at.line_us >= self.from.line_us && self.until.is_none_or(|until| at.line_us < until.line_us)
     }
 
-    fn into_notes(self, zones: &[String]) -> Box<ClipNotes> {
+    fn into_notes(self, zones: &[String], most: usize) -> Box<ClipNotes> {
         let until = self.until.map_or(self.from.wall, |until| until.wall).max(self.from.wall);
         let best = self.best.map(|(_, shot)| shot);
         // The picture of most motion; without one its beginning.
@@ -168,7 +170,7 @@ impl Draft {
         Box::new(ClipNotes {
             stream: self.stream,
             heat: relative(&self.heat),
-            thumbnail: shown.map(|shot| Thumbnail {
+            thumbnail: shown.filter(|shot| shot.picture.jpeg.len() <= most).map(|shot| Thumbnail {
                 mime: "image/jpeg".into(),
                 width: shot.picture.width,
                 height: shot.picture.height,

@@ -56,6 +56,7 @@ fn settings() -> Settings {
         post_roll: Duration::from_secs(10),
         max_clip: Duration::from_secs(60),
         zones: vec!["gate".into(), "path".into()],
+        picture_bytes: usize::MAX,
     }
 }
 

@@ -102,6 +102,9 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
         uplink.board.raise(Alarm::Relay { cause });
     }
     match from.message {
+        Some(PhoneMessage::Watch { camera, .. }) if uplink.constant.as_ref().is_some_and(|c| !c.rate().live) => {
+            tracing::info!(%camera, device = %viewer, "nobody watches live: constant_rate.live is off");
+        }
         Some(PhoneMessage::Watch { camera, lease_ms, feed }) => {
             if let Some(recorder) = uplink.recorders.of(camera) {
                 recorder.send(Input::Watch { viewer, lease: Duration::from_millis(lease_ms.into()), feed });
@@ -114,7 +117,12 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
         }
         // Done already; if this connection ends first, the next one takes the key its rights.
         Some(PhoneMessage::RemoveDevice { device }) => match from.removed {
-            Some(removed) => uplink.revoke(connection, removed.capability).await?,
+            Some(removed) => {
+                if let Some(constant) = &uplink.constant {
+                    constant.begin_anew();
+                }
+                uplink.revoke(connection, removed.capability).await?;
+            }
             None => tracing::info!(%device, "a device to be removed is not a member"),
         },
         Some(PhoneMessage::Paired) => {
@@ -151,7 +159,12 @@ pub(crate) async fn remove(
         })
         .await?;
     match removed {
-        Ok(removed) => Ok(Some(removed.capability)),
+        Ok(removed) => {
+            if let Some(constant) = &uplink.constant {
+                constant.begin_anew();
+            }
+            Ok(Some(removed.capability))
+        }
         Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => Ok(None),
         Err(error) => Err(error.into()),
     }

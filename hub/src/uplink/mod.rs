@@ -3,6 +3,7 @@
 //! * [`home`]: the one owner of the group and the log.
 //! * [`live`]: live segments, as they are made.
 //! * [`clips`]: the outbox, oldest first, resumed where it broke off.
+//! * [`constant`]: log and outbox at a constant rate, instead of all that has to do with what happens.
 //! * [`log`]: entries in order; signs of life.
 //! * [`inbox`]: what phones ask for, and what is done about it.
 //! * [`notices`]: what wakes phones.
@@ -11,6 +12,7 @@
 //! On every new connection the relay's view is put right before anything else: revoked keys, granted keys, the log's head.
 
 pub mod clips;
+pub mod constant;
 pub mod home;
 pub mod inbox;
 pub mod live;
@@ -30,6 +32,7 @@ use privet_relay_client::{
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::constant::Constant;
 use self::home::HomeHandle;
 use self::pairing::Pairings;
 use crate::notices::NoticesHandle;
@@ -70,6 +73,8 @@ pub struct Uplink {
     pub heartbeat: Duration,
     /// How long the relay is asked to keep a clip.
     pub relay_keeps: Duration,
+    /// The constant rate, if what is sent shall not depend on what happens.
+    pub constant: Option<Constant>,
 }
 
 /// Why a connection came to its end.
@@ -146,16 +151,27 @@ impl Uplink {
         out.send_replace(Some(connection.clone()));
 
         let mut work: JoinSet<Result<(), UplinkError>> = JoinSet::new();
-        work.spawn(log::send(self.clone(), connection.clone()));
-        work.spawn(log::heartbeats(self.clone(), connection.clone()));
         work.spawn(log::camera_news(self.clone()));
         work.spawn(inbox::follow(self.clone(), connection.clone()));
-        for _ in 0..clips::PARALLEL {
-            work.spawn(clips::send(self.clone(), connection.clone()));
-        }
-        work.spawn(clips::finish(self.clone(), connection.clone()));
         work.spawn(clips::renew(self.clone(), connection.clone()));
-        work.spawn(notices::send(self.clone(), connection.clone()));
+        match &self.constant {
+            Some(constant) => {
+                work.spawn(constant::load(self.clone(), constant.clone()));
+                work.spawn(constant::cells(self.clone(), constant.clone(), connection.clone()));
+                work.spawn(constant::entries(self.clone(), constant.clone(), connection.clone()));
+                work.spawn(constant::refresh(self.clone(), connection.clone()));
+                work.spawn(constant::settle(self.clone(), connection.clone()));
+            }
+            None => {
+                work.spawn(log::send(self.clone(), connection.clone()));
+                work.spawn(log::heartbeats(self.clone(), connection.clone()));
+                for _ in 0..clips::PARALLEL {
+                    work.spawn(clips::send(self.clone(), connection.clone()));
+                }
+                work.spawn(clips::finish(self.clone(), connection.clone()));
+                work.spawn(notices::send(self.clone(), connection.clone()));
+            }
+        }
         work.spawn(pairing::serve(self.clone(), connection.clone()));
         let error = tokio::select! {
             error = connection.closed() => error.into(),

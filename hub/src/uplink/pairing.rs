@@ -91,6 +91,11 @@ impl Pairings {
         Ok(Ok((invitation, events)))
     }
 
+    /// Whether any code waits for its phone.
+    pub fn any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// A QR code of an earlier run that is still good, or whose phone waits for its answer.
     pub fn resume(&self, rendezvous: Rendezvous) {
         self.add(rendezvous, None);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clips;
+mod constant;
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
@@ -100,6 +101,7 @@ impl World {
             board,
             heartbeat: Duration::from_secs(60),
             relay_keeps: Duration::from_secs(2 * 86_400),
+            constant: None,
         };
         Self { folder, relay, gate, uplink }
     }

@@ -168,7 +168,7 @@ fn a_phones_message_is_no_log_entry() {
     let mut home = Home::new();
     let position = home.ann.position();
     let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat { every_s: 60 }));
-    let payload = Payload { generation: 1, seq: position.seq + 1, prev: position.hash, at: NOW, body };
+    let payload = Payload { generation: 1, seq: position.seq + 1, prev: position.hash, at: NOW, body, pad: Vec::new() };
     let raw = home.ben.raw();
     let message = raw.group.create_message(raw.provider, &raw.leaf, &privet_protocol::cbor::encode(&payload)).unwrap();
     let entry = Place::message(&message.to_bytes().unwrap());
@@ -326,7 +326,7 @@ fn numbers_inside_the_signed_content_stop_replays_by_insiders() {
     let at = home.ann.position();
     let say = |home: &mut Home, seq: u64, prev: [u8; 32], generation: u32| {
         let body = SecretBytes::new(privet_protocol::cbor::encode(&HubMessage::Heartbeat { every_s: 60 }));
-        let payload = privet_protocol::cbor::encode(&Payload { generation, seq, prev, at: NOW, body });
+        let payload = privet_protocol::cbor::encode(&Payload { generation, seq, prev, at: NOW, body, pad: Vec::new() });
         let raw = home.hub.raw();
         Place::message(&raw.group.create_message(raw.provider, &raw.leaf, &payload).unwrap().to_bytes().unwrap())
     };

@@ -4,7 +4,7 @@
 //! * [`PhoneHome`]: a phone's side: follows the log, checks every entry, sends messages to the hub.
 //! * [`pairing`]: the QR text, the keys derived from it, and the two messages that make a phone a member.
 //! * [`message`]: what hub and phones say to each other; [`happening`]: events; [`wishes`]: what people want to be woken for;
-//!   [`clip_notes`]: what a clip shows.
+//!   [`clip_notes`]: what a clip shows; [`carried`]: where clips lie that came at a constant rate.
 //! * [`log`]: the numbered, hash-chained log all of it travels in.
 //! * [`safety`]: the sixty digits two people compare.
 //!
@@ -18,6 +18,7 @@
 #[cfg(test)]
 mod attack;
 mod bounded;
+pub mod carried;
 pub mod clip_notes;
 mod crypto;
 mod error;
@@ -43,6 +44,7 @@ pub mod wishes;
 use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 
+pub use crate::carried::{Carried, MAX_PLACED, Placed};
 pub use crate::clip_notes::{ClipNotes, Thumbnail};
 pub use crate::crypto::SecretBytes;
 pub use crate::error::{AdmitError, HomeError, JoinError, LogError, ReceiveError};

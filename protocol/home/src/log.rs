@@ -15,6 +15,7 @@ use privet_protocol::cbor;
 use privet_protocol::id::{DeviceId, HomeId};
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::crypto::{SIGNATURE, SecretBytes, SigningKey, verify};
 
@@ -142,12 +143,37 @@ pub(crate) struct Payload {
     pub(crate) prev: [u8; 32],
     pub(crate) at: Timestamp,
     pub(crate) body: SecretBytes,
+    /// Zeros, where entries shall all have one size.
+    #[serde(default, skip_serializing_if = "padding_is_empty", with = "serde_bytes")]
+    pub(crate) pad: Vec<u8>,
+}
+
+fn padding_is_empty(pad: &[u8]) -> bool {
+    pad.is_empty()
 }
 
 impl Payload {
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, cbor::DecodeError> {
-        cbor::decode(bytes, crate::message::MAX_MESSAGE + 256)
+    /// The payload's bytes; with a `step` so many that the entry has the size of every other that takes as many steps. A step is a
+    /// multiple of 256, to which MLS pads as well: the payload ends [`MLS_ROOM`] before the border, or two bytes more, where CBOR has
+    /// no padding of just this length, and MLS fills up the rest.
+    pub(crate) fn encode(&mut self, step: Option<usize>) -> Zeroizing<Vec<u8>> {
+        let bytes = Zeroizing::new(cbor::encode(&*self));
+        let Some(step) = step else { return bytes };
+        let least = bytes.len() + PAD_NAME + 6;
+        let room = (least + MLS_ROOM).next_multiple_of(step) - MLS_ROOM - bytes.len() - PAD_NAME;
+        self.pad = vec![0; (0..3).find_map(|less| byte_string(room - less)).unwrap_or_default()];
+        Zeroizing::new(cbor::encode(&*self))
     }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, cbor::DecodeError> {
+        cbor::decode(bytes, crate::message::MAX_MESSAGE + 256 + MAX_STEP)
+    }
+}
+
+/// How long a byte string is that takes so many bytes of CBOR together with its head; for some lengths there is none.
+fn byte_string(whole: usize) -> Option<usize> {
+    let heads = [(1, 0..24), (2, 24..256), (3, 256..65_536), (5, 65_536..usize::MAX)];
+    heads.into_iter().find_map(|(head, lengths)| whole.checked_sub(head).filter(|length| lengths.contains(length)))
 }
 
 /// What the hub's identity signs: a kind of entry, its place and its content.
@@ -215,6 +241,13 @@ impl Place<'_> {
     }
 }
 
+/// Bytes of the padding's name in CBOR.
+const PAD_NAME: usize = 4;
+/// Bytes that a padded payload leaves of its last 256, for what MLS adds.
+const MLS_ROOM: usize = 128;
+
+/// The largest step of sizes.
+pub(crate) const MAX_STEP: usize = 24 * 1024;
 const ENTRY_VERSION: u8 = 1;
 const KIND_MESSAGE: u8 = 1;
 const KIND_COMMIT: u8 = 2;
@@ -225,3 +258,26 @@ const KIND_PROPOSAL: u8 = 5;
 const START_CONTEXT: &str = "privet 2026-11 home log start v1";
 const CHAIN_CONTEXT: &str = "privet 2026-11 home log chain v1";
 const PLACE_LABEL: &[u8] = b"privet log place v1\0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padded_payloads_end_right_before_a_border_whatever_they_hold() {
+        for step in [256, 4096] {
+            for length in (0..9000).chain(65_000..66_000) {
+                let body = SecretBytes::new(vec![7; length]);
+                let at = Timestamp(1);
+                let mut payload = Payload { generation: 1, seq: 1, prev: [0; 32], at, body, pad: Vec::new() };
+                let plain = payload.encode(None).len();
+                let padded = payload.encode(Some(step));
+                let short = padded.len().next_multiple_of(256) - padded.len();
+                assert!((MLS_ROOM..=MLS_ROOM + 2).contains(&short), "{length}: {} bytes", padded.len());
+                assert_eq!((padded.len() + MLS_ROOM).next_multiple_of(256) % step, 0);
+                assert!(padded.len() > plain && padded.len() < plain + step + 256);
+                assert_eq!(Payload::decode(&padded).map(|read| read.body == payload.body), Ok(true));
+            }
+        }
+    }
+}

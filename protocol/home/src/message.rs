@@ -6,6 +6,7 @@ use privet_protocol::id::{CameraId, DeviceId, PairingId, StreamId};
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::carried::Carried;
 use crate::clip_notes::ClipNotes;
 use crate::crypto::SecretBytes;
 use crate::happening::HomeEvent;
@@ -80,6 +81,8 @@ pub enum HubMessage {
         /// Which.
         streams: Vec<StreamId>,
     },
+    /// Where in a carrier segments of clips lie that are at the relay in no other form; the last one about a segment counts.
+    Carried(Box<Carried>),
     /// A kind this version does not know. Never sent.
     #[serde(skip)]
     Unknown {
@@ -288,6 +291,7 @@ const HUB_KINDS: &[&str] = &[
     "ClipNotes",
     "Wishes",
     "Forgotten",
+    "Carried",
 ];
 const PHONE_KINDS: &[&str] =
     &["Paired", "Watch", "Unwatch", "RemoveDevice", "Rename", "Receipt", "SetWishes", "SetPush", "PinClip"];

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use privet_home::MAX_PLACED;
 use privet_home::clip_notes::MAX_THUMBNAIL;
 use privet_home::{
-    CameraWish, ClipNotes, Feed, Happening, HomeError, HomeEvent, HubHome, HubMessage, PhoneMessage, PhoneWishes,
-    Profile, PushSetup, QuietHours, Severity, Tamper, Thumbnail, WishError, Wishes,
+    CameraWish, Carried, ClipNotes, Feed, Happening, HomeError, HomeEvent, HubHome, HubMessage, PhoneMessage,
+    PhoneWishes, Placed, Profile, PushSetup, QuietHours, SecretBytes, Severity, Tamper, Thumbnail, WishError, Wishes,
 };
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId, StreamId};
@@ -47,6 +48,12 @@ fn notes(thumbnail: usize) -> ClipNotes {
     }
 }
 
+fn carried(segments: usize) -> Carried {
+    let placed = Placed { stream: StreamId::from_bytes([3; 16]), index: 2, at: 64_000, length: 70_000 };
+    let key = SecretBytes::new(vec![6; 32]);
+    Carried { carrier: StreamId::from_bytes([5; 16]), key, cell: 63_984, placed: vec![placed; segments] }
+}
+
 fn wishes() -> Wishes {
     let camera = CameraWish {
         notify: true,
@@ -74,6 +81,7 @@ fn the_bytes_are_the_stored_ones() {
         ("event_relay", HubMessage::Event(event(Happening::RelayUnreachable { since: Timestamp(7) }))),
         ("clip_notes", HubMessage::ClipNotes(Box::new(notes(4)))),
         ("wishes", HubMessage::Wishes(PhoneWishes { device: DeviceId::from_bytes([4; 16]), wishes: wishes() })),
+        ("carried", HubMessage::Carried(Box::new(carried(1)))),
         ("forgotten", HubMessage::Forgotten { streams: vec![StreamId::from_bytes([3; 16])] }),
     ];
     let phone = [
@@ -142,6 +150,8 @@ fn a_happening_of_a_newer_hub_is_an_event_all_the_same() {
 fn what_is_too_long_is_refused_on_both_sides() {
     let ok = |message: &HubMessage| HubMessage::decode(&cbor::encode(message)).is_ok();
     assert!(ok(&HubMessage::ClipNotes(Box::new(notes(MAX_THUMBNAIL)))));
+    assert!(ok(&HubMessage::Carried(Box::new(carried(MAX_PLACED)))));
+    assert!(!ok(&HubMessage::Carried(Box::new(carried(MAX_PLACED + 1)))));
     let long = HubMessage::ClipNotes(Box::new(notes(MAX_THUMBNAIL + 1)));
     assert!(!ok(&long));
     let mut zones = event(Happening::Motion);

@@ -11,11 +11,14 @@
 //!    that is not authentic, and only what the evidence key vouches for is [`Verified`].
 //! 5. [`proof`] takes a run of segments out as a plain MP4 with what a stranger needs to check it.
 //!
+//! Where nobody shall see when segments come, they travel in cells of a carrier ([`CarrierKey`]).
+//!
 //! Bytes and labels: `docs/reference/segment.md`. Reasons: `docs/design/0002-segment.md`.
 
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod carrier;
 mod cbor;
 mod chain;
 mod cose;
@@ -44,6 +47,7 @@ mod tree;
 mod vectors;
 mod verified;
 
+pub use carrier::{CELL_TAG, CarrierKey};
 pub use chain::{Chain, Link};
 pub use error::SegmentError;
 pub use evidence::{EvidenceKey, EvidenceKeys, EvidencePublicKey, KnownCameras};

@@ -16,7 +16,7 @@ pub enum Goal {
 /// One measured figure.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// The benchmark: `seal`, `latency`, `hub`, `motion`, `live`, `relay`, `hostile`, `live-start`, `pairing`.
+    /// The benchmark: `seal`, `latency`, `hub`, `motion`, `live`, `relay`, `hostile`, `observer`, `live-start`, `pairing`.
     pub bench: &'static str,
     /// What was done: "seal, 1 MiB", "camera 2 of 3".
     pub case: String,

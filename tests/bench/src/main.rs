@@ -8,6 +8,7 @@
 //! - [`live`]: what a viewer behind a bad link sees, beside TCP with TLS;
 //! - [`relay`]: what the relay's fan-out, store and connections cost;
 //! - [`hostile`]: what a relay's good clients feel while others attack it;
+//! - [`observer`]: how well the relay can guess when something moves, without and with a constant rate;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with;
 //! - [`yardstick`]: decoding alone, what the hub's figures are held against.
@@ -22,6 +23,7 @@ mod latency;
 mod live;
 mod motion;
 mod notify;
+mod observer;
 mod pull;
 mod relay;
 mod seal;
@@ -97,6 +99,12 @@ enum Bench {
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
     },
+    /// How well somebody who sees what a relay sees guesses when something moves, without and with a constant rate.
+    Observer {
+        /// Windows of five seconds that are watched in all; half of them have motion.
+        #[arg(long, value_name = "N", default_value_t = 600)]
+        windows: usize,
+    },
     /// From asking for a live picture to having it.
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
@@ -129,6 +137,7 @@ fn main() -> ExitCode {
             Bench::Live { only: None, seconds: 30 },
             Bench::Relay { only: None },
             Bench::Hostile { only: None },
+            Bench::Observer { windows: 600 },
             Bench::LiveStart,
             Bench::Pairing,
         ],
@@ -180,6 +189,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         Bench::Live { only, seconds } => live::run(&live::Options { only: only.clone(), seconds: *seconds, json }),
         Bench::Relay { only } => relay::run(only.as_deref()),
         Bench::Hostile { only } => hostile::run(only.as_deref()),
+        Bench::Observer { windows } => observer::run(*windows),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
         Bench::Pull { .. } | Bench::TrivialFanout => Ok(Vec::new()),

@@ -12,10 +12,10 @@ use crate::recorder::{ClipSegment, Moment};
 use crate::time::moment;
 use crate::uplink::clips;
 
-const STREAM: StreamId = StreamId::from_bytes([5; 16]);
+pub(super) const STREAM: StreamId = StreamId::from_bytes([5; 16]);
 
 /// A whole clip of three segments of 100 bytes.
-fn make(outbox: &Outbox, store: &dyn Store) {
+pub(super) fn make(outbox: &Outbox, store: &dyn Store) {
     let camera = CameraId::from_bytes([1; 16]);
     let secret = SecretBytes::new([0; 40]);
     let started = StreamStarted { stream: STREAM, camera, kind: StreamKind::Clip, secret, started: wall() };
@@ -33,7 +33,7 @@ fn make(outbox: &Outbox, store: &dyn Store) {
 }
 
 /// Until the relay knows all that it is to know.
-async fn settled(outbox: &Outbox) {
+pub(super) async fn settled(outbox: &Outbox) {
     while outbox.waiting().segments > 0 || !outbox.finishes().is_empty() || !outbox.drops().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

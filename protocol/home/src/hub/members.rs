@@ -109,7 +109,8 @@ impl HubHome {
             }
         }
         let group = new_group(&self.provider, &mut state, env.random)?;
-        let mut work = Work { provider: &self.provider, group, state, batch, entries: Vec::new(), now: env.now };
+        let (now, step) = (env.now, self.step);
+        let mut work = Work { provider: &self.provider, group, state, batch, entries: Vec::new(), now, step };
         work.renewal()?;
         let Work { group, state, mut batch, entries, .. } = work;
         batch.merge(self.provider.overlay.take_fresh()?);

@@ -28,7 +28,7 @@ use crate::crypto::{SecretBytes, SigningKey};
 use crate::error::HomeError;
 use crate::group;
 use crate::identity::{Credential, Fingerprint, MAX_NAME, Role};
-use crate::log::{LogEntry, LogPosition};
+use crate::log::{LogEntry, LogPosition, MAX_STEP};
 use crate::message::{HubMessage, Member};
 use crate::overlay::Overlay;
 use crate::provider::Provider;
@@ -55,6 +55,8 @@ pub struct HubHome {
     group: Option<MlsGroup>,
     /// Whether the keys were renewed since the program started.
     refreshed: bool,
+    /// What messages are padded to in this run.
+    step: Option<usize>,
 }
 
 /// How the relay's log relates to the hub's.
@@ -103,7 +105,7 @@ impl HubHome {
         let mut batch = provider.overlay.take();
         batch.put(STATE, cbor::encode(&state));
         store.commit(batch)?;
-        Ok(Self { store, provider, state, group: Some(group), refreshed: true })
+        Ok(Self { store, provider, state, group: Some(group), refreshed: true, step: None })
     }
 
     /// The home in this store, if there is one.
@@ -113,7 +115,7 @@ impl HubHome {
     pub fn load(store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
         let Some(state) = State::load(&store)? else { return Ok(None) };
         let provider = Provider::new(Overlay::new(store.clone()));
-        let mut home = Self { store, provider, state, group: None, refreshed: false };
+        let mut home = Self { store, provider, state, group: None, refreshed: false, step: None };
         home.reload()?;
         Ok(Some(home))
     }
@@ -223,6 +225,12 @@ impl HubHome {
         Some(SafetyNumber::between(&self.identity(), &member.member.identity))
     }
 
+    /// From now on the entries of all messages have one size, or a multiple of it: `step` and what MLS adds. In bytes, rounded to
+    /// a multiple of 256 from 512 to 24 KiB. Commits, proposals and welcomes keep their sizes: they come when members do.
+    pub fn pad_messages(&mut self, step: usize) {
+        self.step = Some((step / 256 * 256).clamp(512, MAX_STEP));
+    }
+
     /// Appends messages to the log.
     ///
     /// # Errors
@@ -305,8 +313,8 @@ impl HubHome {
         let Some(group) = self.group.take() else {
             return Err(HomeError::Damaged("the group is missing".into()).into());
         };
-        let mut work =
-            Work { provider: &self.provider, group, state: self.state.clone(), batch: extra, entries: Vec::new(), now };
+        let (state, step) = (self.state.clone(), self.step);
+        let mut work = Work { provider: &self.provider, group, state, batch: extra, entries: Vec::new(), now, step };
         let result = verb(&mut work);
         let Work { group, state, mut batch, entries, .. } = work;
         let value = match result {

@@ -25,6 +25,8 @@ pub(super) struct Work<'a> {
     pub(super) batch: Batch,
     pub(super) entries: Vec<LogEntry>,
     pub(super) now: Timestamp,
+    /// What messages are padded to.
+    pub(super) step: Option<usize>,
 }
 
 /// What a commit shall do; it always renews the hub's own path too.
@@ -45,14 +47,15 @@ impl Work<'_> {
         }
         // What phones would refuse would end their log: it is not said.
         HubMessage::decode(body.expose()).map_err(|error| HomeError::NotSayable(error.to_string()))?;
-        let payload = Payload {
+        let mut payload = Payload {
             generation: self.state.generation,
             seq: self.state.head.seq + 1,
             prev: self.state.head.hash,
             at: self.now,
             body,
+            pad: Vec::new(),
         };
-        let payload = zeroize::Zeroizing::new(cbor::encode(&payload));
+        let payload = payload.encode(self.step);
         let message = self.group.create_message(self.provider, &self.state.leaf_key()?, &payload).map_err(refused)?;
         self.state.dirty = true;
         self.append(Place::message(&write(&message)?))

@@ -12,7 +12,7 @@ pub mod decoder;
 pub mod film;
 mod place;
 mod plot;
-mod random;
+pub mod random;
 mod scene;
 mod score;
 mod script;
