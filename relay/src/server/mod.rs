@@ -5,6 +5,7 @@ mod capability;
 mod connection;
 mod endpoint;
 mod follow;
+mod founding;
 mod growing;
 mod home;
 mod inbox;
@@ -39,21 +40,23 @@ use std::time::{Duration, Instant};
 use privet_numbers::Endpoint as MetricsEndpoint;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
-use privet_protocol::relay::{CapabilityKey, Code, close};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::relay::{CapabilityKey, close};
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Policy};
+use crate::config::Config;
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
-use crate::invites::{InviteError, InviteState, Invites};
+use crate::invites::{InviteError, Invites};
 use crate::machine::Machine;
 use crate::storage::{Embedded, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
+use founding::Founding;
 use growing::Budget;
 use home::Home;
 pub(crate) use home::scan_all;
@@ -119,6 +122,7 @@ pub(crate) struct Relay {
     pub(crate) limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
     invites: Invites,
+    founding: Founding,
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
     carriers: Arc<Carriers>,
@@ -213,6 +217,7 @@ impl Server {
             shutdown,
             storage,
             invites,
+            founding: Founding::new(&SystemRandom, time.now()),
             time,
             config,
         });
@@ -403,12 +408,10 @@ impl Relay {
         if let Some(home) = self.home_locked(&mut homes, id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
+        let admission = self.admit(id, &owner, invite).await?;
         let mut batch = Batch::new();
-        let mut used = None;
-        if self.config.homes.policy == Policy::Invite {
-            let invite = self.admit(invite).await?;
-            batch.put(invite_key(&invite), id.as_bytes().to_vec());
-            used = Some(invite);
+        if let Some(used) = admission.used() {
+            batch.put(used, id.as_bytes().to_vec());
         }
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
@@ -417,50 +420,11 @@ impl Relay {
         batch.put(home_key(id), cbor::encode(&record));
         self.storage.commit(batch).await?;
         self.home_count.fetch_add(1, Ordering::Relaxed);
-        if let Some(invite) = used {
-            self.note_used(invite).await;
-        }
+        self.admitted(admission).await;
         let home = self.load(id, record).await?;
         homes.insert(id, Arc::clone(&home));
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
-    }
-
-    /// The hash of an invite that lets one more home in.
-    async fn admit(&self, words: Option<String>) -> Result<[u8; 32], Failure> {
-        let refuse = |text| Err(Failure::refuse(Code::Denied, text));
-        let unknown = "this relay takes new homes by invite; ask its operator for one";
-        let Some(words) = words else { return refuse(unknown) };
-        let hash = *blake3::hash(words.as_bytes()).as_bytes();
-        // In the configuration or made by the command, used is used.
-        let there = self.storage.get(invite_key(&hash)).await?.is_some();
-        let configured = self.config.homes.invites.contains(&words);
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let made = match tokio::task::spawn_blocking(move || invites.state(&words, now)).await {
-            Ok(Ok(state)) => state,
-            Ok(Err(error)) => return Err(StoreError::Io(error.to_string()).into()),
-            Err(error) => return Err(StoreError::Io(error.to_string()).into()),
-        };
-        match made {
-            _ if there && (configured || made.is_some()) => {
-                self.note_used(hash).await;
-                refuse("this invite was used already; ask for another one")
-            }
-            _ if configured => Ok(hash),
-            Some(InviteState::Open) => Ok(hash),
-            Some(InviteState::Used) => refuse("this invite was used already; ask for another one"),
-            Some(InviteState::Ended) => refuse("this invite has ended; ask for another one"),
-            None => refuse(unknown),
-        }
-    }
-
-    /// Notes for the operator's list that an invite was used; the index knows it in any case.
-    async fn note_used(&self, invite: [u8; 32]) {
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let noted = tokio::task::spawn_blocking(move || invites.mark_used(&invite, now)).await;
-        if let Ok(Err(error)) = noted {
-            tracing::warn!(%error, "the list of invites shows a used one as open until the next start");
-        }
     }
 
     async fn sweep(&self) {
