@@ -7,6 +7,7 @@
 //! * [`inbox`]: what phones ask for, and what is done about it.
 //! * [`notices`]: what wakes phones.
 //! * [`pairing`]: one mailbox per QR code.
+//! * [`room`]: how much the relay still takes.
 //!
 //! On every new connection the relay's view is put right before anything else: revoked keys, granted keys, the log's head.
 
@@ -17,6 +18,7 @@ pub mod live;
 pub mod log;
 pub mod notices;
 pub mod pairing;
+pub mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,6 +165,7 @@ impl Uplink {
         work.spawn(clips::renew(self.clone(), connection.clone()));
         work.spawn(notices::send(self.clone(), connection.clone()));
         work.spawn(pairing::serve(self.clone(), connection.clone()));
+        work.spawn(room::watch(self.clone(), connection.clone()));
         let error = tokio::select! {
             error = connection.closed() => error.into(),
             Some(ended) = work.join_next() => match ended {
