@@ -57,7 +57,7 @@ use crate::machine::Machine;
 use crate::storage::{Embedded, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
-use growing::Budget;
+use growing::{Budget, Shares};
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
@@ -125,6 +125,8 @@ pub(crate) struct Relay {
     founding: Founding,
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
+    /// Memory for hellos and requests of which not everything has come.
+    half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
     home_count: AtomicU64,
@@ -139,6 +141,8 @@ pub(crate) struct Relay {
     probed: tokio::sync::Mutex<Option<metrics::Probe>>,
 }
 
+/// Bytes that may have come of all requests that are not whole; one home may have a quarter of them.
+const HALF_SENT: u64 = 64 << 20;
 /// For how long the relay stays to send what it said last.
 const LAST_PACKETS: Duration = Duration::from_millis(300);
 
@@ -200,6 +204,7 @@ impl Server {
         let relay = Arc::new(Relay {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
+            half_sent: Budget::new(HALF_SENT),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
             homes: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
@@ -372,8 +377,9 @@ impl Relay {
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
         let storage = Arc::clone(&self.storage);
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
-        let (budget, carriers) = (self.budget.share(), Arc::clone(&self.carriers));
-        let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
+        let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
+        let carriers = Arc::clone(&self.carriers);
+        let home = Home::load(id, record, storage, limits, tally, shares, carriers).await?;
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
         drop(unfinished);
