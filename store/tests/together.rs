@@ -1,5 +1,5 @@
-//! Many write at the same time, and the power goes at any step once the store is there: in the middle of a write, a rename, a sync that several share.
-//! Whatever was acknowledged is there, whole.
+//! Many write at the same time, and the power goes at any step once the store is there: in the middle of a write, a rename, a sync
+//! that several share. Whatever was acknowledged is there, whole.
 //!
 //! `PRIVET_POWER_CUTS=5000` lets it go at that many steps (at every one, when there are fewer).
 #![allow(clippy::unwrap_used, clippy::expect_used)]

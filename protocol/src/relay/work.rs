@@ -63,7 +63,7 @@ pub enum WorkFault {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SolveError {
     /// Nobody should work so long; the relay is set up wrongly, or wants to keep us busy.
-    #[error("the relay asks for {bits} bits of work, more than the {MAX_WORK_BITS} that are done: tell its operator")]
+    #[error("the relay asks for {bits} bits of work, more than the {most} that are done: tell its operator", most = MAX_WORK_BITS)]
     TooHard {
         /// What it asks for.
         bits: u32,
