@@ -96,6 +96,11 @@ pub(crate) fn words(event: &HomeEvent, camera: &str) -> Words {
         Happening::DiskNearlyFull { free_mib } => {
             ("disk-nearly-full", "the hub's disk is nearly full".into(), format!("{free_mib} MiB are left"))
         }
+        Happening::RelayNearlyFull { free_mib } => (
+            "relay-nearly-full",
+            "the home's room at the relay is nearly full".into(),
+            format!("{free_mib} MiB are left"),
+        ),
         Happening::RelayUnreachable { .. } => (
             "relay-unreachable",
             "the hub can't reach its relay".into(),

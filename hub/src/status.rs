@@ -17,6 +17,7 @@ use crate::outbox::retention::Forecast;
 use crate::recorder::{CameraNews, Watching};
 use crate::source::SourceEvent;
 use crate::time::{mono_us, wall};
+use crate::uplink::room::{RelayRoom, RelayRooms};
 
 mod news;
 
@@ -34,12 +35,15 @@ struct Inner {
     delay: Histogram,
     /// Cameras came, went or changed: the members are to be told.
     news: Notify,
+    /// The relay refused something: it may be full.
+    refused: Notify,
     listeners: Listeners,
 }
 
 #[derive(Debug, Default)]
 struct State {
     relay: RelayStatus,
+    relay_rooms: RelayRooms,
     cameras: BTreeMap<CameraId, CameraStatus>,
     evidence: BTreeMap<CameraId, EvidencePublicKey>,
     alarms: BTreeMap<&'static str, AlarmStatus>,
@@ -72,6 +76,9 @@ pub struct Status {
     pub phones: u64,
     /// The connection to the relay.
     pub relay: RelayStatus,
+    /// The home's room there, once the relay said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_room: Option<RelayRoom>,
     /// Clips that the relay does not have yet.
     pub outbox: Waiting,
     /// Log entries that the relay does not have yet.
@@ -241,11 +248,17 @@ pub enum Alarm {
         /// What is left, in MiB.
         free_mib: u64,
     },
+    /// The home's room at the relay is nearly full.
+    RelayNearlyFull {
+        /// What is left, in MiB.
+        free_mib: u64,
+    },
 }
 
 impl Alarm {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 7] = ["no-room", "state", "renewed", "relay", "notices", "motion", "disk"];
+    pub const KINDS: [&'static str; 8] =
+        ["no-room", "state", "renewed", "relay", "notices", "motion", "disk", "relay-room"];
 
     fn kind(&self) -> &'static str {
         match self {
@@ -256,6 +269,7 @@ impl Alarm {
             Self::Notices { .. } => "notices",
             Self::Motion { .. } => "motion",
             Self::DiskNearlyFull { .. } => "disk",
+            Self::RelayNearlyFull { .. } => "relay-room",
         }
     }
 
@@ -286,6 +300,11 @@ impl Alarm {
             Self::DiskNearlyFull { free_mib } => {
                 format!("{free_mib} MiB are left on the disk: free space before recording stops, or keep less")
             }
+            Self::RelayNearlyFull { free_mib } => {
+                format!(
+                    "{free_mib} MiB are left for this home at the relay: connect phones that fetch what waits, record less, or ask its operator for more"
+                )
+            }
         }
     }
 }
@@ -297,6 +316,7 @@ impl Board {
             state: Mutex::default(),
             delay: Histogram::default(),
             news: Notify::new(),
+            refused: Notify::new(),
             listeners: Listeners::default(),
         }))
     }
@@ -437,6 +457,26 @@ impl Board {
         self.lock().relay.round_trip_ms = Some(time.as_secs_f64() * 1000.0);
     }
 
+    /// The relay said how much of the home's room is used, at this time of the clock that nobody sets, in milliseconds.
+    pub fn relay_said(&self, at_ms: u64, stored: u64, limit: u64) {
+        self.lock().relay_rooms.said(at_ms, stored, limit);
+    }
+
+    /// The home's room at the relay, once the relay said it.
+    pub fn relay_room(&self) -> Option<RelayRoom> {
+        self.lock().relay_rooms.room()
+    }
+
+    /// The relay refused a clip.
+    pub fn relay_refused(&self) {
+        self.0.refused.notify_one();
+    }
+
+    /// Waits until the relay has refused something since the last call.
+    pub async fn relay_refused_wait(&self) {
+        self.0.refused.notified().await;
+    }
+
     /// Raises an alarm, or says anew why it stands.
     pub fn raise(&self, alarm: Alarm) {
         let kind = alarm.kind();
@@ -477,6 +517,11 @@ impl Board {
     /// The disk has room again.
     pub fn clear_disk(&self) {
         self.clear("disk");
+    }
+
+    /// There is room at the relay again.
+    pub fn clear_relay_room(&self) {
+        self.clear("relay-room");
     }
 
     /// Whether the group may be made anew now; if so, that it was is noted.
@@ -542,6 +587,7 @@ impl Board {
             up_s: up.as_secs(),
             phones,
             relay: state.relay.clone(),
+            relay_room: state.relay_rooms.room(),
             outbox,
             log_waiting,
             notices: NoticesStatus::default(),

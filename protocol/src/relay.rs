@@ -16,6 +16,7 @@
 //! to the end of the stream.
 
 mod refusal;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ use crate::id::{HomeId, MailboxId, StreamId};
 use crate::time::Timestamp;
 
 pub use refusal::{Code, Refusal, close, reset};
+pub use work::{
+    Challenge, MAX_WORK_BITS, NotASolution, Solution, SolveError, WORK_WINDOW_MS, WorkFault, WorkKey, solve,
+};
 
 /// The application protocol named in the TLS handshake.
 pub const ALPN: &[u8] = b"privet/1";
@@ -62,7 +66,7 @@ pub enum Principal {
     Founder {
         /// The home to create.
         home: HomeId,
-        /// The operator's invite, where the relay asks for one.
+        /// Where the relay asks for one: the operator's invite, one of its tokens, or a [`Solution`] of its challenge.
         invite: Option<String>,
     },
     /// A key that the home's owner granted rights.

@@ -9,9 +9,9 @@ use data_encoding::HEXLOWER;
 use privet_protocol::cbor::{self, DecodeError};
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
-    CapabilityKey, Code, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal, Refusal, Request,
-    Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, common_version, frame,
-    frame_length, hello_signing_input,
+    CapabilityKey, Challenge, Code, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal, Refusal,
+    Request, Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, common_version,
+    frame, frame_length, hello_signing_input,
 };
 use privet_protocol::time::Timestamp;
 use serde::Serialize;
@@ -59,6 +59,10 @@ fn vectors() -> Vectors {
     let limits = Limits { streams: 16, segment_bytes: 1 << 25, stored_bytes: 1 << 32, retention_s: 2_592_000 };
     v.message("hello-answer.welcome", HelloAnswer::Welcome { version: 1, limits, now: until });
     v.message("hello-answer.refused", HelloAnswer::Refused(Refusal::new(Code::Denied, "no")));
+
+    let challenge = Some(Challenge { bits: 20, issued: until, tag: [6; 32] });
+    let refusal = Refusal { challenge, ..Refusal::new(Code::Denied, "work") };
+    v.message("hello-answer.refused-until-work", HelloAnswer::Refused(refusal));
 
     let entry = b"sealed".to_vec();
     v.message("request.append", Request::Append { seq: 7, entry: entry.clone() });

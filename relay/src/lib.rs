@@ -20,6 +20,7 @@ mod invites;
 mod machine;
 mod server;
 pub mod storage;
+mod tokens;
 
 pub use config::{Config, ConfigError};
 pub use data::{BackedUp, DataDirectory, DataError, Finding, Report, SegmentPlace};

@@ -49,6 +49,16 @@ async fn the_log_is_numbered_followed_and_forgotten_when_read() {
 }
 
 #[tokio::test]
+async fn an_owner_can_not_lock_itself_out() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    assert_eq!(code(hub.revoke(key(1).public()).await), Code::Conflict);
+    assert_eq!(code(hub.grant(key(1).public(), Rights::default()).await), Code::Conflict);
+    assert_eq!(hub.append(1, b"still here".to_vec()).await.unwrap(), 1);
+    house.hub().await.usage().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_log_may_begin_where_another_relay_left_off() {
     let house = House::new().await;
     let hub = house.hub().await;

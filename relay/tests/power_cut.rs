@@ -194,9 +194,10 @@ impl World {
             film.segments = there;
         }
         films.retain(|_, film| film.dropped == Dropped::Promised || !film.segments.is_empty());
-        // The quota counts what is there and nothing else; each log entry has some bytes beside its own.
-        let entries: u64 = (usage.log_first..=usage.log_head).map(|seq| entry(seq).len() as u64).sum();
-        let entry_count = (usage.log_head + 1).saturating_sub(usage.log_first);
+        // The quota counts what is there and nothing else; each entry of log and inbox has some bytes beside its own.
+        let kept = (usage.log_first..=usage.log_head).chain(first..=usage.inbox_head);
+        let entries: u64 = kept.clone().map(|seq| entry(seq).len() as u64).sum();
+        let entry_count = kept.count() as u64;
         let counted = usage.stored_bytes - entries;
         if counted < stored || counted > stored + entry_count * 80 {
             return Err(format!("{counted} bytes of segments are counted, {stored} are there"));

@@ -106,6 +106,30 @@ async fn wakes_of_an_hour_run_out_for_one_home_and_come_back_by_the_clock() {
 }
 
 #[tokio::test]
+async fn messages_of_phones_count_as_stored_until_the_hub_has_them_and_reach_a_home_that_is_full() {
+    let house = House::with(|config| config.limits.stored_bytes = 1 << 20).await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let stored = async |hub: &Connection| hub.usage().await.unwrap().stored_bytes;
+    for _ in 0..11 {
+        phone.send(vec![7; 100_000]).await.unwrap();
+    }
+    let full = stored(&hub).await;
+    assert!((1_100_000..1_102_000).contains(&full), "{full}");
+    assert_eq!(refusal(hub.append(1, vec![1]).await).0, Code::Quota);
+    let House { dir, server, home, owner } = house;
+    server.shutdown().await;
+    let mut config = config(dir.path());
+    config.limits.stored_bytes = 1 << 20;
+    let house = House { server: privet_relay::Server::start(config).await.unwrap(), dir, home, owner };
+    let hub = house.hub().await;
+    assert_eq!(stored(&hub).await, full, "counted anew at the start");
+    hub.ack_inbox(11).await.unwrap();
+    assert_eq!(stored(&hub).await, 0);
+    hub.append(1, vec![1]).await.unwrap();
+}
+
+#[tokio::test]
 async fn one_home_can_follow_so_many_streams_and_no_more() {
     let house = House::with(|config| config.limits.followers = 2).await;
     let hub = house.hub().await;

@@ -1,5 +1,10 @@
-//! Media as files. A blob's name stands for a whole, durable file: bytes go to a partial file, are synced, renamed into place,
-//! and the directory is synced, in this order. A partial file survives a crash up to its last sync and can be gone on with.
+//! Media as files. When [`BlobWriter::finish`] has returned, a blob is whole and durable under its name: bytes go to a partial file,
+//! which is renamed into place; then the file is synced, and its directory. A partial file survives a crash up to its last sync and
+//! can be gone on with.
+//!
+//! A name alone promises nothing: after a power cut it may stand for a file without its bytes. Whoever finishes a blob writes it
+//! down elsewhere afterwards, and removes what was not written down. (The name comes before the bytes because a file system with a
+//! journal then makes both durable in one go, and has little left to do for the directory.)
 //!
 //! Layout: `<root>/<two digits>/<name>` for whole blobs, `<root>/partial/<name>` for those being written. The two digits
 //! spread the names over 256 directories.
@@ -14,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use privet_protocol::storage::StoreError;
 
 use crate::disk::{Access, Disk, DiskFile, Kind, SystemDisk, classify, create_directory};
+use crate::shared_sync::SharedSyncs;
 
 /// A file that was opened, and its length in bytes.
 pub type OpenedFile = (Arc<dyn DiskFile>, u64);
@@ -71,6 +77,7 @@ pub struct Blobs {
     free_floor: u64,
     /// Directories whose names this process has synced. That one is there is not enough: who made it may not have come so far.
     synced: Arc<Mutex<BTreeSet<PathBuf>>>,
+    syncs: Arc<SharedSyncs>,
 }
 
 impl Blobs {
@@ -89,10 +96,18 @@ impl Blobs {
     /// Those of [`Blobs::open`].
     pub fn open_on(disk: Arc<dyn Disk>, root: impl Into<PathBuf>, free_floor: u64) -> Result<Self, StoreError> {
         let root = root.into();
-        for directory in [root.clone(), root.join(PARTIAL)] {
-            create_directory(&*disk, &directory).map_err(|e| classify(&directory, &e))?;
-        }
-        Ok(Self { disk, root: Arc::new(root), free_floor, synced: Arc::default() })
+        create_directory(&*disk, &root).map_err(|e| classify(&root, &e))?;
+        // One sync makes all names durable, where each first blob of a directory would need one. On a disk that is full each is
+        // made when it is needed.
+        let there = |directory: &PathBuf| match disk.make_directory(directory) {
+            Err(error) => error.kind() == ErrorKind::AlreadyExists,
+            Ok(()) => true,
+        };
+        let named: BTreeSet<_> = (0..=u8::MAX).map(|digits| root.join(two_digits(digits))).filter(there).collect();
+        let partial = root.join(PARTIAL);
+        create_directory(&*disk, &partial).map_err(|e| classify(&partial, &e))?;
+        let synced = Arc::new(Mutex::new(named));
+        Ok(Self { disk, root: Arc::new(root), free_floor, synced, syncs: Arc::default() })
     }
 
     /// Writes a blob, going on after what an earlier writer left: see [`BlobWriter::length`]. Only one writer may have a name
@@ -159,7 +174,7 @@ impl Blobs {
     pub fn sync_removals(&self, name: &BlobName) -> Result<(), StoreError> {
         for path in [self.whole_path(name), self.partial_path(name)] {
             let Some(directory) = path.parent() else { continue };
-            match self.disk.sync_directory(directory) {
+            match self.sync_directory(directory) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(classify(directory, &e)),
                 _ => {}
             }
@@ -219,16 +234,26 @@ impl Blobs {
         Ok(())
     }
 
+    /// Makes what was changed in a directory durable, with one sync for all who wait for that.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.syncs.sync(directory, || self.disk.sync_directory(directory))
+    }
+
     fn whole_path(&self, name: &BlobName) -> PathBuf {
         // FNV-1a: any even spread will do.
         let hash =
             name.0.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-        self.root.join(format!("{:02x}", (hash >> 32) & 0xff)).join(&*name.0)
+        let [.., digits, _, _, _, _] = hash.to_be_bytes();
+        self.root.join(two_digits(digits)).join(&*name.0)
     }
 
     fn partial_path(&self, name: &BlobName) -> PathBuf {
         self.root.join(PARTIAL).join(&*name.0)
     }
+}
+
+fn two_digits(number: u8) -> String {
+    format!("{number:02x}")
 }
 
 /// A blob being written. Dropped, it leaves a partial file that the next writer of the name goes on with.
@@ -295,21 +320,21 @@ impl BlobWriter {
     pub fn sync(&self) -> Result<(), StoreError> {
         self.file.sync().map_err(|e| classify(&self.path, &e))?;
         let directory = self.blobs.root.join(PARTIAL);
-        self.blobs.disk.sync_directory(&directory).map_err(|e| classify(&directory, &e))
+        self.blobs.sync_directory(&directory).map_err(|e| classify(&directory, &e))
     }
 
     /// Makes the blob whole and durable under its name: its length.
     ///
     /// # Errors
-    /// [`StoreError`]; then the blob stays partial.
+    /// [`StoreError`]; then nobody knows what the disk has of it, and it is to be removed.
     pub fn finish(self) -> Result<u64, StoreError> {
         let whole = self.blobs.whole_path(&self.name);
         let publish = || -> io::Result<()> {
-            self.file.sync()?;
             let directory = whole.parent().ok_or(ErrorKind::NotFound)?;
             self.blobs.directory(directory)?;
             self.blobs.disk.rename(&self.path, &whole)?;
-            self.blobs.disk.sync_directory(directory)
+            self.file.sync()?;
+            self.blobs.sync_directory(directory)
         };
         publish().map_err(|e| classify(&whole, &e))?;
         Ok(self.length)

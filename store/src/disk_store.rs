@@ -177,7 +177,9 @@ impl Inner {
             let batches = std::mem::take(&mut queue.waiting);
             let settles = queue.next;
             drop(queue);
-            let outcome = self.write(&batches);
+            // A panic must not leave the others waiting for ever.
+            let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.write(&batches)))
+                .unwrap_or_else(|_| Err(StoreError::Damaged("the database gave up in the middle of a write".into())));
             queue = self.queue();
             queue.leading = false;
             match outcome {
@@ -245,5 +247,125 @@ fn table(error: TableError) -> StoreError {
 impl std::fmt::Debug for DiskStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DiskStore").field("place", &self.inner.place).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io;
+
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    /// A disk whose syncs can be held up, and can fail.
+    #[derive(Debug)]
+    struct Slow {
+        inner: InMemoryBackend,
+        gate: Arc<Gate>,
+    }
+
+    #[derive(Debug, Default)]
+    struct Gate {
+        state: Mutex<GateState>,
+        moved: Condvar,
+    }
+
+    #[derive(Debug, Default)]
+    struct GateState {
+        closed: bool,
+        fails: bool,
+        syncs: usize,
+    }
+
+    impl Gate {
+        fn set(&self, closed: bool, fails: bool) {
+            let mut state = self.state.lock().unwrap();
+            (state.closed, state.fails) = (closed, fails);
+            self.moved.notify_all();
+        }
+
+        fn syncs(&self) -> usize {
+            self.state.lock().unwrap().syncs
+        }
+    }
+
+    impl StorageBackend for Slow {
+        fn len(&self) -> io::Result<u64> {
+            self.inner.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.inner.read(offset, out)
+        }
+
+        fn set_len(&self, length: u64) -> io::Result<()> {
+            self.inner.set_len(length)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            let mut state = self.gate.state.lock().unwrap();
+            state.syncs += 1;
+            let state = self.gate.moved.wait_while(state, |state| state.closed).unwrap();
+            if state.fails { Err(io::Error::other("broken")) } else { self.inner.sync_data() }
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.inner.write(offset, data)
+        }
+    }
+
+    fn one(key: &str) -> Batch {
+        let mut batch = Batch::new();
+        batch.put(key, "value");
+        batch
+    }
+
+    fn wait_for(condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            assert!(Instant::now() < deadline, "it does not come to that");
+            std::thread::yield_now();
+        }
+    }
+
+    /// One commits, eight come while its sync is held up, which then goes on: the store, how many commits went well, how many syncs one
+    /// commit takes, and how many these took.
+    fn eight_beside_one(fails: bool) -> (DiskStore, usize, usize, usize) {
+        let gate = Arc::new(Gate::default());
+        let store = DiskStore::open_on(Slow { inner: InMemoryBackend::new(), gate: Arc::clone(&gate) }).unwrap();
+        let before = gate.syncs();
+        store.commit(one("first")).unwrap();
+        let (each, before) = (gate.syncs() - before, gate.syncs());
+        gate.set(true, false);
+        let number = store.inner.queue().next;
+        let well = std::thread::scope(|scope| {
+            let store = &store;
+            let leader = scope.spawn(move || store.commit(one("leader")));
+            wait_for(|| gate.syncs() > before);
+            let others: Vec<_> = (0..8).map(|n| scope.spawn(move || store.commit(one(&format!("{n}"))))).collect();
+            wait_for(|| store.inner.queue().next == number + 9);
+            gate.set(false, fails);
+            [leader].into_iter().chain(others).map(|commit| commit.join().unwrap()).filter(Result::is_ok).count()
+        });
+        let took = gate.syncs() - before;
+        (store, well, each, took)
+    }
+
+    #[test]
+    fn commits_that_come_while_a_sync_runs_share_the_next_one() {
+        let (store, well, each, took) = eight_beside_one(false);
+        assert_eq!((well, store.scan(b"", b"", 100).unwrap().len()), (9, 10));
+        assert!(took <= 3 * each, "{took} syncs for nine commits, where one takes {each}");
+    }
+
+    #[test]
+    fn a_sync_that_fails_fails_all_who_wait_and_the_store_says_nothing_more() {
+        let (store, well, ..) = eight_beside_one(true);
+        assert_eq!(well, 0);
+        assert!(
+            store.get(b"first").is_err() && store.scan(b"", b"", 1).is_err() && store.commit(one("later")).is_err()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Files whose names stand for whole bodies.
+//! Files that are whole once they are finished.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use privet_protocol::storage::StoreError;

@@ -364,6 +364,23 @@ impl Book {
         Ok(step)
     }
 
+    /// Whether it was told that the room at the relay is nearly full, and it was not [`Self::relay_room_recovered`] since.
+    pub fn relay_room_told(&self) -> bool {
+        self.home.relay_room_told
+    }
+
+    /// There is room at the relay again: the next time that there is none is told.
+    ///
+    /// # Errors
+    /// [`BookError`].
+    pub fn relay_room_recovered(&mut self) -> Result<Step, BookError> {
+        self.refresh()?;
+        let mut step = Step::of(self);
+        step.home.relay_room_told = false;
+        step.keep_home();
+        Ok(step)
+    }
+
     // --- events ---
 
     /// Takes an event: decides whom to tell and puts a notice for each. The same event again puts none, but for phones that
@@ -395,6 +412,7 @@ impl Book {
             step.home.moved.insert(camera, None);
         }
         step.home.disk_told |= matches!(event.what, Happening::DiskNearlyFull { .. });
+        step.home.relay_room_told |= matches!(event.what, Happening::RelayNearlyFull { .. });
         let snoozed_until = event.camera.and_then(|camera| self.home.snoozed.get(&camera).copied());
         let household = Household { profile: self.profile(), snoozed_until };
         let tampered = matches!(event.what, Happening::Tampered { .. });

@@ -36,6 +36,8 @@ pub(crate) struct Home {
     pub(crate) snoozed: BTreeMap<CameraId, Timestamp>,
     #[serde(default)]
     pub(crate) disk_told: bool,
+    #[serde(default)]
+    pub(crate) relay_room_told: bool,
     /// When something moved last by camera; nothing while it moves.
     #[serde(default)]
     pub(crate) moved: BTreeMap<CameraId, Option<Timestamp>>,

@@ -234,6 +234,13 @@ fn a_full_disk_is_known_to_be_told_until_it_has_room() {
     let step = book.disk_recovered().unwrap();
     book.commit(step).unwrap();
     assert!(!open(&store).disk_told());
+    // So is a relay that is full.
+    happened(&mut book, &event(2, None, Happening::RelayNearlyFull { free_mib: 5 }, now), now).unwrap();
+    let mut book = open(&store);
+    assert!(book.relay_room_told() && !book.disk_told());
+    let step = book.relay_room_recovered().unwrap();
+    book.commit(step).unwrap();
+    assert!(!open(&store).relay_room_told());
 }
 
 #[test]

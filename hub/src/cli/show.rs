@@ -4,6 +4,7 @@ use privet_hub::control::Answer;
 use privet_hub::outbox::retention::Forecast;
 use privet_hub::status::{CameraStatus, Status};
 use privet_hub::time::wall;
+use privet_hub::uplink::room::RelayRoom;
 
 use super::{Failure, print_json, unexpected};
 
@@ -78,6 +79,9 @@ fn page(status: &Status, now_ms: i64) -> String {
     if let Some(next) = &relay.next {
         line += &format!("; {next}");
     }
+    if let Some(room) = &status.relay_room {
+        line += &format!("; {}", room_line(room));
+    }
     lines.push(line);
     if let Some(rate) = &status.constant_rate {
         let (up, down) = (rate.up_mbit_a_day, rate.phone_mbit_a_day);
@@ -124,6 +128,15 @@ fn page(status: &Status, now_ms: i64) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+fn room_line(room: &RelayRoom) -> String {
+    let used = format!("{} of {} used", bytes(room.stored_bytes), bytes(room.limit_bytes));
+    match room.full_in_days {
+        _ if room.stored_bytes >= room.limit_bytes => format!("{used}: full"),
+        Some(left) => format!("{used}, full in about {}", days(left)),
+        None => used,
+    }
 }
 
 fn clips_line(clips: &Forecast, now_ms: i64) -> String {
@@ -246,6 +259,19 @@ mod tests {
         assert!(line(1, 1, false).ends_with("the main stream: the substream that was asked for does not come"));
         assert!(line(2, 1, false).contains("the main stream: 1 with a slow link"));
         assert!(line(2, 1, true).ends_with("the substream, until the main stream's next key frame"));
+    }
+
+    #[test]
+    fn the_relay_line_says_when_its_room_is_full() {
+        let board = Board::new();
+        board.relay("relay.example:4433", "connected", None, None);
+        board.relay_said(0, 2 << 30, 10 << 30);
+        board.relay_said(86_400_000, 16 << 28, 10 << 30);
+        let status = board.page("Cottage", std::time::Duration::ZERO, Default::default(), 1, 3);
+        let page = page(&status, 0);
+        assert!(page.contains("4433: connected; 4.0 GiB of 10.0 GiB used, full in about 3 days"), "{page}");
+        let full = RelayRoom { stored_bytes: 10 << 30, limit_bytes: 10 << 30, full_in_days: Some(0.0) };
+        assert_eq!(room_line(&full), "10.0 GiB of 10.0 GiB used: full");
     }
 
     #[test]

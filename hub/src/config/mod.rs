@@ -151,7 +151,7 @@ pub struct Relay {
     /// Trust the certificate authorities of the system instead of a pin.
     #[serde(default)]
     pub webpki: bool,
-    /// The operator's invite, where the relay asks for one.
+    /// The operator's invite or token, where the relay asks for one.
     pub invite: Option<String>,
 }
 

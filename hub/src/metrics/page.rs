@@ -59,6 +59,15 @@ impl Numbers {
         if let Some(ms) = status.relay.round_trip_ms {
             gauge(to, "privet_relay_round_trip_seconds", "Round trip to the relay", ms / 1000.0)?;
         }
+        if let Some(room) = &status.relay_room {
+            let (stored, limit) = (room.stored_bytes as f64, room.limit_bytes as f64);
+            gauge(to, "privet_relay_room_used_bytes", "Bytes that the relay keeps for the home", stored)?;
+            gauge(to, "privet_relay_room_limit_bytes", "Bytes that the relay would keep for the home", limit)?;
+            if let Some(days) = room.full_in_days {
+                let help = "Time until the relay keeps no more, at the rate of the last days";
+                gauge(to, "privet_relay_room_lasts_seconds", help, days * 86_400.0)?;
+            }
+        }
         let outbox = &status.outbox;
         gauge(
             to,

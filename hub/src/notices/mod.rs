@@ -124,11 +124,12 @@ impl NoticesHandle {
         Ok(done.await??)
     }
 
-    pub(crate) async fn away(&self) -> Result<(BTreeSet<Subject>, bool), Stopping> {
+    /// What was told as being away, that the disk is nearly full, and that the room at the relay is.
+    pub(crate) async fn away(&self) -> Result<(BTreeSet<Subject>, bool, bool), Stopping> {
         let notices = self.clone();
         let told = move |_: &mut HubHome, _: Env<'_>| {
             let book = notices.book();
-            (book.away(), book.disk_told())
+            (book.away(), book.disk_told(), book.relay_room_told())
         };
         self.0.home.call(told).await
     }

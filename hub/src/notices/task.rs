@@ -12,7 +12,7 @@ use privet_protocol::time::Timestamp;
 use privet_relay_client::Connection;
 use tokio::sync::{mpsc, watch};
 
-use super::watch::{Disk, Happened, Patience, Watch};
+use super::watch::{Happened, Patience, Room, Watch};
 use super::{NoticesError, NoticesHandle};
 use crate::outbox::Outbox;
 use crate::recorder::Sighting;
@@ -64,9 +64,9 @@ enum Untold {
 /// Tells what happens, until no camera is left.
 pub async fn run(mut task: Task, mut feeds: Feeds) {
     // The home's thread ends after this task.
-    let Ok((away, disk_told)) = task.notices.away().await else { return };
+    let Ok((away, disk_told, relay_room_told)) = task.notices.away().await else { return };
     let cameras: Vec<CameraId> = task.board.cameras().into_iter().map(|camera| camera.id).collect();
-    let mut watch = Watch::new(task.patience, away, disk_told, cameras, moment());
+    let mut watch = Watch::new(task.patience, away, disk_told, cameras, moment()).relay_room_told(relay_room_told);
     let (mut untold, mut look) = (VecDeque::new(), tokio::time::interval(LOOK));
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut again, mut connected) = (None, task.connection.clone());
@@ -87,7 +87,10 @@ pub async fn run(mut task: Task, mut feeds: Feeds) {
                 let there = connected.borrow_and_update().is_some();
                 untold.extend(watch.relay(there, moment(), &*random).map(Untold::Event));
             }
-            _ = look.tick() => untold.extend(task.look(&mut watch).await.map(Untold::Event)),
+            _ = look.tick() => {
+                untold.extend(task.look(&mut watch).await.map(Untold::Event));
+                untold.extend(task.look_at_relay(&mut watch).await.map(Untold::Event));
+            }
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
                 untold.extend(watch.pass(moment(), &*random).into_iter().map(Untold::Event));
             }
@@ -142,20 +145,44 @@ impl Task {
         let room = tokio::task::spawn_blocking(move || outbox.room()).await.ok()?.ok()?;
         let alarm = Alarm::DiskNearlyFull { free_mib: room.saturating_add(self.floor) >> 20 };
         match watch.room(room, self.floor, moment(), &*self.random) {
-            Disk::Same => None,
-            Disk::Still => {
+            Room::Same => None,
+            Room::Still => {
                 self.board.raise(alarm);
                 None
             }
-            Disk::Low(event) => {
+            Room::Low(event) => {
                 self.board.raise(alarm);
                 Some((*event, None))
             }
-            Disk::Recovered => {
+            Room::Recovered => {
                 self.board.clear_disk();
                 // Not kept: after a restart it is told once too seldom, until there is room again.
                 if let Err(error) = self.notices.step(|book, _| book.disk_recovered()).await {
                     tracing::warn!(%error, "that the disk has room again can't be kept");
+                }
+                None
+            }
+        }
+    }
+    /// Looks at the room that is left at the relay, as far as it said.
+    async fn look_at_relay(&self, watch: &mut Watch) -> Option<Happened> {
+        let room = self.board.relay_room()?;
+        let alarm = Alarm::RelayNearlyFull { free_mib: room.free_mib() };
+        match watch.relay_room(&room, moment(), &*self.random) {
+            Room::Same => None,
+            Room::Still => {
+                self.board.raise(alarm);
+                None
+            }
+            Room::Low(event) => {
+                self.board.raise(alarm);
+                Some((*event, None))
+            }
+            Room::Recovered => {
+                self.board.clear_relay_room();
+                // As with the disk.
+                if let Err(error) = self.notices.step(|book, _| book.relay_room_recovered()).await {
+                    tracing::warn!(%error, "that the relay has room again can't be kept");
                 }
                 None
             }

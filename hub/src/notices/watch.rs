@@ -1,7 +1,7 @@
 //! What of all that is seen is an event of the home. Pure: sightings and time go in, events come out.
 //!
 //! Motion and tampering are events as they are seen. A camera or relay that is away is one after a grace period, and its return
-//! only when its absence was told. A disk that runs full is told once, and again only after there was room. A view that is taken away
+//! only when its absence was told. A disk that runs full, or the room at the relay, is told once, and again only after there was room. A view that is taken away
 //! and given back again and again is told less and less often.
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +15,7 @@ use privet_protocol::random::Random;
 use privet_protocol::time::Timestamp;
 
 use crate::recorder::{Moment, Sighting};
+use crate::uplink::room::RelayRoom;
 
 /// An event, and a picture of it.
 pub type Happened = (HomeEvent, Option<Bytes>);
@@ -41,6 +42,7 @@ pub struct Watch {
     relay: Grace,
     disk_margin: u64,
     disk_told: bool,
+    relay_room_told: bool,
     tampered: HashMap<(CameraId, Tamper), Tampered>,
 }
 
@@ -52,9 +54,9 @@ struct Tampered {
     seen: Timestamp,
 }
 
-/// What the room on the disk means.
+/// What the room on the disk, or at the relay, means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disk {
+pub enum Room {
     /// Nothing new.
     Same,
     /// It is nearly full, and that is to be told.
@@ -81,6 +83,7 @@ impl Watch {
             relay: Grace::new(patience.relay, relay),
             disk_margin: patience.disk_margin,
             disk_told,
+            relay_room_told: false,
             tampered: HashMap::new(),
         };
         for camera in cameras {
@@ -88,6 +91,13 @@ impl Watch {
         }
         watch.relay.lost(None, "", steady(now));
         watch
+    }
+
+    /// With what an earlier run told of the room at the relay.
+    #[must_use]
+    pub fn relay_room_told(mut self, told: bool) -> Self {
+        self.relay_room_told = told;
+        self
     }
 
     /// Something was seen at a camera.
@@ -148,18 +158,34 @@ impl Watch {
     }
 
     /// The disk has so much room above its floor of `floor` bytes.
-    pub fn room(&mut self, room: u64, floor: u64, now: Moment, random: &dyn Random) -> Disk {
+    pub fn room(&mut self, room: u64, floor: u64, now: Moment, random: &dyn Random) -> Room {
         if !self.disk_told && room < self.disk_margin {
             self.disk_told = true;
             let free_mib = room.saturating_add(floor) >> 20;
-            Disk::Low(Box::new(hub_event(Happening::DiskNearlyFull { free_mib }, now, random)))
+            Room::Low(Box::new(hub_event(Happening::DiskNearlyFull { free_mib }, now, random)))
         } else if self.disk_told && room >= self.disk_margin.saturating_mul(2) {
             self.disk_told = false;
-            Disk::Recovered
+            Room::Recovered
         } else if self.disk_told {
-            Disk::Still
+            Room::Still
         } else {
-            Disk::Same
+            Room::Same
+        }
+    }
+
+    /// The home has this room at the relay.
+    pub fn relay_room(&mut self, room: &RelayRoom, now: Moment, random: &dyn Random) -> Room {
+        if !self.relay_room_told && room.is_short() {
+            self.relay_room_told = true;
+            let what = Happening::RelayNearlyFull { free_mib: room.free_mib() };
+            Room::Low(Box::new(hub_event(what, now, random)))
+        } else if self.relay_room_told && room.is_ample() {
+            self.relay_room_told = false;
+            Room::Recovered
+        } else if self.relay_room_told {
+            Room::Still
+        } else {
+            Room::Same
         }
     }
 

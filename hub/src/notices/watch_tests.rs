@@ -111,19 +111,36 @@ fn a_disk_that_runs_full_is_told_once_and_again_only_after_there_was_room() {
     let mut watch = watch(&[]);
     let floor = 512 * MIB;
     let mut look = |mib: u64| watch.room(mib * MIB, floor, at(1), &SystemRandom);
-    assert_eq!(look(256), Disk::Same);
-    let Disk::Low(event) = look(255) else { panic!("untold") };
+    assert_eq!(look(256), Room::Same);
+    let Room::Low(event) = look(255) else { panic!("untold") };
     assert_eq!((event.camera, event.what), (None, Happening::DiskNearlyFull { free_mib: 767 }));
-    assert_eq!([look(0), look(255), look(256), look(511)], [(); 4].map(|()| Disk::Still), "room comes and goes");
-    assert_eq!(look(512), Disk::Recovered);
-    assert!(matches!(look(100), Disk::Low(_)));
+    assert_eq!([look(0), look(255), look(256), look(511)], [(); 4].map(|()| Room::Still), "room comes and goes");
+    assert_eq!(look(512), Room::Recovered);
+    assert!(matches!(look(100), Room::Low(_)));
     // What an earlier run told is known.
     let mut later = Watch::new(patience(), BTreeSet::new(), true, [], at(0));
-    assert_eq!(later.room(0, floor, at(1), &SystemRandom), Disk::Still, "its alarm has to stand in this run too");
-    assert_eq!(later.room(512 * MIB, floor, at(2), &SystemRandom), Disk::Recovered);
-    assert_eq!(later.room(511 * MIB, floor, at(3), &SystemRandom), Disk::Same);
+    assert_eq!(later.room(0, floor, at(1), &SystemRandom), Room::Still, "its alarm has to stand in this run too");
+    assert_eq!(later.room(512 * MIB, floor, at(2), &SystemRandom), Room::Recovered);
+    assert_eq!(later.room(511 * MIB, floor, at(3), &SystemRandom), Room::Same);
     let never = Patience { disk_margin: 0, ..patience() };
-    assert_eq!(Watch::new(never, BTreeSet::new(), false, [], at(0)).room(0, 0, at(1), &SystemRandom), Disk::Same);
+    assert_eq!(Watch::new(never, BTreeSet::new(), false, [], at(0)).room(0, 0, at(1), &SystemRandom), Room::Same);
+}
+
+#[test]
+fn a_relay_that_runs_full_is_told_once_and_again_only_after_there_was_room() {
+    let mut watch = watch(&[]);
+    let room = |mib: u64, days| RelayRoom { stored_bytes: mib * MIB, limit_bytes: 1000 * MIB, full_in_days: days };
+    let mut look = |mib, days| watch.relay_room(&room(mib, days), at(1), &SystemRandom);
+    assert_eq!(look(500, Some(4.0)), Room::Same);
+    let Room::Low(event) = look(500, Some(2.0)) else { panic!("untold") };
+    assert_eq!((event.camera, event.what), (None, Happening::RelayNearlyFull { free_mib: 500 }));
+    assert_eq!([look(1000, Some(0.0)), look(500, Some(4.0)), look(970, None)], [(); 3].map(|()| Room::Still));
+    assert_eq!(look(500, None), Room::Recovered);
+    assert!(matches!(look(995, None), Room::Low(_)));
+    // What an earlier run told is known.
+    let mut later = Watch::new(patience(), BTreeSet::new(), false, [], at(0)).relay_room_told(true);
+    assert_eq!(later.relay_room(&room(995, None), at(1), &SystemRandom), Room::Still);
+    assert_eq!(later.relay_room(&room(5, None), at(2), &SystemRandom), Room::Recovered);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The order that makes `kill -9` harmless (`docs/design/0007-recorder-and-outbox.md`):
 //!
 //! 1. `StreamStarted` is appended to the log in one commit with the stream's record here.
-//! 2. A segment's file is written, synced and renamed; then one commit indexes it, counts it in the stream's record and moves the
+//! 2. A segment's file is written, renamed and synced; then one commit indexes it, counts it in the stream's record and moves the
 //!    camera's statement chain. A file without index is nobody's and swept at the next start.
 //! 3. `StreamEnded`, which counts only what is durable, is appended in one commit that takes the stream's record away.
 //! 4. After the relay's answer one commit takes the segment off the list. A number and a stream id are never used twice, and the

@@ -41,6 +41,7 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
             }
             Err(UplinkError::Relay(ClientError::Refused(refusal))) => {
                 uplink.board.raise(Alarm::Relay { cause: refusal.to_string() });
+                uplink.board.relay_refused();
                 match refusal.code {
                     // It will never take this one: its place is taken, its stream is closed, or it is too long.
                     Code::Conflict | Code::Gone | Code::TooLarge => {

@@ -8,6 +8,7 @@
 //! * [`inbox`]: what phones ask for, and what is done about it.
 //! * [`notices`]: what wakes phones.
 //! * [`pairing`]: one mailbox per QR code.
+//! * [`room`]: how much the relay still takes.
 //!
 //! On every new connection the relay's view is put right before anything else: revoked keys, granted keys, the log's head.
 
@@ -19,6 +20,7 @@ pub mod live;
 pub mod log;
 pub mod notices;
 pub mod pairing;
+pub mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +29,7 @@ use privet_home::{Env, HeadCheck, HubHome};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::Store;
 use privet_relay_client::{
-    Backoff, CapabilityKey, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Rights, connect,
+    Backoff, CapabilityKey, ClientError, ClientKey, Code, Connection, RelayTarget, Rights, found,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -53,7 +55,7 @@ const RENEW_PAUSE: Duration = Duration::from_secs(600);
 pub struct Uplink {
     /// The relay.
     pub target: RelayTarget,
-    /// The operator's invite.
+    /// The operator's invite or token.
     pub invite: Option<String>,
     /// The home.
     pub home: HomeHandle,
@@ -143,8 +145,14 @@ impl Uplink {
     ) -> Result<std::convert::Infallible, UplinkError> {
         let (id, seed) = self.home.call(|home, _| (home.home_id(), home.capability())).await?;
         let key = ClientKey::from_seed(&seed)?;
-        let principal = Principal::Founder { home: id, invite: self.invite.clone() };
-        let connection = connect(&self.target, principal, &key, CONNECT).await?;
+        let works = |part: f64| {
+            let done = format!("{:.0} %", part * 100.0);
+            tracing::info!(relay = %address, %done, "works for the relay, which takes new homes by proof of work");
+            let next =
+                format!("works, because the relay takes new homes by proof of work: {done} of the usual work is done");
+            self.board.relay(address, "connecting", None, Some(next));
+        };
+        let connection = found(&self.target, id, self.invite.clone(), &key, CONNECT, works).await?;
         self.put_right(&connection).await?;
         self.board.relay(address, "connected", None, None);
         tracing::info!(relay = %address, "connected to the relay");
@@ -173,6 +181,7 @@ impl Uplink {
             }
         }
         work.spawn(pairing::serve(self.clone(), connection.clone()));
+        work.spawn(room::watch(self.clone(), connection.clone()));
         let error = tokio::select! {
             error = connection.closed() => error.into(),
             Some(ended) = work.join_next() => match ended {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use privet_home::{Offer, PhoneHome, PhoneMessage, RelayAddress};
 use privet_protocol::id::DeviceId;
 use privet_protocol::storage::{Batch, Entry, MemoryStore, StoreError};
-use privet_relay_client::{LogItem, Side, Trust};
+use privet_relay_client::{LogItem, Principal, Side, Trust, connect};
 use privet_store::Blobs;
 
 mod notices;

@@ -59,6 +59,11 @@ pub enum Happening {
         /// What is left, in MiB.
         free_mib: u64,
     },
+    /// The home's room at the relay is nearly full: what is recorded soon stays at the hub only.
+    RelayNearlyFull {
+        /// What is left, in MiB.
+        free_mib: u64,
+    },
     /// The hub has no relay: phones learn of this one late, or through a push service.
     RelayUnreachable {
         /// Since when.
@@ -102,9 +107,10 @@ impl Happening {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Motion | Self::CameraOnline | Self::RelayBack | Self::Unknown { .. } => Severity::Info,
-            Self::CameraOffline { .. } | Self::DiskNearlyFull { .. } | Self::RelayUnreachable { .. } => {
-                Severity::Warning
-            }
+            Self::CameraOffline { .. }
+            | Self::DiskNearlyFull { .. }
+            | Self::RelayNearlyFull { .. }
+            | Self::RelayUnreachable { .. } => Severity::Warning,
             Self::Tampered { .. } => Severity::Alarm,
         }
     }

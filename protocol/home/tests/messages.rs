@@ -79,6 +79,7 @@ fn the_bytes_are_the_stored_ones() {
         ("event_tampered", HubMessage::Event(event(Happening::Tampered { how: Tamper::Covered }))),
         ("event_disk", HubMessage::Event(event(Happening::DiskNearlyFull { free_mib: 900 }))),
         ("event_relay", HubMessage::Event(event(Happening::RelayUnreachable { since: Timestamp(7) }))),
+        ("event_relay_room", HubMessage::Event(event(Happening::RelayNearlyFull { free_mib: 900 }))),
         ("clip_notes", HubMessage::ClipNotes(Box::new(notes(4)))),
         ("wishes", HubMessage::Wishes(PhoneWishes { device: DeviceId::from_bytes([4; 16]), wishes: wishes() })),
         ("carried", HubMessage::Carried(Box::new(carried(1)))),
@@ -214,6 +215,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
         prop_oneof![Just(Tamper::Covered), Just(Tamper::Defocused), Just(Tamper::Moved)]
             .prop_map(|how| Happening::Tampered { how }),
         any::<u64>().prop_map(|free_mib| Happening::DiskNearlyFull { free_mib }),
+        any::<u64>().prop_map(|free_mib| Happening::RelayNearlyFull { free_mib }),
         any::<i64>().prop_map(|since| Happening::RelayUnreachable { since: Timestamp(since) }),
     ]
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Challenge;
+
 /// Why a request was refused.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {reason}")]
@@ -10,12 +12,15 @@ pub struct Refusal {
     pub code: Code,
     /// For people.
     pub reason: String,
+    /// With what work a home may be founded here, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
 }
 
 impl Refusal {
     /// A refusal with this code and reason.
     pub fn new(code: Code, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        Self { code, reason: reason.into(), challenge: None }
     }
 }
 

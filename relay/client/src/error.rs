@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use privet_protocol::cbor::DecodeError;
-use privet_protocol::relay::{Code, Refusal, close, reset};
+use privet_protocol::relay::{Code, Refusal, SolveError, close, reset};
 
 /// Why a call on a relay failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum ClientError {
     /// The relay refused the hello or a request.
     #[error("the relay refused: {0}")]
     Refused(Refusal),
+    /// The relay lets homes in by proof of work, and the work was not done.
+    #[error("no home could be founded: {0}")]
+    Work(#[from] SolveError),
     /// No answer in time.
     #[error("the relay did not answer in time")]
     Timeout,
@@ -67,7 +70,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Timeout | Self::GaveUp { .. } => true,
             Self::Closed { revoked, .. } => !revoked,
             Self::Refused(refusal) => matches!(refusal.code, Code::Busy | Code::Storage | Code::Quota),
-            Self::WrongIdentity { .. } | Self::Untrusted { .. } | Self::Protocol(_) => false,
+            Self::WrongIdentity { .. } | Self::Untrusted { .. } | Self::Work(_) | Self::Protocol(_) => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The QUIC client that hub and phone share. The protocol: `docs/reference/relay-protocol.md`.
 //!
 //! * [`connect()`] makes an authenticated [`Connection`] to a relay that is who the [`RelayTarget`] says.
+//! * [`found()`] does the same for who founds a home, and works for it where the relay asks for work.
 //! * Every verb of the protocol is a method of [`Connection`]; long answers are pulled from [`LogReader`],
 //!   [`SegmentReader`] and [`Follower`], long bodies are pushed into a [`SegmentWriter`].
 //! * Every `next`, `read` and `write` may be dropped and called again without losing or repeating a byte. A request that is
@@ -14,6 +15,7 @@ mod connect;
 mod connection;
 mod error;
 mod follow;
+mod found;
 mod frames;
 mod log;
 mod segment;
@@ -24,6 +26,7 @@ pub use connect::{ClientKey, RelayTarget, Trust, connect};
 pub use connection::{Connection, PushKey};
 pub use error::ClientError;
 pub use follow::{FollowEvent, Follower};
+pub use found::found;
 pub use log::{LogItem, LogReader};
 pub use privet_protocol::relay::{
     CapabilityKey, Code, From, Limits, Principal, Refusal, Retention, Rights, Side, StreamState, Urgency, Usage,

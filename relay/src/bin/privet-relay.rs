@@ -237,8 +237,8 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Invite { command: None, place, days, note, json } => {
             let config = place.configuration()?;
-            if config.homes.policy == Policy::Open {
-                eprintln!("privet-relay: homes.policy is \"open\": anybody may make a home, with or without an invite");
+            if config.homes.policy != Policy::Invite {
+                eprintln!("privet-relay: homes.policy is not \"invite\": this relay does not ask for one");
             }
             let lasts = Duration::from_secs(u64::from(days) * 24 * 3600);
             let (words, invite) = Invites::of(&config.data).make(&note, lasts, now(), &SystemRandom)?;

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 pub use privet_config::ConfigError;
 use privet_config::{Fault, Form, Number};
+use privet_protocol::relay::MAX_WORK_BITS;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::gateways::Gateways;
 use crate::identity::Identity;
+use crate::tokens::Tokens;
 pub use push::{ApnsFiles, FcmFiles, Push, WebPushFiles};
 
 /// Everything that can be set.
@@ -68,10 +70,14 @@ pub struct CertificateFiles {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Homes {
-    /// Anyone, or whoever brings an invite.
+    /// Anyone, or whoever brings an invite or a token, or has worked for it.
     pub policy: Policy,
     /// Invites that stand here, each good for one home. `privet-relay invite` makes others.
     pub invites: Vec<String>,
+    /// A file of tokens, a line each, with the number of homes it is good for where that has a bound.
+    pub token_file: Option<PathBuf>,
+    /// How much work founding a home takes where work is asked for: each bit doubles it.
+    pub work_bits: u32,
     /// How many homes there may be.
     pub most: u64,
 }
@@ -83,6 +89,8 @@ impl std::fmt::Debug for Homes {
         f.debug_struct("Homes")
             .field("policy", &self.policy)
             .field("invites", &invites)
+            .field("token_file", &self.token_file)
+            .field("work_bits", &self.work_bits)
             .field("most", &self.most)
             .finish()
     }
@@ -90,18 +98,22 @@ impl std::fmt::Debug for Homes {
 
 impl Default for Homes {
     fn default() -> Self {
-        Self { policy: Policy::Open, invites: Vec::new(), most: 10_000 }
+        Self { policy: Policy::Open, invites: Vec::new(), token_file: None, work_bits: 22, most: 10_000 }
     }
 }
 
 /// Who may create homes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// Anyone.
     Open,
     /// Whoever brings an invite.
     Invite,
+    /// Whoever brings a token of the operator's file.
+    Token,
+    /// Whoever lets a machine work for it.
+    ProofOfWork,
 }
 
 /// What bounds everything. Times are in seconds unless the name says otherwise.
@@ -146,6 +158,8 @@ pub struct Limits {
     pub mailbox_messages: u64,
     /// The longest time a mailbox stays.
     pub mailbox_s: u64,
+    /// Homes founded within an hour, where no word of the operator is asked for.
+    pub homes_per_h: u64,
     /// Connections of all clients together.
     pub connections: u64,
     /// Connections of one home.
@@ -188,6 +202,7 @@ impl Default for Limits {
             mailboxes: 8,
             mailbox_messages: 16,
             mailbox_s: 3600,
+            homes_per_h: 1000,
             connections: 10_000,
             home_connections: 128,
             key_connections: 4,
@@ -278,8 +293,12 @@ const KEYS: &[(&str, &str)] = &[
     ("certificate.chain", "a PEM file in quotes: the relay's certificate, then those that vouch for it"),
     ("certificate.key", "a PEM file in quotes: the private key of the first certificate in chain"),
     ("homes", "a table, `[homes]`"),
-    ("homes.policy", "\"open\" or \"invite\""),
+    ("homes.policy", "\"open\", \"invite\", \"token\" with homes.token_file, or \"proof-of-work\""),
     ("homes.invites", "a list of texts of at least 16 characters each"),
+    (
+        "homes.token_file",
+        "a file in quotes: a token of at least 32 characters a line, and for how many homes it is good",
+    ),
     ("homes.most", "a whole number from 0 to 9223372036854775807"),
     ("limits", "a table, `[limits]`"),
     ("log", "a table, `[log]`"),
@@ -316,6 +335,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.mailboxes", |c| c.limits.mailboxes, 1..=MAX),
     ("limits.mailbox_messages", |c| c.limits.mailbox_messages, 1..=MAX),
     ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),
+    ("limits.homes_per_h", |c| c.limits.homes_per_h, 1..=MAX),
     ("limits.connections", |c| c.limits.connections, 1..=MAX),
     ("limits.home_connections", |c| c.limits.home_connections, 1..=MAX),
     ("limits.key_connections", |c| c.limits.key_connections, 1..=MAX),
@@ -325,6 +345,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
     ("limits.drain_s", |c| c.limits.drain_s, 0..=3600),
+    ("homes.work_bits", |c| c.homes.work_bits.into(), 1..=MAX_WORK_BITS as u64),
     ("push.patience_ms", |c| c.push.patience_ms, 100..=60_000),
 ];
 
@@ -354,6 +375,10 @@ impl Config {
                 let found = format!("{} ({})", e.path().display(), e.cause());
                 FORM.refused(path, &text, Fault::new(key, found))
             })?;
+        }
+        if let Some(file) = &config.homes.token_file {
+            let found = |cause: String| format!("{} ({cause})", file.display());
+            Tokens::read(file).map_err(|e| FORM.refused(path, &text, Fault::new("homes.token_file", found(e))))?;
         }
         Gateways::check(&config.push).map_err(|e| FORM.refused(path, &text, Fault::new(&e.key, e.found)))?;
         Ok(config)
@@ -388,6 +413,9 @@ impl Config {
         }
         if let Some(short) = self.homes.invites.iter().map(|invite| invite.chars().count()).find(|count| *count < 16) {
             return fault("homes.invites", &format!("a list with a text of {short} characters"));
+        }
+        if self.homes.policy == Policy::Token && self.homes.token_file.is_none() {
+            return fault("homes.policy", "\"token\", and no file of tokens is named");
         }
         if self.log.filter.is_empty() || EnvFilter::try_new(&self.log.filter).is_err() {
             return fault("log.filter", &format!("{:?}", self.log.filter));

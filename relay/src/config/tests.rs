@@ -73,7 +73,18 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
             "[limits]\nstored_bytes = 4 GiB",
             ":2:16: not TOML at `stored_bytes`: string values must be quoted, expected literal string; allowed: lines `key = value` and `[table]`, each once",
         ),
-        ("[homes]\npolicy = 'invites'", r#":2: homes.policy is 'invites'; allowed: "open" or "invite""#),
+        (
+            "[homes]\npolicy = 'invites'",
+            r#":2: homes.policy is 'invites'; allowed: "open", "invite", "token" with homes.token_file, or "proof-of-work""#,
+        ),
+        (
+            "[homes]\npolicy = 'token'",
+            r#":2: homes.policy is "token", and no file of tokens is named; allowed: "open", "invite", "token" with"#,
+        ),
+        (
+            "[homes]\npolicy = 'proof-of-work'\nwork_bits = 29",
+            ":3: homes.work_bits is 29; allowed: a whole number from 1 to 28",
+        ),
         (
             "[homes]\ninvites = ['hunter2']",
             ":2: homes.invites is a list with a text of 7 characters; allowed: a list of texts of at least 16 characters each",

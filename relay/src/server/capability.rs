@@ -65,6 +65,9 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
 }
 
 pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, Failure> {
+    if who == home.owner {
+        return Err(Failure::refuse(Code::Conflict, "the owner's rights are the home's: nobody could give them back"));
+    }
     let mut book = home.book.lock().await;
     let mut batch = Batch::new();
     batch.delete(grant_key(home.id, &who));

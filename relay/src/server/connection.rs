@@ -78,8 +78,10 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
             stream = connection.accept_bi() => stream,
         };
         let Ok((send, receive)) = stream else { break };
+        // Counted when it is begun: one that is given up before it was read has cost something too.
+        let allowed = session.may_ask_now();
         let work = Work::begin(&session);
-        relay.tasks.spawn(async move { Arc::clone(&work.0).request(work, send, receive).await });
+        relay.tasks.spawn(async move { Arc::clone(&work.0).request(work, allowed, send, receive).await });
     }
     if relay.draining.is_cancelled() {
         // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
@@ -95,7 +97,7 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
     let (send, receive) = connection.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
     let mut answers = Answers::new(send, Arc::clone(&relay.tally));
-    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO).await {
+    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO, &relay.half_sent).await {
         Ok(hello) => admit(relay, connection, hello).await,
         Err(failure) => Err(failure),
     };
@@ -191,18 +193,19 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
 }
 
 impl Session {
-    async fn request(&self, work: Work, send: SendStream, receive: RecvStream) {
+    async fn request(&self, work: Work, allowed: bool, send: SendStream, receive: RecvStream) {
         let tally = &self.relay.tally;
         tally.requests.add(1);
         let mut work = Some(work);
         let mut receive = Received::new(receive, self.relay.config.log.received.as_deref(), Arc::clone(tally));
         let mut answers = Answers::new(send, Arc::clone(tally));
         answers.set_priority(priority::ANSWER);
-        let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
+        let reading = read_message::<Request>(&mut receive, MAX_MESSAGE, &self.home.half_sent);
+        let read = tokio::time::timeout(REQUEST_PATIENCE, reading).await;
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
-            Ok(Ok(_)) if !self.may_ask_now() => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
+            Ok(Ok(_)) if !allowed => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
             Ok(Ok(request)) => {
                 if is_endless(&request) {
                     work = None;

@@ -77,17 +77,22 @@ async fn send(
                 }
                 index += 1;
             }
-            Next::Growing { segment, passing } => match follower.send_growing(&segment, passing, answers).await? {
-                Sent::Whole => index += 1,
-                Sent::TooSlow => {
-                    home.tally.skipped.add(1);
-                    let newest = stream.contents().newest().unwrap_or(index + 1).max(index + 1);
-                    answers.send(&Response::Skipped { from: index, to: newest }).await?;
-                    index = newest;
+            Next::Growing { segment, passing } => {
+                let sent = follower.send_growing(&segment, passing, answers).await?;
+                // Who reads nothing does not read either that it is too slow, and must not keep what nobody else has any more.
+                drop(segment);
+                match sent {
+                    Sent::Whole => index += 1,
+                    Sent::TooSlow => {
+                        home.tally.skipped.add(1);
+                        let newest = stream.contents().newest().unwrap_or(index + 1).max(index + 1);
+                        answers.send(&Response::Skipped { from: index, to: newest }).await?;
+                        index = newest;
+                    }
+                    // Whoever writes it may start it anew; if it does not come back, that shows as a skip or a wait.
+                    Sent::Broken => {}
                 }
-                // Whoever writes it may start it anew; if it does not come back, that shows as a skip or a wait.
-                Sent::Broken => {}
-            },
+            }
             Next::Skip { to } => {
                 answers.send(&Response::Skipped { from: index, to }).await?;
                 index = to;

@@ -49,7 +49,7 @@ pub(crate) enum State {
     Broken,
 }
 
-/// Memory for passing segments: of all homes, or the share of it that one home may have.
+/// Memory for passing segments, or for requests that are not whole: of all homes, or the share of it that one home may have.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: AtomicU64,
@@ -105,12 +105,48 @@ impl Budget {
         taken
     }
 
+    /// Nothing yet of this; what is taken is given back when it is dropped.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        Held { budget: Arc::clone(self), bytes: 0 }
+    }
+
     fn give_back(&self, bytes: u64) {
         if let Some(whole) = &self.whole {
             whole.give_back(bytes);
         }
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
+
+/// A part of a budget, until dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Held {
+    /// Takes more; `false` when there is not so much.
+    pub(crate) fn more(&mut self, bytes: u64) -> bool {
+        let taken = self.budget.take(bytes);
+        self.bytes += if taken { bytes } else { 0 };
+        taken
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+/// One home's shares of what all homes have together.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// Of the memory for passing segments.
+    pub(crate) passing: Arc<Budget>,
+    /// Of that for requests of which not everything has come.
+    pub(crate) half_sent: Arc<Budget>,
 }
 
 impl Growing {

@@ -11,7 +11,7 @@ use privet_protocol::storage::{Entry, StoreError};
 use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
-use super::growing::Budget;
+use super::growing::{Budget, Shares};
 use super::last_hour::LastHour;
 use super::limits::Live;
 use super::pace::Pace;
@@ -34,6 +34,8 @@ pub(crate) struct Home {
     pub(crate) tally: Arc<Tally>,
     /// Its share of the memory for passing segments.
     pub(crate) budget: Arc<Budget>,
+    /// Its share of the memory for requests of which not everything has come.
+    pub(crate) half_sent: Arc<Budget>,
     /// Live segments begun so far.
     begun: AtomicU32,
     /// The index of this home; held while a change is made durable.
@@ -100,7 +102,7 @@ impl Home {
         storage: Arc<dyn Storage>,
         limits: Arc<Live>,
         tally: Arc<Tally>,
-        budget: Arc<Budget>,
+        shares: Shares,
         carriers: Arc<Carriers>,
     ) -> Result<Arc<Self>, StoreError> {
         let mut grants = BTreeMap::new();
@@ -138,6 +140,7 @@ impl Home {
 
         let mut waiting = HashMap::new();
         scan_all(&*storage, key(b"i/", &[id.as_bytes()]), |(_, value)| {
+            stored += value.len() as u64;
             if let Some(from) = decode::<super::records::EntryRecord>(&value)?.from {
                 *waiting.entry(from).or_insert(0) += 1;
             }
@@ -173,7 +176,8 @@ impl Home {
             storage,
             limits,
             tally,
-            budget,
+            budget: shares.passing,
+            half_sent: shares.half_sent,
             begun: AtomicU32::new(0),
         }))
     }
@@ -250,6 +254,12 @@ impl Home {
             })
             .map(|_| self.tally.stored.rise(bytes))
             .map_err(|_| over_quota(format!("{limit} bytes at this relay"), "stored_bytes"))
+    }
+
+    /// Counts bytes that are stored whatever the home may have: what reaches its hub also when it is full.
+    pub(crate) fn count(&self, bytes: u64) {
+        self.stored.fetch_add(bytes, Ordering::Relaxed);
+        self.tally.stored.rise(bytes);
     }
 
     pub(crate) fn give_back(&self, bytes: u64) {

@@ -26,9 +26,13 @@ pub(crate) async fn send(
     let mut record = book.record.clone();
     record.inbox.head = seq;
     let mut batch = Batch::new();
-    batch.put(inbox_key(home.id, seq), cbor::encode(&EntryRecord { at: now, from: Some(from), bytes: message }));
+    let value = cbor::encode(&EntryRecord { at: now, from: Some(from), bytes: message });
+    let bytes = value.len() as u64;
+    batch.put(inbox_key(home.id, seq), value);
     batch.put(home_key(home.id), cbor::encode(&record));
     home.storage.commit(batch).await?;
+    // Counted, but never refused for it: the phones of a home that is full have to reach its hub. What bounds it is `inbox_messages`.
+    home.count(bytes);
     book.record = record;
     *book.waiting.entry(from).or_insert(0) += 1;
     home.inbox_head.send_replace(book.record.inbox);
@@ -48,11 +52,12 @@ pub(crate) async fn acknowledge(home: &Home, upto: u64) -> Result<Response, Fail
         let first = book.record.inbox.first;
         let last = upto.min(book.record.inbox.head).min(first + PAGE as u64 - 1);
         let mut batch = Batch::new();
-        let mut senders = Vec::new();
+        let (mut senders, mut bytes) = (Vec::new(), 0);
         for seq in first..=last {
             let name = inbox_key(home.id, seq);
             if let Some(value) = home.storage.get(name.clone()).await? {
                 senders.extend(decode::<EntryRecord>(&value)?.from);
+                bytes += value.len() as u64;
             }
             batch.delete(name);
         }
@@ -60,6 +65,7 @@ pub(crate) async fn acknowledge(home: &Home, upto: u64) -> Result<Response, Fail
         record.inbox = Span { first: last + 1, head: record.inbox.head };
         batch.put(home_key(home.id), cbor::encode(&record));
         home.storage.commit(batch).await?;
+        home.give_back(bytes);
         book.record = record;
         for sender in senders {
             if let Some(count) = book.waiting.get_mut(&sender) {

@@ -5,6 +5,7 @@ mod capability;
 mod connection;
 mod endpoint;
 mod follow;
+mod founding;
 mod growing;
 mod home;
 mod inbox;
@@ -39,22 +40,24 @@ use std::time::{Duration, Instant};
 use privet_numbers::Endpoint as MetricsEndpoint;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
-use privet_protocol::relay::{CapabilityKey, Code, close};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::relay::{CapabilityKey, close};
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Policy};
+use crate::config::Config;
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
-use crate::invites::{InviteError, InviteState, Invites};
+use crate::invites::{InviteError, Invites};
 use crate::machine::Machine;
 use crate::storage::{Embedded, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
-use growing::Budget;
+use founding::Founding;
+use growing::{Budget, Shares};
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
@@ -119,8 +122,11 @@ pub(crate) struct Relay {
     pub(crate) limits: Arc<Live>,
     pub(crate) tally: Arc<Tally>,
     invites: Invites,
+    founding: Founding,
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
+    /// Memory for hellos and requests of which not everything has come.
+    half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
     home_count: AtomicU64,
@@ -135,6 +141,8 @@ pub(crate) struct Relay {
     probed: tokio::sync::Mutex<Option<metrics::Probe>>,
 }
 
+/// Bytes that may have come of all requests that are not whole; one home may have a quarter of them.
+const HALF_SENT: u64 = 64 << 20;
 /// For how long the relay stays to send what it said last.
 const LAST_PACKETS: Duration = Duration::from_millis(300);
 
@@ -196,6 +204,7 @@ impl Server {
         let relay = Arc::new(Relay {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
+            half_sent: Budget::new(HALF_SENT),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
             homes: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
@@ -213,6 +222,7 @@ impl Server {
             shutdown,
             storage,
             invites,
+            founding: Founding::new(&SystemRandom, time.now()),
             time,
             config,
         });
@@ -367,8 +377,9 @@ impl Relay {
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
         let storage = Arc::clone(&self.storage);
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
-        let (budget, carriers) = (self.budget.share(), Arc::clone(&self.carriers));
-        let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
+        let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
+        let carriers = Arc::clone(&self.carriers);
+        let home = Home::load(id, record, storage, limits, tally, shares, carriers).await?;
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
         drop(unfinished);
@@ -403,12 +414,10 @@ impl Relay {
         if let Some(home) = self.home_locked(&mut homes, id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
+        let admission = self.admit(id, &owner, invite).await?;
         let mut batch = Batch::new();
-        let mut used = None;
-        if self.config.homes.policy == Policy::Invite {
-            let invite = self.admit(invite).await?;
-            batch.put(invite_key(&invite), id.as_bytes().to_vec());
-            used = Some(invite);
+        if let Some(used) = admission.used() {
+            batch.put(used, id.as_bytes().to_vec());
         }
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
@@ -417,50 +426,11 @@ impl Relay {
         batch.put(home_key(id), cbor::encode(&record));
         self.storage.commit(batch).await?;
         self.home_count.fetch_add(1, Ordering::Relaxed);
-        if let Some(invite) = used {
-            self.note_used(invite).await;
-        }
+        self.admitted(admission).await;
         let home = self.load(id, record).await?;
         homes.insert(id, Arc::clone(&home));
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
-    }
-
-    /// The hash of an invite that lets one more home in.
-    async fn admit(&self, words: Option<String>) -> Result<[u8; 32], Failure> {
-        let refuse = |text| Err(Failure::refuse(Code::Denied, text));
-        let unknown = "this relay takes new homes by invite; ask its operator for one";
-        let Some(words) = words else { return refuse(unknown) };
-        let hash = *blake3::hash(words.as_bytes()).as_bytes();
-        // In the configuration or made by the command, used is used.
-        let there = self.storage.get(invite_key(&hash)).await?.is_some();
-        let configured = self.config.homes.invites.contains(&words);
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let made = match tokio::task::spawn_blocking(move || invites.state(&words, now)).await {
-            Ok(Ok(state)) => state,
-            Ok(Err(error)) => return Err(StoreError::Io(error.to_string()).into()),
-            Err(error) => return Err(StoreError::Io(error.to_string()).into()),
-        };
-        match made {
-            _ if there && (configured || made.is_some()) => {
-                self.note_used(hash).await;
-                refuse("this invite was used already; ask for another one")
-            }
-            _ if configured => Ok(hash),
-            Some(InviteState::Open) => Ok(hash),
-            Some(InviteState::Used) => refuse("this invite was used already; ask for another one"),
-            Some(InviteState::Ended) => refuse("this invite has ended; ask for another one"),
-            None => refuse(unknown),
-        }
-    }
-
-    /// Notes for the operator's list that an invite was used; the index knows it in any case.
-    async fn note_used(&self, invite: [u8; 32]) {
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let noted = tokio::task::spawn_blocking(move || invites.mark_used(&invite, now)).await;
-        if let Ok(Err(error)) = noted {
-            tracing::warn!(%error, "the list of invites shows a used one as open until the next start");
-        }
     }
 
     async fn sweep(&self) {

@@ -15,7 +15,7 @@
 //! | `w/` home, key, number | [`EntryRecord`]: the payload of a wake that waits |
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
-//! | `v/` hash of an invite | the home that used it |
+//! | `v/` hash of an invite, or of a token and a number | the home that used it |
 //! | `c/` | [`TimeRecord`]: how far the relay's own time has come |
 //! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!

@@ -165,16 +165,16 @@ async fn keep(
             answers.send(&Response::Resume { offset: writer.length() }).await?;
         }
         loop {
-            let chunk = tokio::select! {
+            let bytes = tokio::select! {
                 () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
-                chunk = pace::receive(home, body) => chunk,
+                bytes = pace::receive_many(home, body) => bytes,
             };
-            match chunk {
-                Ok(Some(chunk)) => {
-                    let length = chunk.bytes.len() as u64;
+            match bytes {
+                Ok(Some(bytes)) => {
+                    let length = bytes.len() as u64;
                     check_length(home, writer.length() + length)?;
                     home.reserve(length)?;
-                    if let Err(error) = writer.append(chunk.bytes).await {
+                    if let Err(error) = writer.append(bytes).await {
                         home.give_back(length);
                         return Err(error.into());
                     }

@@ -11,6 +11,7 @@ use quinn::{SendStream, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::growing::Budget;
 use super::received::Received;
 use super::tally::Tally;
 use super::told::told;
@@ -54,8 +55,13 @@ impl From<quinn::WriteError> for Failure {
     }
 }
 
-/// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced.
-pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut Received, limit: usize) -> Result<T, Failure> {
+/// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced, and `half_sent` bounds what
+/// has arrived of all that are not whole.
+pub(crate) async fn read_message<T: DeserializeOwned>(
+    stream: &mut Received,
+    limit: usize,
+    half_sent: &Arc<Budget>,
+) -> Result<T, Failure> {
     let malformed = |reason: String| Failure::refuse(Code::Malformed, reason);
     let mut prefix = [0; 4];
     read_exact(stream, &mut prefix).await?;
@@ -64,8 +70,12 @@ pub(crate) async fn read_message<T: DeserializeOwned>(stream: &mut Received, lim
         return Err(Failure::refuse(Code::TooLarge, format!("a message of {length} bytes, {limit} are allowed here")));
     }
     let mut body = Vec::new();
+    let mut held = half_sent.hold();
     while body.len() < length {
         match stream.read_chunk(length - body.len()).await {
+            Ok(Some(chunk)) if !held.more(chunk.bytes.len() as u64) => {
+                return Err(Failure::refuse(Code::Busy, "too much of other requests is half sent: ask again later"));
+            }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk.bytes),
             Ok(None) => return Err(malformed("the stream ended inside a message".into())),
             Err(_) => return Err(Failure::Lost),
