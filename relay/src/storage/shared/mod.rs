@@ -174,7 +174,7 @@ impl Shared {
             transaction.execute_typed(sql, &[(&gone, Type::BYTEA_ARRAY)]).await?;
         }
         if !keys.is_empty() {
-            let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS new (key, value) \
+            let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS given (key, value) \
                 ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
             let new: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
                 [(&keys, Type::BYTEA_ARRAY), (&values, Type::BYTEA_ARRAY)];
