@@ -187,6 +187,7 @@ async fn postgres_with_a_directory_keeps_its_promises() {
     let dir = tempfile::tempdir().unwrap();
     let config = shared(dir.path(), &postgres);
     keeps_its_promises(open(&config).await, |_| open(&config)).await;
+    let _removes_what_is_left = open(&config).await;
     let files = || walk(&dir.path().join("objects"));
     until(|| async { files() == 0 }).await;
 }
@@ -198,7 +199,9 @@ async fn postgres_with_an_s3_server_keeps_its_promises() {
     let mut config = shared(dir.path(), &postgres);
     s3.keep_bodies(&mut config.storage);
     keeps_its_promises(open(&config).await, |_| open(&config)).await;
+    let removes_what_is_left = open(&config).await;
     until(|| async { s3.objects() == 0 }).await;
+    drop(removes_what_is_left);
     // Who has the wrong keys gets nowhere, and what was refused is no object.
     std::fs::write(dir.path().join("keys"), "AKIAPRIVETTEST\nanother secret\n").unwrap();
     config.storage.s3_keys = Some(dir.path().join("keys"));

@@ -14,17 +14,18 @@ const EVERY: Duration = Duration::from_secs(600);
 /// At once. A request to an S3 server takes up to so many.
 const PAGE: i64 = 1000;
 
-/// Removes them as they come, until the store is closed.
+/// Removes those that are there, and then as they come, until the store is closed.
 pub(super) async fn remove_for_ever(store: Weak<Inner>, waste: Arc<Notify>, ended: CancellationToken) {
     loop {
+        let Some(open) = store.upgrade() else { return };
+        if remove(&open).await.is_err() {
+            tracing::warn!("objects of bodies that were removed can't be removed; it is tried again");
+        }
+        drop(open);
         tokio::select! {
             () = ended.cancelled() => return,
             () = waste.notified() => {}
             () = tokio::time::sleep(EVERY) => {}
-        }
-        let Some(store) = store.upgrade() else { return };
-        if remove(&store).await.is_err() {
-            tracing::warn!("objects of bodies that were removed can't be removed; it is tried again");
         }
     }
 }
