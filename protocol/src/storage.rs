@@ -21,6 +21,10 @@ pub enum StoreError {
     /// Anything else the system reported; nothing was written.
     #[error("the store failed: {0}")]
     Io(String),
+    /// What was to be written is not this process's to write any more, or not from what it has in memory; whether the last writes
+    /// are there is known by reading anew. Begin anew from there, or leave it to whoever has it now.
+    #[error("it is not written from here any more: {0}")]
+    Moved(String),
 }
 
 /// Writes that become durable together or not at all. A later write to a key replaces an earlier one.

@@ -23,7 +23,7 @@ pub mod storage;
 mod tokens;
 
 pub use config::{Config, ConfigError};
-pub use data::{BackedUp, DataDirectory, DataError, Finding, Report, SegmentPlace};
+pub use data::{BackedUp, DataDirectory, DataError, Finding, Report, SegmentPlace, check_shared};
 pub use gateways::PushError;
 pub use identity::{Identity, IdentityError};
 pub use invites::{Invite, InviteError, InviteState, Invites};

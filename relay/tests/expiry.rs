@@ -207,6 +207,10 @@ async fn upload(house: &House, film: StreamId, to: usize) {
 
 #[tokio::test]
 async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_too() {
+    if common::is_shared() {
+        // It looks at the files of uploads, and what the relay does about their age is the same in both stores.
+        return;
+    }
     let hands = Hands::new();
     let house = House::on(hands.machine(), |_| {}).await;
     let film = stream();

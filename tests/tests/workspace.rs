@@ -189,7 +189,7 @@ fn no_source_file_is_long() {
 
 #[test]
 fn scripts_are_well_formed() {
-    for script in ["dev", ".ci/run"] {
+    for script in ["dev", ".ci/run", "relay/tests/postgres.sh"] {
         let status = Command::new("bash").arg("-n").arg(root().join(script)).status().unwrap();
         assert!(status.success(), "{script}");
     }

@@ -13,11 +13,11 @@ use data_encoding::HEXLOWER;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
 use privet_relay::config::LogFormat;
-use privet_relay::config::Policy;
+use privet_relay::config::{Policy, StorageKind};
 use privet_relay::doctor::{self, Verdict};
 use privet_relay::{
     Config, ConfigError, DataDirectory, DataError, Finding, Identity, Invite, InviteError, InviteState, Invites,
-    Report, Server, ServerError,
+    Report, Server, ServerError, check_shared,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -260,14 +260,21 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             eprintln!("invite {} is taken back", invite.id);
         }
         Command::Check { place, repair, json } => {
-            let data = DataDirectory::open(&place.configuration()?.data)?;
-            let report = runtime()?.block_on(data.check(repair))?;
+            let config = place.configuration()?;
+            let report = match config.storage.kind {
+                StorageKind::Embedded => runtime()?.block_on(DataDirectory::open(&config.data)?.check(repair))?,
+                StorageKind::Postgres => runtime()?.block_on(check_shared(&config.storage, repair))?,
+            };
             show_report(&report, json);
             let left = report.findings.iter().any(|finding| !report.repaired || !finding.is_repairable());
             return Ok(ExitCode::from(u8::from(left)));
         }
         Command::Backup { to, place, json } => {
-            let data = DataDirectory::open(&place.configuration()?.data)?;
+            let config = place.configuration()?;
+            if config.storage.kind == StorageKind::Postgres {
+                return Err(DataError::Shared.into());
+            }
+            let data = DataDirectory::open(&config.data)?;
             let copied = runtime()?.block_on(data.back_up(&to))?;
             if json {
                 println!("{}", json!(copied));
@@ -309,7 +316,7 @@ fn now() -> Timestamp {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn show_invites(invites: &[Invite], json: bool) {

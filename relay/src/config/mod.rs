@@ -2,6 +2,7 @@
 //! Page: `docs/reference/relay-config.md`.
 
 mod push;
+mod storage;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use crate::gateways::Gateways;
 use crate::identity::Identity;
 use crate::tokens::Tokens;
 pub use push::{ApnsFiles, FcmFiles, Push, WebPushFiles};
+pub(crate) use storage::ObjectsPlace;
+pub use storage::{Storage, StorageKind};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,6 +30,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The directory for state, bodies and the identity.
     pub data: PathBuf,
+    /// Where state and bodies are, if not there.
+    pub storage: Storage,
     /// A certificate of a public authority instead of the relay's own identity.
     pub certificate: Option<CertificateFiles>,
     /// Who may create homes.
@@ -46,6 +51,7 @@ impl Default for Config {
         Self {
             listen: (Ipv6Addr::UNSPECIFIED, 4433).into(),
             data: "/var/lib/privet-relay".into(),
+            storage: Storage::default(),
             certificate: None,
             homes: Homes::default(),
             limits: Limits::default(),
@@ -346,15 +352,16 @@ const RANGES: &[Number<Config>] = &[
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
     ("limits.drain_s", |c| c.limits.drain_s, 0..=3600),
     ("homes.work_bits", |c| c.homes.work_bits.into(), 1..=MAX_WORK_BITS as u64),
+    ("storage.postgres_connections", |c| c.storage.postgres_connections.into(), 2..=1000),
     ("push.patience_ms", |c| c.push.patience_ms, 100..=60_000),
 ];
 
 /// Keys whose values no error repeats, nor those of what holds them.
-const SECRETS: &[&str] = &["homes", "homes.invites"];
+const SECRETS: &[&str] = &["homes", "homes.invites", "storage", "storage.postgres"];
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_RELAY_CONFIG",
-    keys: &[KEYS, push::KEYS],
+    keys: &[KEYS, push::KEYS, storage::KEYS],
     numbers: RANGES,
     lists: &[],
     named: &[],
@@ -380,6 +387,9 @@ impl Config {
             let found = |cause: String| format!("{} ({cause})", file.display());
             Tokens::read(file).map_err(|e| FORM.refused(path, &text, Fault::new("homes.token_file", found(e))))?;
         }
+        if let Some(fault) = config.storage.fault_of_files() {
+            return Err(FORM.refused(path, &text, fault));
+        }
         Gateways::check(&config.push).map_err(|e| FORM.refused(path, &text, Fault::new(&e.key, e.found)))?;
         Ok(config)
     }
@@ -397,6 +407,7 @@ impl Config {
         let differs = [
             ("listen", self.listen != new.listen),
             ("data", self.data != new.data),
+            ("storage", self.storage != new.storage),
             ("homes", self.homes != new.homes),
             ("limits.free_bytes", self.limits.free_bytes != new.limits.free_bytes),
             ("push", self.push != new.push),
@@ -422,6 +433,9 @@ impl Config {
         }
         if self.log.received.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             return fault("log.received", "empty");
+        }
+        if let Some(fault) = self.storage.fault() {
+            return Some(fault);
         }
         FORM.number_out_of_bounds(self)
     }

@@ -180,7 +180,7 @@ fn every_key_is_known_to_the_errors() {
         let listed = error.message().split_once("expected one of ").unwrap().1.replace('`', "");
         listed.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
-    for table in ["", "homes", "limits", "log", "push", "push.web_push", "push.apns"] {
+    for table in ["", "homes", "limits", "log", "push", "push.web_push", "push.apns", "storage"] {
         let (text, dot) = if table.is_empty() { ("x = 1".into(), "") } else { (format!("{table}.x = 1"), ".") };
         for key in keys(&text) {
             let key = format!("{table}{dot}{key}");
@@ -237,9 +237,55 @@ fn what_a_running_relay_does_not_take_is_named() {
         ("[push]\npatience_ms = 100", "push"),
         ("[log]\naddresses = true", "log"),
         ("[metrics]", "metrics"),
+        ("[storage]\nnode = 'other'", "storage"),
     ] {
         assert_eq!(later(text), [key], "{text}");
     }
+}
+
+#[test]
+fn a_shared_store_is_named_whole_or_refused_and_its_password_is_not_repeated() {
+    let postgres = "[storage]\nkind = 'postgres'\n";
+    for (text, start) in [
+        ("[storage]\nkind = 'redb'".to_owned(), ":2: storage.kind is 'redb'; allowed: \"embedded\" or \"postgres\""),
+        ("[storage]\npostgres = 'host=db'".to_owned(), ":1: storage.kind is \"embedded\"; allowed: \"postgres\", as"),
+        (format!("{postgres}objects = 'file:///o'"), ":1: storage.postgres is missing; allowed: a connection string"),
+        (
+            format!("{postgres}postgres = 'host=db'\npostgres_file = '/f'\nobjects = 'file:///o'"),
+            ":3: storage.postgres is there beside postgres_file; allowed: ",
+        ),
+        (
+            format!("{postgres}postgres = 'host=db password=my hunter2'\nobjects = 'file:///o'"),
+            ":3: storage.postgres is no connection string; allowed: ",
+        ),
+        (format!("{postgres}postgres = ['hunter2']"), ":3: storage.postgres is of type array; allowed: "),
+        (format!("{postgres}postgres = 'host=db'"), ":1: storage.objects is missing; allowed: \"file:///\" and"),
+        (
+            format!("{postgres}postgres = 'host=db'\nobjects = 'file://o'"),
+            ":4: storage.objects is \"file://o\"; allowed: ",
+        ),
+        (
+            format!("{postgres}postgres = 'host=db'\nobjects = 's3:///o'"),
+            ":4: storage.objects is \"s3:///o\"; allowed: ",
+        ),
+        (
+            format!("{postgres}postgres = 'host=db'\nobjects = 's3://b'\ns3_endpoint = 'db:9000'"),
+            ":5: storage.s3_endpoint is \"db:9000\"; allowed: an http or https address",
+        ),
+        (
+            format!("{postgres}postgres_connections = 1\npostgres = 'host=db'\nobjects = 's3://b'"),
+            ":3: storage.postgres_connections is 1; allowed: a whole number from 2 to 1000",
+        ),
+    ] {
+        let error = refused(&text);
+        assert!(error.starts_with(&format!("relay.toml{start}")), "{text:?}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let text = format!("{postgres}postgres = 'host=db password=hunter2'\nobjects = 's3://bucket/a/b/'");
+    let config = Config::parse("relay.toml", &text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let place = ObjectsPlace::Bucket { bucket: "bucket".into(), prefix: Some("a/b".into()) };
+    assert_eq!(config.storage.objects_place(), Ok(place));
 }
 
 #[test]

@@ -12,11 +12,12 @@ use std::fmt;
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::storage::{Batch, StoreError};
-use privet_store::BlobName;
+use privet_store::{BlobInfo, BlobName};
 use serde::Serialize;
 
 use super::index;
-use crate::server::records::{BOOT_KEY, parse_body_name};
+use crate::server::records::{BOOT_KEY, SegmentRecord, decode, id_at, key, last_number, parse_body_name};
+use crate::server::scan_all;
 use crate::storage::Storage;
 
 /// A segment by its place.
@@ -209,7 +210,7 @@ pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) ->
     let mut examined = Examined::default();
     let mut files = BTreeMap::new();
     let mut partials = Vec::new();
-    for body in storage.bodies().await? {
+    for body in storage.bodies(String::new()).await? {
         let Some((home, stream, index)) = parse_body_name(&body.name) else { continue };
         let place = SegmentPlace { home, stream, index };
         if body.partial {
@@ -219,26 +220,9 @@ pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) ->
         }
     }
     let found = index::read(storage, depth, &mut examined).await?;
-    for (place, recorded) in &found.segments {
-        let Some(body) = files.remove(place) else {
-            examined.findings.push(Finding::MissingBody { segment: *place });
-            examined.forget(*place);
-            continue;
-        };
-        if body.length != *recorded {
-            let (recorded, found) = (*recorded, body.length);
-            examined.findings.push(Finding::WrongLength { segment: *place, recorded, found });
-            examined.forget(*place);
-            examined.bodies.push(body.name);
-            continue;
-        }
-        examined.segments += 1;
-    }
-    for body in files.into_values() {
-        examined.findings.push(Finding::OrphanBody { file: body.name.to_string(), length: body.length });
-        examined.bodies.push(body.name);
-    }
-    let same_run = storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
+    examined.compare(&found.segments, files);
+    // What a shared store says is there is there, whichever machine lost its power.
+    let same_run = storage.node().is_some() || storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
     for (place, body) in partials {
         if same_run && found.homes.contains_key(&place.home) && !found.segments.contains_key(&place) {
             examined.unfinished.push(place);
@@ -251,12 +235,72 @@ pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) ->
     Ok(examined)
 }
 
+/// Looks at one home's segments and bodies, in a store where only bodies can be left over, and changes nothing.
+pub(crate) async fn examine_home(storage: &dyn Storage, home: HomeId) -> Result<Examined, StoreError> {
+    let mut examined = Examined::default();
+    let (mut segments, mut files, mut partials) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    scan_all(storage, key(b"b/", &[home.as_bytes()]), |(name, value)| {
+        let place = SegmentPlace { home, stream: StreamId::from_bytes(id_at(&name, 18)?), index: last_number(&name)? };
+        segments.insert(place, decode::<SegmentRecord>(&value)?.length);
+        Ok(())
+    })
+    .await?;
+    for body in storage.bodies(format!("{home}-")).await? {
+        let Some((home, stream, index)) = parse_body_name(&body.name) else { continue };
+        let place = SegmentPlace { home, stream, index };
+        if body.partial {
+            partials.push((place, body));
+        } else {
+            files.insert(place, body);
+        }
+    }
+    examined.compare(&segments, files);
+    for (place, body) in partials {
+        if segments.contains_key(&place) {
+            examined.findings.push(Finding::LeftoverPartial { file: body.name.to_string(), length: body.length });
+            examined.partials.push(body.name);
+        } else {
+            examined.unfinished.push(place);
+        }
+    }
+    Ok(examined)
+}
+
 impl Examined {
+    /// Compares the lengths of segments by their records with whole bodies.
+    fn compare(&mut self, segments: &BTreeMap<SegmentPlace, u64>, mut files: BTreeMap<SegmentPlace, BlobInfo>) {
+        for (place, recorded) in segments {
+            let Some(body) = files.remove(place) else {
+                self.findings.push(Finding::MissingBody { segment: *place });
+                self.forget(*place);
+                continue;
+            };
+            if body.length != *recorded {
+                let (recorded, found) = (*recorded, body.length);
+                self.findings.push(Finding::WrongLength { segment: *place, recorded, found });
+                self.forget(*place);
+                self.bodies.push(body.name);
+                continue;
+            }
+            self.segments += 1;
+        }
+        for body in files.into_values() {
+            self.findings.push(Finding::OrphanBody { file: body.name.to_string(), length: body.length });
+            self.bodies.push(body.name);
+        }
+    }
+
     /// Puts in order what was found. `boot` is remembered as the run that partial files belong to from now on.
-    pub(crate) async fn repair(self, storage: &dyn Storage, boot: &[u8]) -> Result<(), StoreError> {
-        let mut index = self.index;
-        index.put(BOOT_KEY, boot);
-        storage.commit(index).await?;
+    pub(crate) async fn repair(mut self, storage: &dyn Storage, boot: &[u8]) -> Result<(), StoreError> {
+        self.index.put(BOOT_KEY, boot);
+        self.mend(storage).await
+    }
+
+    /// Puts in order what was found.
+    pub(crate) async fn mend(self, storage: &dyn Storage) -> Result<(), StoreError> {
+        if !self.index.is_empty() {
+            storage.commit(self.index).await?;
+        }
         for name in self.partials {
             storage.remove_partial(name).await?;
         }

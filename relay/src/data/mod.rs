@@ -8,15 +8,17 @@ mod index;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use privet_protocol::id::HomeId;
 use privet_protocol::storage::StoreError;
 use serde::Serialize;
 
 pub use backup::BackedUp;
+use check::examine_home;
 pub(crate) use check::{Depth, examine};
 pub use check::{Finding, SegmentPlace};
 
 use crate::machine::Machine;
-use crate::storage::{Embedded, INDEX};
+use crate::storage::{Embedded, INDEX, Shared, Storage};
 
 /// Why a data directory can't be looked at, or copied.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,11 @@ pub enum DataError {
         /// How many.
         found: usize,
     },
+    /// What is kept in a store that relays share is not copied by a relay.
+    #[error(
+        "PostgreSQL and the object store are backed up with their own tools: pg_dump, after it a copy of the objects; and the key files of `data` once (docs/design/0015-relay-shared-store.md)"
+    )]
+    Shared,
     /// A backup can't be written.
     #[error("{}: {cause}", path.display())]
     Copy {
@@ -103,20 +110,42 @@ impl DataDirectory {
     /// [`DataError::Storage`] when something can't be read or written.
     pub async fn check(&self, repair: bool) -> Result<Report, DataError> {
         let fail = |cause| DataError::Storage { directory: self.path.clone(), cause };
-        let examined = examine(&self.storage, &self.boot, Depth::Everything).await.map_err(fail)?;
-        let mut report = Report {
-            findings: examined.findings.clone(),
-            repaired: false,
-            homes: examined.homes,
-            segments: examined.segments,
-            unfinished: examined.unfinished.len() as u64,
-        };
-        if repair && !report.findings.is_empty() {
-            examined.repair(&self.storage, &self.boot).await.map_err(fail)?;
-            report.repaired = true;
-        }
-        Ok(report)
+        look(&self.storage, &self.boot, repair).await.map_err(fail)
     }
+}
+
+/// Looks at every record and every body in the store that relays share, while none of them runs, and with `repair` puts in order
+/// what does not fit together.
+///
+/// # Errors
+/// [`DataError::InUse`] while a relay is connected to it, [`DataError::Storage`] when something can't be read or written.
+pub async fn check_shared(settings: &crate::config::Storage, repair: bool) -> Result<Report, DataError> {
+    let fail = |cause| DataError::Storage { directory: SHARED.into(), cause };
+    let storage = match Shared::open_to_check(settings).await {
+        Ok(storage) => storage,
+        Err(StoreError::Busy(_)) => return Err(DataError::InUse(SHARED.into())),
+        Err(cause) => return Err(fail(cause)),
+    };
+    look(&storage, &Machine::this().boot, repair).await.map_err(fail)
+}
+
+/// What stands where a data directory is named.
+const SHARED: &str = "PostgreSQL";
+
+async fn look(storage: &dyn Storage, boot: &[u8], repair: bool) -> Result<Report, StoreError> {
+    let examined = examine(storage, boot, Depth::Everything).await?;
+    let mut report = Report {
+        findings: examined.findings.clone(),
+        repaired: false,
+        homes: examined.homes,
+        segments: examined.segments,
+        unfinished: examined.unfinished.len() as u64,
+    };
+    if repair && !report.findings.is_empty() {
+        examined.repair(storage, boot).await?;
+        report.repaired = true;
+    }
+    Ok(report)
 }
 
 /// What is there when a relay starts.
@@ -128,12 +157,36 @@ pub(crate) struct InOrder {
 }
 
 /// Puts in order what a crash can leave, and tells the log what was repaired. How every relay starts.
-pub(crate) async fn put_in_order(
-    storage: &Arc<dyn crate::storage::Storage>,
-    boot: &[u8],
-) -> Result<InOrder, StoreError> {
+pub(crate) async fn put_in_order(storage: &Arc<dyn Storage>, boot: &[u8]) -> Result<InOrder, StoreError> {
+    if storage.node().is_some() {
+        // Other relays may be at work: each puts the homes in order that it takes over.
+        let mut homes = 0;
+        crate::server::scan_all(&**storage, b"h/".to_vec(), |_| {
+            homes += 1;
+            Ok(())
+        })
+        .await?;
+        return Ok(InOrder { homes, unfinished: Vec::new() });
+    }
     let mut examined = examine(&**storage, boot, Depth::Segments).await?;
     let in_order = InOrder { homes: examined.homes, unfinished: std::mem::take(&mut examined.unfinished) };
+    let (lost, left) = tell(&examined);
+    tracing::info!(lost, removed = left, unfinished = in_order.unfinished.len(), "index and files were compared");
+    examined.repair(&**storage, boot).await?;
+    Ok(in_order)
+}
+
+/// The same for one home, which was taken over: its uploads that can go on where they broke off.
+pub(crate) async fn put_home_in_order(storage: &dyn Storage, home: HomeId) -> Result<Vec<SegmentPlace>, StoreError> {
+    let mut examined = examine_home(storage, home).await?;
+    let unfinished = std::mem::take(&mut examined.unfinished);
+    tell(&examined);
+    examined.mend(storage).await?;
+    Ok(unfinished)
+}
+
+/// Tells the log what was found: how much was lost, and how much is left over.
+fn tell(examined: &check::Examined) -> (usize, usize) {
     let (lost, left): (Vec<_>, Vec<_>) = examined.findings.iter().partition(|finding| finding.is_loss());
     // By default the log says of what kind, not whose; `privet-relay check`, before the start, names each.
     for finding in lost.iter().take(MOST_NAMED) {
@@ -143,14 +196,7 @@ pub(crate) async fn put_in_order(
     for finding in left.iter().take(MOST_NAMED) {
         tracing::debug!(%finding, "left over");
     }
-    tracing::info!(
-        lost = lost.len(),
-        removed = left.len(),
-        unfinished = in_order.unfinished.len(),
-        "index and files were compared"
-    );
-    examined.repair(&**storage, boot).await?;
-    Ok(in_order)
+    (lost.len(), left.len())
 }
 
 const MOST_NAMED: usize = 100;

@@ -72,9 +72,11 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
     connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
     connection.set_send_window(SEND_WINDOW);
     tracing::debug!("a client said hello");
+    let moved = session.home.storage.moved();
     loop {
         let stream = tokio::select! {
             () = relay.draining.cancelled() => break,
+            () = moved.cancelled() => break,
             stream = connection.accept_bi() => stream,
         };
         let Ok((send, receive)) = stream else { break };
@@ -87,6 +89,8 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
         // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
         let _ = tokio::time::timeout(DRAIN_PATIENCE, session.idle()).await;
         relay.tally.close(&connection, close::SHUTDOWN, b"the relay ends: come again");
+    } else if moved.is_cancelled() {
+        relay.tally.close(&connection, close::SHUTDOWN, b"the home is read anew: come again");
     }
     session.home.leave(&session.key, &connection);
     tracing::debug!("a client left");

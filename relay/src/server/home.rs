@@ -381,6 +381,13 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.tally.stored.fall(*self.stored.get_mut());
+        self.tally.log_entries.fall(self.book.get_mut().record.log.count());
+    }
+}
+
 /// One of a home's followers, until dropped.
 pub(crate) struct FollowerPlace<'a>(&'a Home);
 

@@ -41,20 +41,21 @@ use privet_numbers::Endpoint as MetricsEndpoint;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::relay::{CapabilityKey, close};
+use privet_protocol::relay::{CapabilityKey, Code, close};
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
+use privet_store::Disk;
 use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
-use crate::data::{InOrder, SegmentPlace, put_in_order};
+use crate::config::{Config, StorageKind};
+use crate::data::{InOrder, SegmentPlace, put_home_in_order, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
 use crate::invites::{InviteError, Invites};
 use crate::machine::Machine;
-use crate::storage::{Embedded, Storage};
+use crate::storage::{Embedded, Shared, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
 use growing::{Budget, Shares};
@@ -161,13 +162,8 @@ impl Server {
     /// Those of [`Server::start`].
     pub async fn start_on(config: Config, machine: Machine) -> Result<Self, ServerError> {
         let Machine { clock: wall, disk, boot, uptime } = machine;
-        let fail = |cause| ServerError::Storage { directory: config.data.display().to_string(), cause };
-        let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
-        let storage: Arc<dyn Storage> = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes))
-            .await
-            .map_err(|e| fail(StoreError::Io(e.to_string())))
-            .and_then(|opened| opened.map_err(fail))
-            .map(Arc::new)?;
+        let fail = |cause| ServerError::Storage { directory: place(&config), cause };
+        let storage = open_storage(&config, disk).await.map_err(fail)?;
         let tally = Arc::new(Tally::default());
         let storage: Arc<dyn Storage> = Arc::new(Watched { inner: storage, tally: Arc::clone(&tally) });
         let identity = match &config.certificate {
@@ -365,17 +361,28 @@ impl Relay {
         homes: &mut HashMap<HomeId, Arc<Home>>,
         id: HomeId,
     ) -> Result<Option<Arc<Home>>, Failure> {
-        if let Some(home) = homes.get(&id) {
+        if let Some(home) = homes.get(&id).filter(|home| !home.storage.moved().is_cancelled()) {
             return Ok(Some(Arc::clone(home)));
         }
-        let Some(record) = self.storage.get(home_key(id)).await? else { return Ok(None) };
-        let home = self.load(id, decode(&record)?).await?;
+        homes.remove(&id);
+        // Nothing is taken over for a home that is not there.
+        if self.storage.get(home_key(id)).await?.is_none() {
+            return Ok(None);
+        }
+        let storage = self.storage.take_over(id).await?;
+        let Some(record) = storage.get(home_key(id)).await? else { return Ok(None) };
+        let home = self.load(id, decode(&record)?, storage).await?;
         homes.insert(id, Arc::clone(&home));
         Ok(Some(home))
     }
 
-    async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
-        let storage = Arc::clone(&self.storage);
+    /// Reads a home that was taken over.
+    async fn load(&self, id: HomeId, record: HomeRecord, storage: Arc<dyn Storage>) -> Result<Arc<Home>, Failure> {
+        let left = match storage.node() {
+            Some(_) => put_home_in_order(&*storage, id).await?,
+            // That was done at the start, for all of them.
+            None => Vec::new(),
+        };
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
         let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
         let carriers = Arc::clone(&self.carriers);
@@ -383,6 +390,7 @@ impl Relay {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
         drop(unfinished);
+        left.into_iter().for_each(|place| home.take_in(place));
         wake::resume(&home);
         Ok(home)
     }
@@ -422,12 +430,16 @@ impl Relay {
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
         }
+        let storage = self.storage.take_over(id).await?;
+        if storage.get(home_key(id)).await?.is_some() {
+            return Err(Failure::refuse(Code::Busy, "the home is created elsewhere at this moment: come again"));
+        }
         let record = HomeRecord { owner, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
         batch.put(home_key(id), cbor::encode(&record));
-        self.storage.commit(batch).await?;
+        storage.commit(batch).await?;
         self.home_count.fetch_add(1, Ordering::Relaxed);
         self.admitted(admission).await;
-        let home = self.load(id, record).await?;
+        let home = self.load(id, record, storage).await?;
         homes.insert(id, Arc::clone(&home));
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
@@ -474,6 +486,23 @@ impl Relay {
             tracing::error!(error = told(&error), "how much time has passed can't be written down");
         }
     }
+}
+
+/// Where this configuration keeps things, for errors.
+fn place(config: &Config) -> String {
+    match config.storage.kind {
+        StorageKind::Embedded => config.data.display().to_string(),
+        StorageKind::Postgres => "PostgreSQL".into(),
+    }
+}
+
+async fn open_storage(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<dyn Storage>, StoreError> {
+    if config.storage.kind == StorageKind::Postgres {
+        return Ok(Arc::new(Shared::open(&config.storage).await?));
+    }
+    let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes)).await;
+    Ok(Arc::new(opened.map_err(|e| StoreError::Io(e.to_string()))??))
 }
 
 /// A crash may have come between a home's commit and the note that its invite was used.

@@ -8,7 +8,7 @@ use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::{Clock, Timestamp};
 
 use super::lived::{Dates, Lived, Pause, Reading};
-use super::records::{TIME_KEY, TimeRecord, decode};
+use super::records::{TimeRecord, decode, time_key};
 use crate::storage::Storage;
 
 /// The clocks that the relay goes by.
@@ -33,7 +33,7 @@ impl OwnTime {
             let next = "`privet-relay check --repair` lets it begin anew with the time of day";
             StoreError::Damaged(format!("the note of how much time has passed; {next}: {error}"))
         };
-        let noted = storage.get(TIME_KEY.to_vec()).await?;
+        let noted = storage.get(time_key(storage.node())).await?;
         let noted: Option<TimeRecord> = noted.map(|value| decode(&value)).transpose().map_err(unreadable)?;
         let now = machine.read();
         let (lived, pause) = Lived::resume(noted.as_ref(), &now);
@@ -89,6 +89,6 @@ impl Clocks {
 
 async fn write(storage: &dyn Storage, note: &TimeRecord) -> Result<(), StoreError> {
     let mut batch = Batch::new();
-    batch.put(TIME_KEY, cbor::encode(note));
+    batch.put(time_key(storage.node()), cbor::encode(note));
     storage.commit(batch).await
 }

@@ -16,7 +16,7 @@
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
 //! | `v/` hash of an invite, or of a token and a number | the home that used it |
-//! | `c/` | [`TimeRecord`]: how far the relay's own time has come |
+//! | `c/` name of the relay | [`TimeRecord`]: how far its own time has come; without a name in a store of one relay |
 //! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!
 //! Numbers are big-endian, so that key order is number order. A body's name is made of home, stream and number.
@@ -231,6 +231,11 @@ pub(crate) fn wake_key(home: HomeId, who: &CapabilityKey, seq: u64) -> Vec<u8> {
 
 pub(crate) fn remembered_key(home: HomeId, who: &CapabilityKey, id: &WakeId) -> Vec<u8> {
     key(b"x/", &[home.as_bytes(), &who.0, id])
+}
+
+/// Of the relay of this name, where several share the store.
+pub(crate) fn time_key(node: Option<&str>) -> Vec<u8> {
+    key(TIME_KEY, &[node.unwrap_or_default().as_bytes()])
 }
 
 pub(crate) fn invite_key(hash: &[u8; 32]) -> Vec<u8> {

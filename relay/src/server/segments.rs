@@ -10,6 +10,7 @@ use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 use privet_store::BlobName;
 use quinn::VarInt;
+use tokio_util::sync::CancellationToken;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
@@ -19,6 +20,7 @@ use super::received::Received;
 use super::records::{SegmentRecord, body_name, check_number, segment_key, stream_key};
 use super::stream::Stream;
 use super::wire::{Answers, Failure};
+use crate::storage::BodyWriter;
 
 /// A segment to be written.
 pub(crate) struct Put {
@@ -164,26 +166,12 @@ async fn keep(
         if put.resume {
             answers.send(&Response::Resume { offset: writer.length() }).await?;
         }
-        loop {
-            let bytes = tokio::select! {
-                () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
-                bytes = pace::receive_many(home, body) => bytes,
-            };
-            match bytes {
-                Ok(Some(bytes)) => {
-                    let length = bytes.len() as u64;
-                    check_length(home, writer.length() + length)?;
-                    home.reserve(length)?;
-                    if let Err(error) = writer.append(bytes).await {
-                        home.give_back(length);
-                        return Err(error.into());
-                    }
-                    stream.contents().touched = home.now();
-                    segment.grew_to(writer.length());
-                }
-                Ok(None) => break,
-                Err(_) => return Err(Failure::Lost),
+        if let Err(failure) = fill(home, stream, &segment, &mut *writer, body, &replaced).await {
+            // What has come stays, for whoever goes on with it. If that fails, it goes on a little earlier.
+            if let Err(error) = writer.leave().await {
+                tracing::debug!(error = super::told::told(&error), "an upload that broke off lost its last bytes");
             }
+            return Err(failure);
         }
         let written = writer.length();
         let length = match writer.finish().await {
@@ -226,6 +214,38 @@ async fn keep(
             return Err(Failure::refuse(Code::Gone, "the stream was dropped"));
         }
         return Ok(length);
+    }
+}
+
+/// Writes what comes to a segment's body, until its end.
+async fn fill(
+    home: &Home,
+    stream: &Stream,
+    segment: &Growing,
+    writer: &mut dyn BodyWriter,
+    body: &mut Received,
+    replaced: &CancellationToken,
+) -> Result<(), Failure> {
+    loop {
+        let bytes = tokio::select! {
+            () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
+            bytes = pace::receive_many(home, body) => bytes,
+        };
+        match bytes {
+            Ok(Some(bytes)) => {
+                let length = bytes.len() as u64;
+                check_length(home, writer.length() + length)?;
+                home.reserve(length)?;
+                if let Err(error) = writer.append(bytes).await {
+                    home.give_back(length);
+                    return Err(error.into());
+                }
+                stream.contents().touched = home.now();
+                segment.grew_to(writer.length());
+            }
+            Ok(None) => return Ok(()),
+            Err(_) => return Err(Failure::Lost),
+        }
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use privet_protocol::id::HomeId;
 use privet_protocol::storage::{Batch, Entry, StoreError};
 use privet_store::{BlobInfo, BlobName};
 use prometheus_client::metrics::histogram::Histogram;
+use tokio_util::sync::CancellationToken;
 
 use super::tally::Tally;
 use crate::storage::{Body, BodyWriter, Storage};
@@ -52,8 +54,21 @@ impl Storage for Watched {
         self.inner.remove_partial(name).await
     }
 
-    async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError> {
-        self.inner.bodies().await
+    async fn bodies(&self, prefix: String) -> Result<Vec<BlobInfo>, StoreError> {
+        self.inner.bodies(prefix).await
+    }
+
+    async fn take_over(&self, home: HomeId) -> Result<Arc<dyn Storage>, StoreError> {
+        let inner = self.inner.take_over(home).await?;
+        Ok(Arc::new(Self { inner, tally: Arc::clone(&self.tally) }))
+    }
+
+    fn moved(&self) -> CancellationToken {
+        self.inner.moved()
+    }
+
+    fn node(&self) -> Option<&str> {
+        self.inner.node()
     }
 }
 
@@ -82,6 +97,10 @@ impl BodyWriter for Writer {
 
     async fn clear(&mut self) -> Result<(), StoreError> {
         self.inner.clear().await
+    }
+
+    async fn leave(self: Box<Self>) -> Result<(), StoreError> {
+        self.inner.leave().await
     }
 
     async fn finish(self: Box<Self>) -> Result<u64, StoreError> {

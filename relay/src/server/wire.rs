@@ -40,6 +40,10 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Moved(_) = error {
+            tracing::debug!(error = told(&error), "a home is not served from here any more");
+            return Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again");
+        }
         tracing::error!(error = told(&error), "storage failed");
         let reason = match error {
             StoreError::Full(_) => "the relay's disk is full; its operator has to make room",

@@ -1,7 +1,9 @@
 //! A relay in this process, and clients of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, Principal, Retention, Rights};
 use privet_protocol::time::{Clock, Timestamp};
+use privet_relay::config::StorageKind;
 use privet_relay::{Config, Machine, Server};
 use privet_relay_client::{
     ClientError, ClientKey, Connection, LogItem, LogReader, RelayTarget, SegmentReader, Trust, connect,
@@ -33,7 +36,33 @@ pub fn config(dir: &Path) -> Config {
     config.limits.free_bytes = 0;
     config.limits.connects_per_s = 1000;
     config.limits.requests_per_s = 10_000;
+    if is_shared() {
+        share(&mut config, &std::env::var("PRIVET_TEST_POSTGRES").expect("PRIVET_TEST_POSTGRES"));
+    }
     config
+}
+
+/// Whether relays keep things in PostgreSQL and an object store in this run of the tests (`./dev test` does both).
+pub fn is_shared() -> bool {
+    match std::env::var("PRIVET_TEST_STORE").as_deref() {
+        Ok("postgres") => true,
+        Ok("embedded") | Err(_) => false,
+        Ok(other) => panic!("PRIVET_TEST_STORE is {other:?}; it may be embedded or postgres"),
+    }
+}
+
+/// Keeps things in the PostgreSQL that is reached like this, in a schema of this relay's data directory, and bodies in a directory.
+pub fn share(config: &mut Config, reached: &str) {
+    let mut hasher = DefaultHasher::new();
+    config.data.hash(&mut hasher);
+    let schema = format!("t_{:016x}", hasher.finish());
+    let create = format!("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS {schema}");
+    let made = Command::new("psql").args(["-q", "-d", reached, "-c", &create]).output().expect("psql");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    config.storage.kind = StorageKind::Postgres;
+    config.storage.postgres = Some(format!("{reached} options='-c search_path={schema}'"));
+    config.storage.postgres_connections = 8;
+    config.storage.objects = Some(format!("file://{}", config.data.join("objects").display()));
 }
 
 impl House {

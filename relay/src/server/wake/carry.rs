@@ -64,6 +64,7 @@ pub(super) fn go_on(home: &Arc<Home>, who: CapabilityKey, phone: &Arc<Phone>) {
 
 async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
     let carriers = &home.carriers;
+    let moved = home.storage.moved();
     loop {
         let step = {
             let mut queue = phone.queue();
@@ -93,6 +94,8 @@ async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
         };
         tokio::select! {
             () = carriers.shutdown.cancelled() => return,
+            // Whoever reads the home anew carries them.
+            () = moved.cancelled() => return,
             () = work => {}
         }
     }

@@ -1,58 +1,16 @@
-//! The seam to where the relay keeps things: a small index with atomic commits, and bodies.
-//!
-//! [`Embedded`] keeps both on this machine's disk. PostgreSQL with an object store fits behind the same trait: one node at a
-//! time serves a home, so no call needs more than the atomic batch (`docs/design/0005-relay.md`).
+//! Index and bodies on the disk of this machine, for one relay.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use privet_protocol::storage::{Batch, Entry, Store, StoreError};
+use privet_protocol::id::HomeId;
+use privet_protocol::storage::{Batch, Entry, Store as _, StoreError};
 use privet_store::{BlobInfo, BlobName, BlobWriter, Blobs, Disk, DiskFile, DiskStore, create_directory};
+use tokio_util::sync::CancellationToken;
 
-/// Where the relay keeps things.
-#[async_trait]
-pub trait Storage: Send + Sync + 'static {
-    /// The value of `key` in the index.
-    async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Up to `limit` entries with this prefix, not below `from`, in key order.
-    async fn scan(&self, prefix: Vec<u8>, from: Vec<u8>, limit: usize) -> Result<Vec<Entry>, StoreError>;
-    /// Makes the batch durable, whole.
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
-    /// Goes on writing a body, or begins one. One writer a name.
-    async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError>;
-    /// A whole body.
-    async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError>;
-    /// Forgets a body, whole or partial.
-    async fn remove_body(&self, name: BlobName) -> Result<(), StoreError>;
-    /// Forgets what was written of a body that is not whole.
-    async fn remove_partial(&self, name: BlobName) -> Result<(), StoreError>;
-    /// Every body there is.
-    async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError>;
-}
-
-/// A body being written. Dropped, it stays partial.
-#[async_trait]
-pub trait BodyWriter: Send {
-    /// Bytes written so far, by earlier writers too.
-    fn length(&self) -> u64;
-    /// Reads what is written.
-    fn reader(&self) -> Arc<dyn Body>;
-    /// Appends bytes.
-    async fn append(&mut self, bytes: Bytes) -> Result<(), StoreError>;
-    /// Starts anew.
-    async fn clear(&mut self) -> Result<(), StoreError>;
-    /// Makes the body whole and durable: its length.
-    async fn finish(self: Box<Self>) -> Result<u64, StoreError>;
-}
-
-/// A body's bytes.
-#[async_trait]
-pub trait Body: Send + Sync {
-    /// Up to `most` bytes from `offset` on; none at its end.
-    async fn read(&self, offset: u64, most: usize) -> Result<Bytes, StoreError>;
-}
+use super::{Body, BodyWriter, Storage, broken_off};
 
 /// Where the index is in the data directory.
 pub(crate) const INDEX: &str = "index";
@@ -127,9 +85,26 @@ impl Storage for Embedded {
         blocking(move || blobs.remove_partial(&name)).await
     }
 
-    async fn bodies(&self) -> Result<Vec<BlobInfo>, StoreError> {
+    async fn bodies(&self, prefix: String) -> Result<Vec<BlobInfo>, StoreError> {
         let blobs = self.blobs.clone();
-        blocking(move || blobs.list()).await
+        blocking(move || {
+            let mut found = blobs.list()?;
+            found.retain(|body| body.name.as_str().starts_with(&prefix));
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn take_over(&self, _home: HomeId) -> Result<Arc<dyn Storage>, StoreError> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn moved(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+
+    fn node(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -175,14 +150,14 @@ impl BodyWriter for FileWriter {
         self.with(|writer| writer.truncate(0)).await
     }
 
+    async fn leave(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn finish(mut self: Box<Self>) -> Result<u64, StoreError> {
         let writer = self.writer.take().ok_or_else(broken_off)?;
         blocking(move || writer.finish()).await
     }
-}
-
-fn broken_off() -> StoreError {
-    StoreError::Io("an earlier write to this body was broken off".into())
 }
 
 struct FileBody(Arc<dyn DiskFile>);

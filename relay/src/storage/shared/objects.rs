@@ -1,0 +1,121 @@
+//! Where the bytes of bodies are: a directory, or a bucket of whatever speaks the protocol of S3. An object is written once, whole,
+//! under a name that nothing had before, and never changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use futures::StreamExt as _;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{GetOptions, GetRange, ObjectStore, PutOptions, PutPayload, RetryConfig};
+use privet_protocol::random::{Random as _, SystemRandom};
+use privet_protocol::storage::StoreError;
+
+use crate::config::{ObjectsPlace, Storage as Settings};
+
+/// How long one operation is tried again where the server does not answer well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The objects of one store.
+#[derive(Clone)]
+pub(super) struct Objects(Arc<dyn ObjectStore>);
+
+impl Objects {
+    /// Opens what the configuration names. A directory is made when it is not there.
+    pub(super) fn open(settings: &Settings) -> Result<Self, StoreError> {
+        match settings.objects_place().map_err(StoreError::Io)? {
+            ObjectsPlace::Directory(directory) => {
+                let fail = |e: std::io::Error| StoreError::Io(format!("{}: {e}", directory.display()));
+                std::fs::create_dir_all(&directory).map_err(fail)?;
+                let files = LocalFileSystem::new_with_prefix(&directory).map_err(|e| failed(&e))?.with_fsync(true);
+                Ok(Self(Arc::new(files)))
+            }
+            ObjectsPlace::Bucket { bucket, prefix } => {
+                let retry = RetryConfig { retry_timeout: PATIENCE, ..RetryConfig::default() };
+                let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
+                if let Some(endpoint) = &settings.s3_endpoint {
+                    builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+                }
+                if let Some(region) = &settings.s3_region {
+                    builder = builder.with_region(region);
+                }
+                if let Some((id, secret)) = settings.s3_keys().map_err(StoreError::Io)? {
+                    builder = builder.with_access_key_id(id).with_secret_access_key(secret.as_str());
+                }
+                let store = builder.build().map_err(|e| failed(&e))?;
+                Ok(match prefix {
+                    None => Self(Arc::new(store)),
+                    Some(prefix) => Self(Arc::new(PrefixStore::new(store, Path::from(prefix)))),
+                })
+            }
+        }
+    }
+
+    /// A name that no object has. It says nothing of what is in it.
+    pub(super) fn new_name() -> String {
+        let mut id = [0; 16];
+        SystemRandom.fill(&mut id);
+        let id = HEXLOWER.encode(&id);
+        format!("{}/{id}", &id[..2])
+    }
+
+    /// Makes an object, durable when this returns.
+    pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let payload = PutPayload::from(bytes);
+        self.0.put_opts(&Path::from(name), payload, PutOptions::default()).await.map_err(|e| failed(&e))?;
+        Ok(())
+    }
+
+    /// The first `length` bytes of an object.
+    pub(super) async fn get(&self, name: &str, length: u64) -> Result<Bytes, StoreError> {
+        let options = GetOptions { range: Some(GetRange::Bounded(0..length)), ..GetOptions::default() };
+        let found = self.0.get_opts(&Path::from(name), options).await.map_err(|e| failed(&e))?;
+        let bytes = found.bytes().await.map_err(|e| failed(&e))?;
+        if bytes.len() as u64 != length {
+            let text = format!("bodies: object {name} has {} bytes and should have {length}", bytes.len());
+            return Err(StoreError::Damaged(text));
+        }
+        Ok(bytes)
+    }
+
+    /// Removes objects, whether they are there or not: those of which that is sure now.
+    pub(super) async fn remove(&self, names: Vec<String>) -> Result<Vec<String>, StoreError> {
+        let paths = futures::stream::iter(names.iter().map(|name| Ok(Path::from(name.as_str()))).collect::<Vec<_>>());
+        let outcomes: Vec<_> = self.0.delete_stream(paths.boxed()).collect().await;
+        let mut removed = Vec::new();
+        let mut failure = None;
+        // A stream of outcomes need not be in order, and an error need not say of which object it is.
+        for outcome in outcomes {
+            match outcome {
+                Ok(path) => removed.push(path.to_string()),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => Ok(names),
+            Some(_) if !removed.is_empty() => Ok(removed),
+            Some(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Every object there is, and its length.
+    pub(super) async fn list(&self) -> Result<HashMap<String, u64>, StoreError> {
+        let mut found = HashMap::new();
+        let mut objects = self.0.list(None);
+        while let Some(object) = objects.next().await {
+            let object = object.map_err(|e| failed(&e))?;
+            found.insert(object.location.to_string(), object.size);
+        }
+        Ok(found)
+    }
+}
+
+fn failed(error: &object_store::Error) -> StoreError {
+    StoreError::Io(format!("bodies: {error}"))
+}
