@@ -66,26 +66,21 @@ impl PostgresTable {
         Ok(client)
     }
 
-    /// Does the work over the connection; one that failed is not used again.
-    async fn with<T>(&self, work: impl AsyncFnOnce(&mut Client) -> Result<T, Trouble>) -> Result<T, TableError> {
-        let mut place = self.client.lock().await;
-        let attempt = async {
-            let mut client = match place.take().filter(|client| !client.is_closed()) {
-                Some(client) => client,
-                None => self.connect().await?,
-            };
-            let done = work(&mut client).await?;
-            Ok((client, done))
-        };
-        match tokio::time::timeout(PATIENCE, attempt).await {
-            Ok(Ok((client, done))) => {
-                *place = Some(client);
-                Ok(done)
-            }
-            Ok(Err(Trouble::Table(error))) => Err(error),
-            Ok(Err(Trouble::Database(error))) => Err(TableError::Away(said(&error))),
-            Err(_) => Err(TableError::Away("PostgreSQL does not answer".into())),
+    /// The connection that there is, or a new one. It goes back to its place when all went well: one that failed is not used again.
+    async fn client(&self, place: &mut Option<Client>) -> Result<Client, tokio_postgres::Error> {
+        match place.take().filter(|client| !client.is_closed()) {
+            Some(client) => Ok(client),
+            None => self.connect().await,
         }
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, TableError> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Trouble::Table(error))) => Err(error),
+        Ok(Err(Trouble::Database(error))) => Err(TableError::Away(said(&error))),
+        Err(_) => Err(TableError::Away("PostgreSQL does not answer".into())),
     }
 }
 
@@ -121,15 +116,24 @@ impl NodeTable for PostgresTable {
         fingerprints: &Fingerprints,
         lifetime: Duration,
     ) -> Result<Vec<Node>, TableError> {
-        let (node, fingerprints) = (*node, *fingerprints);
-        self.with(async move |client: &mut Client| beat(client, node, fingerprints, lifetime).await).await
+        in_time(async {
+            let mut place = self.client.lock().await;
+            let mut client = self.client(&mut place).await?;
+            let nodes = beat(&mut client, node, fingerprints, lifetime).await?;
+            *place = Some(client);
+            Ok(nodes)
+        })
+        .await
     }
 
     async fn leave(&self, id: NodeId) -> Result<(), TableError> {
-        self.with(async move |client: &mut Client| {
+        in_time(async {
+            let mut place = self.client.lock().await;
+            let client = self.client(&mut place).await?;
             let id: &[u8] = id.as_bytes();
             client.execute_typed("DELETE FROM node WHERE id = $1", &[(&id, Type::BYTEA)]).await?;
             client.batch_execute(TELL).await?;
+            *place = Some(client);
             Ok(())
         })
         .await
@@ -142,8 +146,8 @@ impl NodeTable for PostgresTable {
 
 async fn beat(
     client: &mut Client,
-    node: Node,
-    fingerprints: Fingerprints,
+    node: &Node,
+    fingerprints: &Fingerprints,
     lifetime: Duration,
 ) -> Result<Vec<Node>, Trouble> {
     let transaction = client.transaction().await?;
@@ -151,7 +155,7 @@ async fn beat(
     let id: &[u8] = node.id.as_bytes();
     let sql = "SELECT id, address, identity, push_key FROM node \
         WHERE id <> $1 AND heard > clock_timestamp() - $2 * interval '1 second'";
-    let mut nodes = vec![node];
+    let mut nodes = vec![*node];
     for row in transaction.query_typed(sql, &[(&id, Type::BYTEA), (&lifetime, Type::FLOAT8)]).await? {
         let bytes = |place: usize| row.try_get::<_, Vec<u8>>(place);
         let damaged = || TableError::Away("a row of the table node can't be read".into());
@@ -161,7 +165,7 @@ async fn beat(
             identity: bytes(2)?.try_into().map_err(|_| damaged())?,
             push_key: bytes(3)?.try_into().map_err(|_| damaged())?,
         };
-        theirs.agree(&fingerprints)?;
+        theirs.agree(fingerprints)?;
         nodes.push(Node { id, address });
     }
     let sql = "INSERT INTO node (id, address, version, identity, push_key, heard) \

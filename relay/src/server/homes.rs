@@ -14,7 +14,7 @@ use super::records::{self, HomeRecord, Span, decode, home_key, invite_key};
 use super::wire::Failure;
 use super::{Relay, connection, wake};
 use crate::config::Policy;
-use crate::data::{SegmentPlace, put_home_in_order};
+use crate::data::put_home_in_order;
 use crate::invites::InviteState;
 use crate::storage::Storage;
 
@@ -64,12 +64,9 @@ impl Relay {
         let (budget, carriers) = (self.budget.share(), Arc::clone(&self.carriers));
         let home = Home::load(id, record, storage, limits, tally, budget, carriers).await?;
         left.into_iter().for_each(|place| home.take_in(place));
-        {
-            let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-            unfinished
-                .extract_if(.., |place: &mut SegmentPlace| place.home == id)
-                .for_each(|place| home.take_in(place));
-        }
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
+        drop(unfinished);
         wake::resume(&home);
         Ok(home)
     }
