@@ -54,14 +54,21 @@ async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failu
         views.borrow_and_update();
         match nodes.owner(home) {
             Some(node) if node.id == nodes.me.id => return Ok(Place::Here),
-            Some(node) => match open(nodes, &node, behalf).await {
-                Some((connection, Opened::Answer(welcome @ HelloAnswer::Welcome { .. }))) => {
-                    return Ok(Place::At(Link { connection, home, welcome }));
+            Some(node) => {
+                let opened = tokio::select! {
+                    opened = open(nodes, &node, behalf) => opened,
+                    // It may be this very node that is gone.
+                    _ = views.changed() => None,
+                };
+                match opened {
+                    Some((connection, Opened::Answer(welcome @ HelloAnswer::Welcome { .. }))) => {
+                        return Ok(Place::At(Link { connection, home, welcome }));
+                    }
+                    Some((_, Opened::Answer(HelloAnswer::Refused(refusal)))) => return Err(Failure::Refused(refusal)),
+                    // It knows of other nodes than this one, or is just going.
+                    Some((_, Opened::Elsewhere)) | None => {}
                 }
-                Some((_, Opened::Answer(HelloAnswer::Refused(refusal)))) => return Err(Failure::Refused(refusal)),
-                // It knows of other nodes than this one, or is just going.
-                Some((_, Opened::Elsewhere)) | None => {}
-            },
+            }
             None => {}
         }
         tokio::select! {

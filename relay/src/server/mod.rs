@@ -260,7 +260,11 @@ impl Server {
         });
         if let Some(nodes) = &relay.nodes {
             relay.tasks.spawn(behalf::run(Arc::clone(&relay), Arc::clone(nodes)));
-            nodes.join().await.map_err(NodesError::from)?;
+            if let Err(error) = nodes.join().await {
+                relay.shutdown.cancel();
+                nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+                return Err(NodesError::from(error).into());
+            }
             relay.tasks.spawn(Arc::clone(nodes).run(relay.shutdown.clone()));
         }
         relay.tasks.spawn(moving::follow(Arc::clone(&relay)));
