@@ -1,6 +1,7 @@
 //! The relay's configuration: one TOML file, defaults that work, errors that name file, line, key and what is allowed.
 //! Page: `docs/reference/relay-config.md`.
 
+mod nodes;
 mod push;
 mod storage;
 
@@ -16,7 +17,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::gateways::Gateways;
 use crate::identity::Identity;
+use crate::nodes::ClusterSecret;
 use crate::tokens::Tokens;
+pub use nodes::Nodes;
 pub use push::{ApnsFiles, FcmFiles, Push, WebPushFiles};
 pub(crate) use storage::ObjectsPlace;
 pub use storage::{Storage, StorageKind};
@@ -32,6 +35,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where state and bodies are, if not there.
     pub storage: Storage,
+    /// What makes it one of many; alone without the table.
+    pub nodes: Option<Nodes>,
     /// A certificate of a public authority instead of the relay's own identity.
     pub certificate: Option<CertificateFiles>,
     /// Who may create homes.
@@ -52,6 +57,7 @@ impl Default for Config {
             listen: (Ipv6Addr::UNSPECIFIED, 4433).into(),
             data: "/var/lib/privet-relay".into(),
             storage: Storage::default(),
+            nodes: None,
             certificate: None,
             homes: Homes::default(),
             limits: Limits::default(),
@@ -361,7 +367,7 @@ const SECRETS: &[&str] = &["homes", "homes.invites", "storage", "storage.postgre
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_RELAY_CONFIG",
-    keys: &[KEYS, push::KEYS, storage::KEYS],
+    keys: &[KEYS, nodes::KEYS, push::KEYS, storage::KEYS],
     numbers: RANGES,
     lists: &[],
     named: &[],
@@ -390,6 +396,12 @@ impl Config {
         if let Some(fault) = config.storage.fault_of_files() {
             return Err(FORM.refused(path, &text, fault));
         }
+        if let Some(nodes) = &config.nodes {
+            ClusterSecret::read(&nodes.secret_file).map_err(|found| {
+                let found = format!("{}, which {found}", nodes.secret_file.display());
+                FORM.refused(path, &text, Fault::new("nodes.secret_file", found))
+            })?;
+        }
         Gateways::check(&config.push).map_err(|e| FORM.refused(path, &text, Fault::new(&e.key, e.found)))?;
         Ok(config)
     }
@@ -408,6 +420,7 @@ impl Config {
             ("listen", self.listen != new.listen),
             ("data", self.data != new.data),
             ("storage", self.storage != new.storage),
+            ("nodes", self.nodes != new.nodes),
             ("homes", self.homes != new.homes),
             ("limits.free_bytes", self.limits.free_bytes != new.limits.free_bytes),
             ("push", self.push != new.push),
@@ -436,6 +449,14 @@ impl Config {
         }
         if let Some(fault) = self.storage.fault() {
             return Some(fault);
+        }
+        if let Some(nodes) = &self.nodes {
+            if self.storage.kind != StorageKind::Postgres {
+                return fault("nodes", "there, with a store of one relay only");
+            }
+            if let Some(fault) = nodes.fault() {
+                return Some(fault);
+            }
         }
         FORM.number_out_of_bounds(self)
     }

@@ -398,3 +398,18 @@ fn push_that_cannot_be_set_up_is_named_by_line_key_and_reason() {
     assert!(Config::read(&file).is_ok());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "looking makes nothing");
 }
+
+#[test]
+fn one_of_many_needs_a_store_that_they_share_and_an_address_that_they_reach() {
+    let with = |storage: &str, nodes: &str| {
+        let text = format!("{storage}\n[nodes]\nlisten = '0.0.0.0:4434'\nsecret_file = '/s'\n{nodes}\n");
+        Config::parse("relay.toml", &text).map_err(|error| error.to_string())
+    };
+    let shared = "[storage]\nkind = 'postgres'\npostgres = 'host=/run/postgresql'\nobjects = 'file:///objects'";
+    let good = with(shared, "address = '10.0.0.1:4434'").unwrap().nodes.unwrap();
+    assert_eq!((good.heartbeat_ms, good.lifetime_ms), (1000, 5000));
+    assert!(with("", "address = '10.0.0.1:4434'").unwrap_err().contains("nodes"));
+    assert!(with(shared, "address = '0.0.0.0:4434'").unwrap_err().contains("nodes.address"));
+    let hasty = "address = '10.0.0.1:4434'\nlifetime_ms = 2000";
+    assert!(with(shared, hasty).unwrap_err().contains("nodes.lifetime_ms"));
+}

@@ -1,17 +1,19 @@
-//! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own.
+//! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own. Where another node serves
+//! the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same rights and bounds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use privet_protocol::id::MailboxId;
+use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
-    CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Retention, Rights,
-    VERSIONS, close, common_version,
+    CapabilityKey, Code, From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response,
+    Retention, Rights, VERSIONS, close, common_version,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 
+use super::edge::{self, Link, Place};
 use super::home::Home;
 use super::lived::Dates;
 use super::quota::TokenBucket;
@@ -21,15 +23,20 @@ use super::tally::{Kind, Present};
 use super::wake::{self, Wake};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
+use crate::nodes::link::{Behalf, Client, Head, MayFollow};
 
 /// Requests under way at once, once the hello was accepted; one before.
 const STREAMS: u32 = 16;
+/// The same on a link, where questions of the node in between come in addition, and a node that pulls asks for all its clients.
+const LINK_STREAMS: u32 = 256;
+/// The longest word before a request on a link.
+const MAX_HEAD: usize = 128;
 /// The longest hello.
 const MAX_HELLO: usize = 4096;
 /// How long a request's own bytes may take, its body aside.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the relay ends.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes on their way to one client that follows nothing.
 const SEND_WINDOW: u64 = 1024 * 1024;
 /// How often what may be on its way to a client that follows is fitted to its path.
@@ -50,7 +57,9 @@ pub(crate) struct Session {
     dates: Dates,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
-    _present: Present,
+    /// Whether it came over another node.
+    linked: bool,
+    _present: Option<Present>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,46 +67,39 @@ enum Role {
     Owner,
     Member,
     Mailbox(MailboxId),
+    /// Another node, for its followers.
+    Node,
+}
+
+/// Where a client is served after its hello.
+enum Greeted {
+    Here(Arc<Session>),
+    Elsewhere(Link),
 }
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
     let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
-    let session = match hello {
-        Ok(Some(session)) => Arc::new(session),
-        Ok(None) => return,
-        Err(_) => return relay.tally.close(&connection, close::LATE, b"no hello came in time"),
-    };
-    connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
+    match hello {
+        Ok(Some(Greeted::Here(session))) => session.serve().await,
+        Ok(Some(Greeted::Elsewhere(link))) => {
+            widen(&connection, STREAMS);
+            edge::serve(relay, connection, link).await;
+        }
+        Ok(None) => {}
+        Err(_) => relay.tally.close(&connection, close::LATE, b"no hello came in time"),
+    }
+}
+
+/// Who is known may have more under way.
+fn widen(connection: &quinn::Connection, streams: u32) {
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
     connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
     connection.set_send_window(SEND_WINDOW);
-    tracing::debug!("a client said hello");
-    let moved = session.home.storage.moved();
-    loop {
-        let stream = tokio::select! {
-            () = relay.draining.cancelled() => break,
-            () = moved.cancelled() => break,
-            stream = connection.accept_bi() => stream,
-        };
-        let Ok((send, receive)) = stream else { break };
-        // Counted when it is begun: one that is given up before it was read has cost something too.
-        let allowed = session.may_ask_now();
-        let work = Work::begin(&session);
-        relay.tasks.spawn(async move { Arc::clone(&work.0).request(work, allowed, send, receive).await });
-    }
-    if relay.draining.is_cancelled() {
-        // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
-        let _ = tokio::time::timeout(DRAIN_PATIENCE, session.idle()).await;
-        relay.tally.close(&connection, close::SHUTDOWN, b"the relay ends: come again");
-    } else if moved.is_cancelled() {
-        relay.tally.close(&connection, close::SHUTDOWN, b"the home is read anew: come again");
-    }
-    session.home.leave(&session.key, &connection);
-    tracing::debug!("a client left");
 }
 
 /// Reads and answers the hello; `None` when the client was refused or is gone.
-async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Session> {
+async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Greeted> {
     let (send, receive) = connection.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
     let mut answers = Answers::new(send, Arc::clone(&relay.tally));
@@ -106,21 +108,19 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
         Err(failure) => Err(failure),
     };
     match outcome {
-        Ok(session) => {
-            let limits = relay.limits.now();
-            let welcome = HelloAnswer::Welcome {
-                version: session.version,
-                limits: privet_protocol::relay::Limits {
-                    streams: STREAMS,
-                    segment_bytes: limits.segment_bytes,
-                    stored_bytes: limits.stored_bytes,
-                    retention_s: limits.retention_s,
-                },
-                now: session.dates.told,
+        Ok(Some(greeted)) => {
+            let welcome = match &greeted {
+                Greeted::Here(session) => session.welcome(),
+                Greeted::Elsewhere(link) => link.welcome.clone(),
             };
             answers.send(&welcome).await.ok()?;
             answers.finish();
-            Some(session)
+            Some(greeted)
+        }
+        Ok(None) => {
+            let words = b"the relay that serves this home is gone: come again";
+            relay.tally.close(connection, close::SHUTDOWN, words);
+            None
         }
         Err(failure) => {
             if let Failure::Refused(refusal) = failure {
@@ -141,7 +141,8 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Ses
     }
 }
 
-async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Session, Failure> {
+/// `None` when nobody serves the home at the moment.
+async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Option<Greeted>, Failure> {
     let Some(version) = common_version(VERSIONS, &hello.versions) else {
         let next = if hello.versions.iter().max() > VERSIONS.iter().max() { "the relay" } else { "Privet" };
         let why =
@@ -151,16 +152,47 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
     if !capability::is_proven(connection, &hello) {
         return Err(Failure::denied());
     }
-    let (home, role) = match hello.principal {
-        Principal::Founder { home, invite } => (relay.found(home, hello.key, invite).await?, Role::Owner),
+    let client = Client { principal: hello.principal, key: hello.key, version };
+    if let Some(nodes) = &relay.nodes {
+        let home = home_of(relay, &client.principal, &client.key).await?;
+        match edge::reach(nodes, home, &Behalf::Client(client.clone())).await? {
+            Place::Here => {}
+            Place::At(link) => return Ok(Some(Greeted::Elsewhere(link))),
+            Place::Nowhere => return Ok(None),
+        }
+    }
+    open(relay, connection, client, false).await.map(|session| Some(Greeted::Here(Arc::new(session))))
+}
+
+/// The home that somebody with this key comes for. Nothing is said of what is not there.
+pub(crate) async fn home_of(relay: &Relay, principal: &Principal, key: &CapabilityKey) -> Result<HomeId, Failure> {
+    match principal {
+        Principal::Founder { home, .. } | Principal::Member { home } => Ok(*home),
+        Principal::Mailbox { mailbox } => {
+            let record = mailbox::find(&*relay.storage, *mailbox, relay.now()).await?;
+            Ok(record.filter(|record| record.key == *key).ok_or_else(Failure::denied)?.home)
+        }
+    }
+}
+
+/// A session for a client whose key is proven, with what the key may do here.
+pub(crate) async fn open(
+    relay: &Arc<Relay>,
+    connection: &quinn::Connection,
+    client: Client,
+    linked: bool,
+) -> Result<Session, Failure> {
+    let Client { principal, key, version } = client;
+    let (home, role) = match principal {
+        Principal::Founder { home, invite } => (relay.found(home, key, invite).await?, Role::Owner),
         Principal::Member { home } => {
-            let home = relay.home_of(home, &hello.key).await?;
-            let role = if home.owner == hello.key { Role::Owner } else { Role::Member };
+            let home = relay.home_of(home, &key).await?;
+            let role = if home.owner == key { Role::Owner } else { Role::Member };
             (home, role)
         }
         Principal::Mailbox { mailbox } => {
             let record = mailbox::find(&*relay.storage, mailbox, relay.now()).await?.ok_or_else(Failure::denied)?;
-            if record.key != hello.key {
+            if record.key != key {
                 return Err(Failure::denied());
             }
             if record.closed {
@@ -169,41 +201,145 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
             (relay.home(record.home).await?.ok_or_else(Failure::denied)?, Role::Mailbox(mailbox))
         }
     };
-    home.enter(hello.key, connection)?;
-    let dates = relay.dates();
+    home.enter(key, connection)?;
     // Taken in first and looked at again: a revocation in between found nothing to close.
-    if role == Role::Member && home.rights(&hello.key).is_none() {
+    if role == Role::Member && home.rights(&key).is_none() {
         return Err(Failure::denied());
     }
-    let rate = relay.limits.now().requests_per_s;
     let kind = match role {
         Role::Owner => Kind::Owner,
-        Role::Member => Kind::Member,
+        Role::Member | Role::Node => Kind::Member,
         Role::Mailbox(_) => Kind::Mailbox,
     };
-    Ok(Session {
-        relay: Arc::clone(relay),
-        connection: connection.clone(),
-        home,
-        key: hello.key,
-        role,
-        version,
-        requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
-        following: AtomicUsize::new(0),
-        dates,
-        working: watch::Sender::new(0),
-        _present: Present::connection(&relay.tally, kind),
-    })
+    let present = Present::connection(&relay.tally, kind);
+    Ok(Session { linked, _present: Some(present), ..Session::new(relay, connection, home, key, role, version) })
 }
 
+/// A session for another node, for whatever followers it has.
+pub(crate) async fn open_for_node(
+    relay: &Arc<Relay>,
+    connection: &quinn::Connection,
+    home: HomeId,
+) -> Result<Session, Failure> {
+    let home = relay.home(home).await?.ok_or_else(Failure::denied)?;
+    home.enter_node(NODE, connection)?;
+    let version = VERSIONS.first().copied().unwrap_or_default();
+    Ok(Session { linked: true, ..Session::new(relay, connection, home, NODE, Role::Node, version) })
+}
+
+/// What nodes have in place of a key of their own.
+const NODE: CapabilityKey = CapabilityKey([0; 32]);
+
 impl Session {
-    async fn request(&self, work: Work, allowed: bool, send: SendStream, receive: RecvStream) {
+    fn new(
+        relay: &Arc<Relay>,
+        connection: &quinn::Connection,
+        home: Arc<Home>,
+        key: CapabilityKey,
+        role: Role,
+        version: u16,
+    ) -> Self {
+        let rate = relay.limits.now().requests_per_s;
+        Self {
+            relay: Arc::clone(relay),
+            connection: connection.clone(),
+            home,
+            key,
+            role,
+            version,
+            requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            following: AtomicUsize::new(0),
+            dates: relay.dates(),
+            working: watch::Sender::new(0),
+            linked: false,
+            _present: None,
+        }
+    }
+
+    pub(crate) fn welcome(&self) -> HelloAnswer {
+        let limits = self.relay.limits.now();
+        HelloAnswer::Welcome {
+            version: self.version,
+            limits: privet_protocol::relay::Limits {
+                streams: STREAMS,
+                segment_bytes: limits.segment_bytes,
+                stored_bytes: limits.stored_bytes,
+                retention_s: limits.retention_s,
+            },
+            now: self.dates.told,
+        }
+    }
+
+    /// Serves it until it is over.
+    pub(crate) async fn serve(self: Arc<Self>) {
+        let (relay, connection) = (&self.relay, &self.connection);
+        widen(connection, if self.linked { LINK_STREAMS } else { STREAMS });
+        tracing::debug!("a client said hello");
+        loop {
+            let stream = tokio::select! {
+                () = relay.draining.cancelled() => break,
+                () = self.home.gone.cancelled() => break,
+                stream = connection.accept_bi() => stream,
+            };
+            let Ok((send, receive)) = stream else { break };
+            // Counted when it is begun: one that is given up before it was read has cost something too. What comes over another
+            // node says first what it is.
+            let allowed = self.linked || self.may_ask_now();
+            let work = Work::begin(&self);
+            relay.tasks.spawn(async move { Arc::clone(&work.0).begin(work, allowed, send, receive).await });
+        }
+        if relay.draining.is_cancelled() {
+            // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
+            let _ = tokio::time::timeout(DRAIN_PATIENCE, self.idle()).await;
+            relay.tally.close(connection, close::SHUTDOWN, &relay.farewell());
+        } else if self.home.gone.is_cancelled() {
+            relay.tally.close(
+                connection,
+                close::SHUTDOWN,
+                b"the home is read anew or at another relay now: come again",
+            );
+        }
+        self.home.leave(&self.key, connection);
+        tracing::debug!("a client left");
+    }
+
+    async fn begin(&self, work: Work, mut allowed: bool, send: SendStream, receive: RecvStream) {
         let tally = &self.relay.tally;
-        tally.requests.add(1);
-        let mut work = Some(work);
         let mut receive = Received::new(receive, self.relay.config.log.received.as_deref(), Arc::clone(tally));
         let mut answers = Answers::new(send, Arc::clone(tally));
         answers.set_priority(priority::ANSWER);
+        if self.linked {
+            let head = read_message::<Head>(&mut receive, MAX_HEAD, &self.home.half_sent);
+            match tokio::time::timeout(REQUEST_PATIENCE, head).await {
+                Ok(Ok(Head::Request { stream })) => {
+                    allowed = self.may_ask_now();
+                    answers = answers.for_request(stream);
+                }
+                Ok(Ok(Head::MayFollow { stream })) => {
+                    if answers.send(&self.may_follow(stream)).await.is_ok() {
+                        answers.finish();
+                    }
+                    return;
+                }
+                _ => return,
+            }
+        }
+        self.request(work, allowed, receive, answers).await;
+    }
+
+    /// Whether the client's node may serve it this stream from its newest segment on.
+    fn may_follow(&self, stream: StreamId) -> MayFollow {
+        let wanted = Request::Follow { stream, from: Start::Newest };
+        // Whoever may not is told so when it is asked for here.
+        let live = self.authorize(&wanted).is_ok()
+            && self.may_ask_now()
+            && self.home.stream(stream).is_none_or(|stream| stream.contents().is_live());
+        if live { MayFollow::Live } else { MayFollow::Ask }
+    }
+
+    async fn request(&self, work: Work, allowed: bool, mut receive: Received, mut answers: Answers) {
+        self.relay.tally.requests.add(1);
+        let mut work = Some(work);
         let reading = read_message::<Request>(&mut receive, MAX_MESSAGE, &self.home.half_sent);
         let read = tokio::time::timeout(REQUEST_PATIENCE, reading).await;
         let outcome = match read {
@@ -265,7 +401,7 @@ impl Session {
                 return segments::get(home, stream, index, offset, answers).await;
             }
             Request::Follow { stream, from } => {
-                let window = FollowWindow::open(self);
+                let window = FollowWindow::open(&self.connection, &self.following);
                 return tokio::select! {
                     outcome = follow::follow(home, &self.connection, stream, from, answers, now) => outcome,
                     () = window.keep_fitting() => Ok(()),
@@ -318,6 +454,12 @@ impl Session {
                     _ => Err(Failure::denied()),
                 };
             }
+            Role::Node => {
+                return match request {
+                    Request::Follow { .. } => Ok(()),
+                    _ => Err(Failure::denied()),
+                };
+            }
         };
         let allowed = match request {
             Request::ReadLog { .. } | Request::AckLog { .. } => rights.log,
@@ -348,7 +490,7 @@ impl Session {
 }
 
 /// Whether a request goes on until its client wants no more.
-fn is_endless(request: &Request) -> bool {
+pub(crate) fn is_endless(request: &Request) -> bool {
     match request {
         Request::Follow { .. } | Request::Collect { .. } => true,
         Request::ReadLog { follow, .. } | Request::ReadInbox { follow, .. } | Request::ReadWakes { follow, .. } => {
@@ -375,23 +517,25 @@ impl Drop for Work {
 }
 
 /// While a client follows, no more is on its way to it than its path holds.
-struct FollowWindow<'a>(&'a Session);
+pub(crate) struct FollowWindow<'a> {
+    connection: &'a quinn::Connection,
+    following: &'a AtomicUsize,
+}
 
 impl<'a> FollowWindow<'a> {
-    fn open(session: &'a Session) -> Self {
-        session.following.fetch_add(1, Ordering::Relaxed);
-        let window = Self(session);
+    pub(crate) fn open(connection: &'a quinn::Connection, following: &'a AtomicUsize) -> Self {
+        following.fetch_add(1, Ordering::Relaxed);
+        let window = Self { connection, following };
         window.fit();
         window
     }
 
     fn fit(&self) {
-        let connection = &self.0.connection;
-        connection.set_send_window(priority::send_window(connection.stats().path.cwnd));
+        self.connection.set_send_window(priority::send_window(self.connection.stats().path.cwnd));
     }
 
     /// Never ends.
-    async fn keep_fitting(&self) {
+    pub(crate) async fn keep_fitting(&self) {
         loop {
             tokio::time::sleep(FIT).await;
             self.fit();
@@ -401,8 +545,8 @@ impl<'a> FollowWindow<'a> {
 
 impl Drop for FollowWindow<'_> {
     fn drop(&mut self) {
-        if self.0.following.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.connection.set_send_window(SEND_WINDOW);
+        if self.following.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.connection.set_send_window(SEND_WINDOW);
         }
     }
 }

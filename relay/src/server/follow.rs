@@ -56,7 +56,7 @@ async fn send(
     let follow = answers.id();
     answers.send(&Response::Following { follow, first }).await?;
 
-    let follower = Follower { home, connection, stream, follow };
+    let follower = Follower { home, connection, stream, follow, linked: answers.is_linked() };
     let mut index = first;
     loop {
         changes.borrow_and_update();
@@ -115,6 +115,8 @@ struct Follower<'a> {
     connection: &'a quinn::Connection,
     stream: &'a Arc<Stream>,
     follow: u64,
+    /// Whether a node is in between, which has to know what goes first.
+    linked: bool,
 }
 
 enum Sent {
@@ -128,6 +130,9 @@ impl Follower<'_> {
         let mut out =
             Answers::new(self.connection.open_uni().await.map_err(|_| Failure::Lost)?, Arc::clone(&self.home.tally));
         out.set_priority(priority);
+        if self.linked {
+            out.announce_priority(priority).await?;
+        }
         out.send(&SegmentHead { follow: self.follow, index }).await?;
         Ok(out)
     }

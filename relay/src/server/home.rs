@@ -10,6 +10,7 @@ use privet_protocol::relay::{CapabilityKey, Code, Rights, Side, Usage, close};
 use privet_protocol::storage::{Entry, StoreError};
 use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::growing::{Budget, Shares};
 use super::last_hour::LastHour;
@@ -19,7 +20,7 @@ use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
 use super::stream::Stream;
-use super::tally::Tally;
+use super::tally::{Present, Tally};
 use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
 use crate::config::Limits;
@@ -58,6 +59,9 @@ pub(crate) struct Home {
     pub(crate) pace: Pace,
     /// Messages under way to push gateways.
     pub(crate) pushes: Semaphore,
+    /// Cancelled when this is out of date: another node serves the home, or it has to be read anew.
+    pub(crate) gone: CancellationToken,
+    _present: Option<Present>,
 }
 
 /// As many messages of one home may be under way to push gateways.
@@ -151,35 +155,57 @@ impl Home {
         let (phones, held) = wake::load(id, &*storage, &carriers).await?;
         tally.stored.rise(stored + held);
         tally.log_entries.rise(record.log.count());
+        let mut home = Self::empty(id, record, storage, limits, tally, shares, carriers);
+        home.book.get_mut().waiting = waiting;
+        home.grants = Mutex::new(grants);
+        home.streams = Mutex::new(streams);
+        home.stored = AtomicU64::new(stored + held);
+        home.phones = Mutex::new(phones);
+        home._present = Some(Present::home(&home.tally));
+        Ok(Arc::new(home))
+    }
+
+    /// A home of which nothing but its record is there: what another node serves, and somebody follows here.
+    pub(crate) fn empty(
+        id: HomeId,
+        record: HomeRecord,
+        storage: Arc<dyn Storage>,
+        limits: Arc<Live>,
+        tally: Arc<Tally>,
+        shares: Shares,
+        carriers: Arc<Carriers>,
+    ) -> Self {
         let now = Instant::now();
         let rate = limits.now().wakes_per_s;
         let woken = LastHour::new(carriers.time.now());
         let pace = Pace::new(&limits.now(), now);
-        Ok(Arc::new(Self {
+        Self {
             id,
             owner: record.owner,
             log_head: watch::Sender::new(record.log),
             inbox_head: watch::Sender::new(record.inbox),
             mailboxes_changed: watch::Sender::new(0),
-            book: tokio::sync::Mutex::new(Book { record, waiting }),
-            grants: Mutex::new(grants),
-            streams: Mutex::new(streams),
-            stored: AtomicU64::new(stored + held),
+            book: tokio::sync::Mutex::new(Book { record, waiting: HashMap::new() }),
+            grants: Mutex::default(),
+            streams: Mutex::default(),
+            stored: AtomicU64::new(0),
             connections: Mutex::default(),
             carriers,
-            phones: Mutex::new(phones),
+            phones: Mutex::default(),
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
             woken: Mutex::new(woken),
             followers: AtomicU64::new(0),
             pace,
             pushes: Semaphore::new(PUSHES),
+            gone: storage.moved(),
             storage,
             limits,
             tally,
             budget: shares.passing,
             half_sent: shares.half_sent,
             begun: AtomicU32::new(0),
-        }))
+            _present: None,
+        }
     }
 
     /// The limits that count now.
@@ -343,6 +369,9 @@ impl Home {
     /// Takes the connection in, closing older ones of the same key beyond the allowed number.
     pub(crate) fn enter(&self, key: CapabilityKey, connection: &quinn::Connection) -> Result<(), Failure> {
         let mut connections = self.connections();
+        if self.gone.is_cancelled() {
+            return Err(Failure::elsewhere());
+        }
         for of_key in connections.values_mut() {
             of_key.retain(|c| c.close_reason().is_none());
         }
@@ -354,6 +383,16 @@ impl Home {
         let all = connections.values().map(Vec::len).sum::<usize>() as u64;
         if all >= self.limits().home_connections {
             return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
+        }
+        connections.entry(key).or_default().push(connection.clone());
+        Ok(())
+    }
+
+    /// Takes another node's connection in: it is none of the home's clients, and goes when the home goes.
+    pub(crate) fn enter_node(&self, key: CapabilityKey, connection: &quinn::Connection) -> Result<(), Failure> {
+        let mut connections = self.connections();
+        if self.gone.is_cancelled() {
+            return Err(Failure::elsewhere());
         }
         connections.entry(key).or_default().push(connection.clone());
         Ok(())
@@ -376,6 +415,19 @@ impl Home {
         }
     }
 
+    /// Closes every connection: another node serves the home. Nothing is acknowledged here any more, and who comes again is led there.
+    pub(crate) fn close(&self) {
+        self.gone.cancel();
+        let connections = std::mem::take(&mut *self.connections());
+        for connection in connections.into_values().flatten() {
+            self.tally.close(
+                &connection,
+                close::SHUTDOWN,
+                b"the home is read anew or at another relay now: come again",
+            );
+        }
+    }
+
     fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -383,8 +435,11 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        self.tally.stored.fall(*self.stored.get_mut());
-        self.tally.log_entries.fall(self.book.get_mut().record.log.count());
+        // What is counted of all homes is of those in memory.
+        self.tally.stored.fall(self.stored.load(Ordering::Relaxed));
+        self.tally.log_entries.fall(self.log_head.borrow().count());
+        let waiting: usize = self.phones().values().map(|phone| phone.waiting()).sum();
+        self.carriers.counts.waiting(-i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 }
 

@@ -64,6 +64,7 @@ impl Board {
         let relay = &self.0;
         let signs = Signs {
             leaving: relay.leaving.load(Ordering::Relaxed),
+            nodes: relay.nodes.as_ref().is_none_or(|nodes| nodes.is_connected()),
             storage: self.probe().await,
             free_bytes: self.free_bytes(),
             least_free_bytes: relay.config.limits.free_bytes,
@@ -122,6 +123,7 @@ impl Collector for Numbers {
         self.itself(&mut to)?;
         self.clients(&mut to)?;
         self.kept(&mut to)?;
+        self.nodes(&mut to)?;
         self.wakes(&mut to)
     }
 }
@@ -139,7 +141,8 @@ impl Numbers {
             gauge(to, "privet_relay_certificate_expiry_timestamp_seconds", help, until)?;
         }
         let homes = relay.home_count.load(Ordering::Relaxed);
-        gauge(to, "privet_relay_homes", "Homes that were created here", homes as f64)
+        gauge(to, "privet_relay_homes", "Homes that were created here", homes as f64)?;
+        gauge(to, "privet_relay_homes_in_memory", "Homes in memory", relay.tally.homes.now() as f64)
     }
 
     fn clients(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -193,6 +196,18 @@ impl Numbers {
             times.encode(family.encode_family(&[("what", what)])?)?;
         }
         Ok(())
+    }
+
+    fn nodes(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (relay, tally) = (&self.relay, &self.relay.tally);
+        let nodes = relay.nodes.as_ref().map_or(1, |nodes| nodes.count());
+        gauge(to, "privet_relay_nodes", "Relays that are one, as this one knows", nodes as f64)?;
+        let help = "Connections whose home another node serves";
+        gauge(to, "privet_relay_piped_connections", help, tally.piped.now() as f64)?;
+        let help = "Live streams that come from other nodes for followers here";
+        gauge(to, "privet_relay_pulled_streams", help, tally.pulled.now() as f64)?;
+        let help = "Bytes carried between clients and other nodes";
+        counter(to, "privet_relay_carried_bytes", help, tally.carried.now())
     }
 
     fn wakes(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

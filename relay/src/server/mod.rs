@@ -1,13 +1,17 @@
 //! The relay as a whole. A datagram goes down one file after another: `endpoint` (strangers), `connection` (hello, rights),
 //! then `log`, `inbox`, `segments`, `follow`, `mailbox`, `wake` or `capability`, all on a `home`, and from there into the storage.
+//! Where many relays are one, `edge` leads to the node that serves the home, where `behalf` takes over; `moving` is for when that changes.
 
+mod behalf;
 mod capability;
 mod connection;
+mod edge;
 mod endpoint;
 mod follow;
 mod founding;
 mod growing;
 mod home;
+mod homes;
 mod inbox;
 mod last_hour;
 mod limits;
@@ -15,9 +19,12 @@ mod lived;
 mod log;
 mod mailbox;
 mod metrics;
+mod moving;
 mod own_time;
 mod pace;
+mod pipe;
 mod priority;
+mod pull;
 mod quota;
 mod ready;
 mod received;
@@ -31,18 +38,17 @@ mod wake;
 mod watched;
 mod wire;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_numbers::Endpoint as MetricsEndpoint;
-use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::relay::{CapabilityKey, Code, close};
-use privet_protocol::storage::{Batch, StoreError};
+use privet_protocol::relay::close;
+use privet_protocol::storage::StoreError;
 use privet_protocol::time::Timestamp;
 use privet_store::Disk;
 use quinn::{Endpoint, VarInt};
@@ -50,11 +56,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, StorageKind};
-use crate::data::{InOrder, SegmentPlace, put_home_in_order, put_in_order};
+use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
 use crate::invites::{InviteError, Invites};
 use crate::machine::Machine;
+use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
@@ -64,14 +71,14 @@ pub(crate) use home::scan_all;
 use limits::Live;
 use lived::Dates;
 use own_time::{Clocks, OwnTime};
+use pull::Pulls;
 use quota::Networks;
-use records::{HomeRecord, Span, decode, home_key, invite_key};
+use records::invite_key;
 use tally::Tally;
 use told::told;
 use wake::Carriers;
 pub use wake::WakeCounts;
 use watched::Watched;
-use wire::Failure;
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +98,9 @@ pub enum ServerError {
         /// What is wrong with it.
         cause: StoreError,
     },
+    /// It can't be one of many.
+    #[error("nodes: {0}")]
+    Nodes(#[from] NodesError),
     /// Its address can't be listened on.
     #[error("listening on {address}: {cause}")]
     Listen {
@@ -114,6 +124,9 @@ pub struct Server {
 pub(crate) struct Relay {
     pub(crate) config: Config,
     pub(crate) storage: Arc<dyn Storage>,
+    /// The other nodes, where there are any.
+    pub(crate) nodes: Option<Arc<Nodes>>,
+    pub(crate) pulls: Pulls,
     pub(crate) tasks: TaskTracker,
     /// Those of them that serve a connection.
     pub(crate) serving: TaskTracker,
@@ -144,6 +157,8 @@ pub(crate) struct Relay {
 
 /// Bytes that may have come of all requests that are not whole; one home may have a quarter of them.
 const HALF_SENT: u64 = 64 << 20;
+/// What is of no home is looked after by the node that would serve this one.
+const HOUSEKEEPING: HomeId = HomeId::from_bytes([0; 16]);
 /// For how long the relay stays to send what it said last.
 const LAST_PACKETS: Duration = Duration::from_millis(300);
 
@@ -161,9 +176,29 @@ impl Server {
     /// # Errors
     /// Those of [`Server::start`].
     pub async fn start_on(config: Config, machine: Machine) -> Result<Self, ServerError> {
-        let Machine { clock: wall, disk, boot, uptime } = machine;
         let fail = |cause| ServerError::Storage { directory: place(&config), cause };
-        let storage = open_storage(&config, disk).await.map_err(fail)?;
+        let storage = open_storage(&config, Arc::clone(&machine.disk)).await.map_err(fail)?;
+        let nodes = match &config.nodes {
+            Some(nodes) => {
+                Some(Settings::of(nodes, Arc::new(PostgresTable::open(&config.storage).map_err(NodesError::from)?))?)
+            }
+            None => None,
+        };
+        Self::start_with(config, machine, storage, nodes).await
+    }
+
+    /// Starts a relay that keeps things in this storage; with `nodes`, as one of many that share it.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub async fn start_with(
+        config: Config,
+        machine: Machine,
+        storage: Arc<dyn Storage>,
+        nodes: Option<Settings>,
+    ) -> Result<Self, ServerError> {
+        let Machine { clock: wall, boot, uptime, .. } = machine;
+        let fail = |cause| ServerError::Storage { directory: place(&config), cause };
         let tally = Arc::new(Tally::default());
         let storage: Arc<dyn Storage> = Arc::new(Watched { inner: storage, tally: Arc::clone(&tally) });
         let identity = match &config.certificate {
@@ -184,6 +219,15 @@ impl Server {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
+        let nodes = match nodes {
+            Some(settings) => {
+                let push_key = *blake3::hash(gateways.secret().public().as_bytes()).as_bytes();
+                // A certificate of a public authority is known by its name, and is renewed on one node after the other.
+                let identity = if config.certificate.is_some() { [0; 32] } else { pin };
+                Some(Nodes::open(settings, Fingerprints { identity, push_key })?)
+            }
+            None => None,
+        };
         let endpoint = endpoint::bind(config.listen, identity)?;
         let address =
             endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
@@ -217,13 +261,25 @@ impl Server {
             serving: TaskTracker::new(),
             shutdown,
             storage,
+            nodes,
+            pulls: Pulls::default(),
             invites,
             founding: Founding::new(&SystemRandom, time.now()),
             time,
             config,
         });
+        if let Some(nodes) = &relay.nodes {
+            relay.tasks.spawn(behalf::run(Arc::clone(&relay), Arc::clone(nodes)));
+            if let Err(error) = nodes.join().await {
+                relay.shutdown.cancel();
+                nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+                return Err(NodesError::from(error).into());
+            }
+            relay.tasks.spawn(Arc::clone(nodes).run(relay.shutdown.clone()));
+        }
+        relay.tasks.spawn(moving::follow(Arc::clone(&relay)));
         relay.tasks.spawn(endpoint::run(Arc::clone(&relay), endpoint.clone()));
-        relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));
+        relay.tasks.spawn(moving::resume_wakes(Arc::clone(&relay)));
         relay.tasks.spawn(sweep_for_ever(Arc::clone(&relay)));
         let metrics = relay.config.metrics.as_ref().map(|metrics| metrics::listen(metrics.listen, &relay));
         Ok(Self { relay, endpoint, address, pin, metrics })
@@ -282,21 +338,47 @@ impl Server {
         Ok(relay.config.needs_restart(config))
     }
 
-    /// Says on the page `/ready` that clients should go elsewhere, and serves on.
+    /// Says on the page `/ready` that clients should go elsewhere, and serves on: where there are other nodes, they take the homes over,
+    /// and who still comes here is led to them.
     pub fn leave(&self) {
         self.relay.leaving.store(true, Ordering::Relaxed);
+        if let Some(nodes) = self.relay.nodes.clone() {
+            self.relay.tasks.spawn(async move { nodes.leave().await });
+        }
+    }
+
+    /// Where other nodes reach it; `None` when it is not one of many.
+    pub fn node_address(&self) -> Option<SocketAddr> {
+        self.relay.nodes.as_ref().map(|nodes| nodes.me.address)
+    }
+
+    /// Which of many it is; `None` when it is not one of them.
+    pub fn node_id(&self) -> Option<NodeId> {
+        self.relay.nodes.as_ref().map(|nodes| nodes.me.id)
+    }
+
+    /// Whether this relay serves a home; one that is alone serves all.
+    pub fn serves(&self, home: HomeId) -> bool {
+        self.relay.is_mine(home)
     }
 
     /// Stops: no newcomers, requests under way are ended, clients are told to come again, what was begun on disk is ended.
     pub async fn shutdown(self) {
-        self.leave();
-        self.relay.draining.cancel();
+        self.relay.leaving.store(true, Ordering::Relaxed);
         let patience = Duration::from_secs(5);
+        if let Some(nodes) = &self.relay.nodes {
+            // First, so that who is told to come again is led elsewhere.
+            let _ = tokio::time::timeout(patience, nodes.leave()).await;
+        }
+        self.relay.draining.cancel();
         // Each connection closes itself when what was asked on it is answered.
         self.relay.serving.close();
         let _ = tokio::time::timeout(patience, self.relay.serving.wait()).await;
         self.relay.shutdown.cancel();
         self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        if let Some(nodes) = &self.relay.nodes {
+            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        }
         // The last packets go out. Whether they arrive is not waited for: a client that is gone would hold the relay up for three
         // of its timeouts, and one that did not hear asks the next relay, which knows nothing of it and says so.
         let _ = tokio::time::timeout(LAST_PACKETS, self.endpoint.wait_idle()).await;
@@ -312,6 +394,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.relay.shutdown.cancel();
         self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        if let Some(nodes) = &self.relay.nodes {
+            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        }
     }
 }
 
@@ -324,6 +409,12 @@ impl Relay {
     /// The time of day.
     pub(crate) fn wall(&self) -> Timestamp {
         self.time.wall()
+    }
+
+    /// What clients are told when the relay ends.
+    pub(crate) fn farewell(&self) -> Vec<u8> {
+        let words: &[u8] = b"the relay ends: come again";
+        words.to_vec()
     }
 
     /// For a client that comes now.
@@ -350,108 +441,18 @@ impl Relay {
         Handshake(Arc::clone(&self.handshakes))
     }
 
-    /// A home that exists, in memory from now on.
-    pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
-        let mut homes = self.homes.lock().await;
-        self.home_locked(&mut homes, id).await
-    }
-
-    async fn home_locked(
-        &self,
-        homes: &mut HashMap<HomeId, Arc<Home>>,
-        id: HomeId,
-    ) -> Result<Option<Arc<Home>>, Failure> {
-        if let Some(home) = homes.get(&id).filter(|home| !home.storage.moved().is_cancelled()) {
-            return Ok(Some(Arc::clone(home)));
-        }
-        homes.remove(&id);
-        // Nothing is taken over for a home that is not there.
-        if self.storage.get(home_key(id)).await?.is_none() {
-            return Ok(None);
-        }
-        let storage = self.storage.take_over(id).await?;
-        let Some(record) = storage.get(home_key(id)).await? else { return Ok(None) };
-        let home = self.load(id, decode(&record)?, storage).await?;
-        homes.insert(id, Arc::clone(&home));
-        Ok(Some(home))
-    }
-
-    /// Reads a home that was taken over.
-    async fn load(&self, id: HomeId, record: HomeRecord, storage: Arc<dyn Storage>) -> Result<Arc<Home>, Failure> {
-        let left = match storage.node() {
-            Some(_) => put_home_in_order(&*storage, id).await?,
-            // That was done at the start, for all of them.
-            None => Vec::new(),
-        };
-        let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
-        let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
-        let carriers = Arc::clone(&self.carriers);
-        let home = Home::load(id, record, storage, limits, tally, shares, carriers).await?;
-        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
-        drop(unfinished);
-        left.into_iter().for_each(|place| home.take_in(place));
-        wake::resume(&home);
-        Ok(home)
-    }
-
-    /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
-    /// read into memory for a stranger.
-    pub(crate) async fn home_of(&self, id: HomeId, key: &CapabilityKey) -> Result<Arc<Home>, Failure> {
-        let record = self.storage.get(home_key(id)).await?;
-        let granted = self.storage.get(records::grant_key(id, key)).await?.is_some();
-        let record: HomeRecord = decode(&record.ok_or_else(Failure::denied)?)?;
-        if !granted && record.owner != *key {
-            return Err(Failure::denied());
-        }
-        self.home(id).await?.ok_or_else(Failure::denied)
-    }
-
-    /// The home for its owner, created now if there is none and the operator allows it.
-    pub(crate) async fn found(
-        &self,
-        id: HomeId,
-        owner: CapabilityKey,
-        invite: Option<String>,
-    ) -> Result<Arc<Home>, Failure> {
-        if self.storage.get(home_key(id)).await?.is_some() {
-            let home = self.home_of(id, &owner).await?;
-            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
-        }
-        let mut homes = self.homes.lock().await;
-        if let Some(home) = self.home_locked(&mut homes, id).await? {
-            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
-        }
-        let admission = self.admit(id, &owner, invite).await?;
-        let mut batch = Batch::new();
-        if let Some(used) = admission.used() {
-            batch.put(used, id.as_bytes().to_vec());
-        }
-        if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
-            return Err(connection::over_limit("homes"));
-        }
-        let storage = self.storage.take_over(id).await?;
-        if storage.get(home_key(id)).await?.is_some() {
-            return Err(Failure::refuse(Code::Busy, "the home is created elsewhere at this moment: come again"));
-        }
-        let record = HomeRecord { owner, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
-        batch.put(home_key(id), cbor::encode(&record));
-        storage.commit(batch).await?;
-        self.home_count.fetch_add(1, Ordering::Relaxed);
-        self.admitted(admission).await;
-        let home = self.load(id, record, storage).await?;
-        homes.insert(id, Arc::clone(&home));
-        tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
-        Ok(home)
-    }
-
     async fn sweep(&self) {
         self.note_time().await;
         let now = self.now();
         // Homes that nobody visits expire too: each is read when its turn comes.
-        let mut ids = Vec::new();
+        let (mut ids, mut count) = (Vec::new(), 0);
         let scanned = scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
-            ids.push(HomeId::from_bytes(records::id_at(&key, 2)?));
+            let id = HomeId::from_bytes(records::id_at(&key, 2)?);
+            count += 1;
+            // Those of other nodes are swept there.
+            if self.is_mine(id) {
+                ids.push(id);
+            }
             Ok(())
         })
         .await;
@@ -459,9 +460,15 @@ impl Relay {
             tracing::error!(error = told(&error), "what has expired can't be looked for");
             return;
         }
+        if self.nodes.is_some() {
+            self.home_count.store(count, Ordering::Relaxed);
+        }
         for id in ids {
             if self.shutdown.is_cancelled() {
                 return;
+            }
+            if !self.is_mine(id) {
+                continue;
             }
             let swept = match self.home(id).await {
                 Ok(Some(home)) => match wake::sweep(&home, now).await {
@@ -471,11 +478,13 @@ impl Relay {
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
             };
-            if swept.is_err() {
+            if swept.is_err() && self.is_mine(id) {
                 tracing::error!("a home can't be rid of what has expired");
             }
         }
-        if let Err(error) = sweep::mailboxes(&*self.storage, now).await {
+        if self.is_mine(HOUSEKEEPING)
+            && let Err(error) = sweep::mailboxes(&*self.storage, now).await
+        {
             tracing::error!(error = told(&error), "mailboxes can't be rid of what has expired");
         }
         self.carriers.counts.tell();
@@ -513,24 +522,6 @@ async fn note_used(invites: &Invites, storage: &dyn Storage, now: Timestamp) -> 
         }
     }
     Ok(())
-}
-
-/// Wakes that waited when the relay ended go on, though nobody may come: their homes are read into memory.
-async fn resume_wakes(relay: Arc<Relay>) {
-    let mut waiting = BTreeSet::new();
-    let scanned = scan_all(&*relay.storage, b"q/".to_vec(), |(key, _)| {
-        waiting.insert(HomeId::from_bytes(records::id_at(&key, 2)?));
-        Ok(())
-    })
-    .await;
-    if let Err(error) = scanned {
-        tracing::error!(error = told(&error), "wakes that waited can't be looked for");
-    }
-    for id in waiting {
-        if !relay.shutdown.is_cancelled() && relay.home(id).await.is_err() {
-            tracing::error!("a home whose wakes wait can't be read");
-        }
-    }
 }
 
 async fn sweep_for_ever(relay: Arc<Relay>) {

@@ -8,6 +8,8 @@ use crate::identity::Validity;
 /// What is known at one moment.
 pub(crate) struct Signs {
     pub(crate) leaving: bool,
+    /// Whether the list of nodes can be read, where there is one.
+    pub(crate) nodes: bool,
     /// What the last write that was only there to see whether writing works said.
     pub(crate) storage: Result<(), StoreError>,
     /// Bytes free on the disk, and those that have to stay free.
@@ -24,6 +26,9 @@ impl Signs {
         let mut faults = Vec::new();
         if self.leaving {
             faults.push("leaving: the relay is about to end");
+        }
+        if !self.nodes {
+            faults.push("nodes: the list of them can't be read; the log says why");
         }
         match &self.storage {
             Ok(()) => {}
@@ -53,6 +58,7 @@ mod tests {
         let validity = Some(Validity { from: Timestamp(10), until: Timestamp(20) });
         Signs {
             leaving: false,
+            nodes: true,
             storage: Ok(()),
             free_bytes: Some(5),
             least_free_bytes: 5,
@@ -67,6 +73,7 @@ mod tests {
         assert!(Signs { validity: None, free_bytes: None, ..good() }.faults().is_empty());
         for (signs, said) in [
             (Signs { leaving: true, ..good() }, "leaving"),
+            (Signs { nodes: false, ..good() }, "nodes"),
             (Signs { storage: Err(StoreError::Full("".into())), ..good() }, "disk is full"),
             (Signs { storage: Err(StoreError::Io("/secret/path".into())), ..good() }, "can't be written"),
             (Signs { free_bytes: Some(4), ..good() }, "limits.free_bytes"),

@@ -163,6 +163,11 @@ impl Contents {
         self.newest().is_none()
     }
 
+    /// Whether nothing of it is kept: it passes, or has not begun.
+    pub(crate) fn is_live(&self) -> bool {
+        self.kept.is_empty() && !self.has_unfinished() && !self.recorded
+    }
+
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.kept.values().map(|s| s.length).sum()
     }

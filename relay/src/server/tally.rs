@@ -38,6 +38,14 @@ pub(crate) struct Tally {
     pub(crate) stored: Level,
     /// Entries in the logs of the homes in memory.
     pub(crate) log_entries: Level,
+    /// Homes in memory.
+    pub(crate) homes: Count,
+    /// Connections whose home another node serves.
+    pub(crate) piped: Count,
+    /// Live streams that come from other nodes for followers here.
+    pub(crate) pulled: Count,
+    /// Bytes carried between clients and other nodes.
+    pub(crate) carried: Count,
     /// How long the disk took.
     pub(crate) disk: Times,
     /// Commits and bodies that could not be made durable.
@@ -237,6 +245,9 @@ pub(crate) struct Present {
 enum Of {
     Connection(Kind),
     Follower,
+    Home,
+    Piped,
+    Pulled,
 }
 
 impl Present {
@@ -251,6 +262,21 @@ impl Present {
         Self::new(tally, Of::Follower)
     }
 
+    /// A home in memory.
+    pub(crate) fn home(tally: &Arc<Tally>) -> Self {
+        Self::new(tally, Of::Home)
+    }
+
+    /// A client whose home another node serves.
+    pub(crate) fn piped(tally: &Arc<Tally>) -> Self {
+        Self::new(tally, Of::Piped)
+    }
+
+    /// A stream that comes from another node.
+    pub(crate) fn pulled(tally: &Arc<Tally>) -> Self {
+        Self::new(tally, Of::Pulled)
+    }
+
     fn new(tally: &Arc<Tally>, of: Of) -> Self {
         let present = Self { tally: Arc::clone(tally), of };
         if let Some(count) = present.count() {
@@ -263,6 +289,9 @@ impl Present {
         match self.of {
             Of::Connection(kind) => self.tally.connections.of(kind),
             Of::Follower => Some(&self.tally.followers),
+            Of::Home => Some(&self.tally.homes),
+            Of::Piped => Some(&self.tally.piped),
+            Of::Pulled => Some(&self.tally.pulled),
         }
     }
 }

@@ -32,6 +32,11 @@ impl Failure {
         Self::Refused(Refusal::new(code, reason))
     }
 
+    /// The home is another node's: its connections are closed, and who comes again is led there.
+    pub(crate) fn elsewhere() -> Self {
+        Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again")
+    }
+
     /// The same words whether a thing is not there or not this client's.
     pub(crate) fn denied() -> Self {
         Self::refuse(Code::Denied, "this key may not do that here")
@@ -42,7 +47,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if let StoreError::Moved(_) = error {
             tracing::debug!(error = told(&error), "a home is not served from here any more");
-            return Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again");
+            return Self::elsewhere();
         }
         tracing::error!(error = told(&error), "storage failed");
         let reason = match error {
@@ -104,11 +109,29 @@ pub(crate) struct Answers {
     tally: Arc<Tally>,
     begun: bool,
     ended: Option<u32>,
+    /// The number that its client knows it by, where another node is in between.
+    number: Option<u64>,
 }
 
 impl Answers {
     pub(crate) fn new(stream: SendStream, tally: Arc<Tally>) -> Self {
-        Self { stream, tally, begun: false, ended: Some(reset::CANCELLED) }
+        Self { stream, tally, begun: false, ended: Some(reset::CANCELLED), number: None }
+    }
+
+    /// Answers on a link: the client knows its request by this number.
+    pub(crate) fn for_request(mut self, number: u64) -> Self {
+        self.number = Some(number);
+        self
+    }
+
+    /// Whether its client is at another node.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// Tells the node in between which of its client's streams go first; before anything else.
+    pub(crate) async fn announce_priority(&mut self, priority: i32) -> Result<(), Failure> {
+        Ok(self.stream.write_all(&priority.to_be_bytes()).await?)
     }
 
     /// Sends one message.
@@ -136,7 +159,7 @@ impl Answers {
 
     /// The number a client knows this request by.
     pub(crate) fn id(&self) -> u64 {
-        VarInt::from(self.stream.id()).into_inner()
+        self.number.unwrap_or_else(|| VarInt::from(self.stream.id()).into_inner())
     }
 
     /// Resolves when the client wants no more.

@@ -53,7 +53,7 @@ pub(super) fn go_on(home: &Arc<Home>, who: CapabilityKey, phone: &Arc<Phone>) {
             phone.changed.notify_one();
             return;
         }
-        if queue.target().is_none() || home.carriers.shutdown.is_cancelled() {
+        if queue.target().is_none() || home.carriers.shutdown.is_cancelled() || home.gone.is_cancelled() {
             return;
         }
         queue.carried = true;
@@ -64,7 +64,6 @@ pub(super) fn go_on(home: &Arc<Home>, who: CapabilityKey, phone: &Arc<Phone>) {
 
 async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
     let carriers = &home.carriers;
-    let moved = home.storage.moved();
     loop {
         let step = {
             let mut queue = phone.queue();
@@ -94,8 +93,8 @@ async fn carry(home: Arc<Home>, who: CapabilityKey, phone: Arc<Phone>) {
         };
         tokio::select! {
             () = carriers.shutdown.cancelled() => return,
-            // Whoever reads the home anew carries them.
-            () = moved.cancelled() => return,
+            // Its new node goes on with what waits.
+            () = home.gone.cancelled() => return,
             () = work => {}
         }
     }

@@ -59,6 +59,11 @@ impl Phone {
         })
     }
 
+    /// Wakes that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

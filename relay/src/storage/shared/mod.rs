@@ -277,7 +277,7 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// How PostgreSQL has to prove who it is, where it is reached over a network that asks for TLS.
-fn tls(config: &tokio_postgres::Config, settings: &Settings) -> Result<rustls::ClientConfig, StoreError> {
+pub(crate) fn tls(config: &tokio_postgres::Config, settings: &Settings) -> Result<rustls::ClientConfig, StoreError> {
     let failed = |cause: &dyn fmt::Display| StoreError::Io(format!("TLS to PostgreSQL: {cause}"));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -1,0 +1,297 @@
+//! A client whose home another node serves. This node has seen that its key is there, leads a connection of its own to that node, and
+//! carries everything between the two, streams and farewells alike. Only those who follow a live stream are served here: the stream
+//! comes once for all of them (`pull`).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use privet_protocol::cbor;
+use privet_protocol::id::{HomeId, StreamId};
+use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length, reset};
+use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
+use super::growing::Budget;
+use super::tally::Present;
+use super::wire::{Answers, Failure};
+use super::{Relay, follow, pipe, priority};
+use crate::nodes::link::{Behalf, Head, MAX_OPENING, MayFollow, Opened, Opening};
+use crate::nodes::{Node, Nodes};
+
+/// How long it is tried to find the node that serves a home: the hello's own deadline comes after.
+const REACH_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is tried, unless the nodes change.
+const AGAIN: Duration = Duration::from_millis(100);
+/// The longest answer about following.
+const MAX_ANSWER: usize = 64;
+
+/// A way to the node that serves a home.
+pub(crate) struct Link {
+    pub(crate) connection: quinn::Connection,
+    pub(crate) home: HomeId,
+    pub(crate) welcome: HelloAnswer,
+}
+
+/// Where a home is served.
+pub(crate) enum Place {
+    Here,
+    At(Link),
+    /// Nowhere, at the moment.
+    Nowhere,
+}
+
+/// Finds out where a home is served, and goes there on this behalf.
+pub(crate) async fn reach(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
+    tokio::time::timeout(REACH_PATIENCE, go(nodes, home, behalf)).await.unwrap_or(Ok(Place::Nowhere))
+}
+
+async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
+    let mut views = nodes.views();
+    loop {
+        views.borrow_and_update();
+        match nodes.owner(home) {
+            Some(node) if node.id == nodes.me.id => return Ok(Place::Here),
+            Some(node) => {
+                let opened = tokio::select! {
+                    opened = open(nodes, &node, behalf) => opened,
+                    // It may be this very node that is gone.
+                    _ = views.changed() => None,
+                };
+                match opened {
+                    Some((connection, Opened::Answer(welcome @ HelloAnswer::Welcome { .. }))) => {
+                        return Ok(Place::At(Link { connection, home, welcome }));
+                    }
+                    Some((_, Opened::Answer(HelloAnswer::Refused(refusal)))) => return Err(Failure::Refused(refusal)),
+                    // It knows of other nodes than this one, or is just going.
+                    Some((_, Opened::Elsewhere)) | None => {}
+                }
+            }
+            None => {}
+        }
+        tokio::select! {
+            changed = views.changed() => if changed.is_err() { return Ok(Place::Nowhere) },
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf) -> Option<(quinn::Connection, Opened)> {
+    let connection = nodes.connect(node).await?;
+    let proof = nodes.secret.proof(&connection)?;
+    let (mut send, mut receive) = connection.open_bi().await.ok()?;
+    send.write_all(&frame(&Opening { proof, behalf: behalf.clone() })).await.ok()?;
+    send.finish().ok()?;
+    let answer = receive.read_to_end(MAX_OPENING).await.ok()?;
+    let opened = cbor::decode(answer.get(4..)?, MAX_OPENING).ok()?;
+    Some((connection, opened))
+}
+
+/// A client and the way to its home.
+struct Edge {
+    relay: Arc<Relay>,
+    client: quinn::Connection,
+    link: quinn::Connection,
+    home: HomeId,
+    following: AtomicUsize,
+    /// Requests under way that end by themselves.
+    working: watch::Sender<usize>,
+}
+
+/// Carries between the two until one of them is gone.
+pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Link) {
+    let _present = Present::piped(&relay.tally);
+    let edge = Arc::new(Edge {
+        relay: Arc::clone(&relay),
+        client: client.clone(),
+        link: link.connection.clone(),
+        home: link.home,
+        following: AtomicUsize::new(0),
+        working: watch::Sender::new(0),
+    });
+    let (client, link, carried) = (&edge.client, &edge.link, TaskTracker::new());
+    loop {
+        tokio::select! {
+            () = relay.draining.cancelled() => break,
+            asked = client.accept_bi() => match asked {
+                Ok((send, receive)) => {
+                    let edge = Arc::clone(&edge);
+                    relay.tasks.spawn(carried.track_future(async move { edge.request(send, receive).await }));
+                }
+                Err(_) => break,
+            },
+            segment = link.accept_uni() => match segment {
+                Ok(segment) => {
+                    let edge = Arc::clone(&edge);
+                    relay.tasks.spawn(carried.track_future(async move { edge.segment(segment).await }));
+                }
+                Err(_) => break,
+            },
+        }
+    }
+    carried.close();
+    edge.part(&carried).await;
+}
+
+impl Edge {
+    /// Says farewell on one side as it was said on the other.
+    async fn part(&self, carried: &TaskTracker) {
+        match (self.client.close_reason(), self.link.close_reason()) {
+            (Some(ConnectionError::ApplicationClosed(farewell)), _) => {
+                self.link.close(farewell.error_code, &farewell.reason);
+            }
+            (Some(_), _) => self.link.close(close::DONE.into(), b""),
+            (None, Some(ConnectionError::ApplicationClosed(farewell))) => {
+                let code = u32::try_from(farewell.error_code.into_inner()).unwrap_or(close::SHUTDOWN);
+                if code == close::SHUTDOWN {
+                    // What was answered before arrives before.
+                    let _ = tokio::time::timeout(DRAIN_PATIENCE, carried.wait()).await;
+                }
+                self.relay.tally.close(&self.client, code, &farewell.reason);
+            }
+            (None, Some(_)) => {
+                let words = b"the relay that serves this home is gone: come again";
+                self.relay.tally.close(&self.client, close::SHUTDOWN, words);
+            }
+            // This node ends.
+            (None, None) => {
+                let idle = async {
+                    let _ = self.working.subscribe().wait_for(|working| *working == 0).await;
+                };
+                let _ = tokio::time::timeout(DRAIN_PATIENCE, idle).await;
+                self.relay.tally.close(&self.client, close::SHUTDOWN, &self.relay.farewell());
+                self.link.close(close::DONE.into(), b"");
+            }
+        }
+    }
+
+    async fn request(&self, mut send: SendStream, mut receive: RecvStream) {
+        let mut work = Some(Work::begin(&self.working));
+        let looked = tokio::time::timeout(REQUEST_PATIENCE, look(&mut receive, &self.relay.half_sent)).await;
+        // Who does not finish its request in time is not answered: its stream is reset.
+        let Ok(Some(Looked { bytes, ended, request })) = looked else { return abandon(&mut send) };
+        if request.as_ref().is_some_and(is_endless) {
+            work = None;
+        }
+        if let Some(Request::Follow { stream, from: Start::Newest }) = request
+            && self.may_follow(stream).await == Some(MayFollow::Live)
+        {
+            return self.follow(stream, send).await;
+        }
+        let first = if matches!(request, Some(Request::Get { .. })) { priority::BULK } else { priority::ANSWER };
+        let _ = send.set_priority(first);
+        let Ok((mut up, down)) = self.link.open_bi().await else { return abandon(&mut send) };
+        let head = Head::Request { stream: VarInt::from(send.id()).into_inner() };
+        if up.write_all(&frame(&head)).await.is_err() || up.write_chunk(bytes).await.is_err() {
+            return abandon(&mut send);
+        }
+        let tally = &self.relay.tally;
+        let upwards = async {
+            if ended {
+                let _ = up.finish();
+                let _ = up.stopped().await;
+            } else {
+                pipe::carry(receive, up, |bytes| tally.carried.add(bytes)).await;
+            }
+        };
+        tokio::join!(upwards, pipe::carry(down, send, |bytes| tally.carried.add(bytes)));
+        drop(work);
+    }
+
+    /// A segment on its way to the client.
+    async fn segment(&self, mut segment: RecvStream) {
+        let mut first = [0; 4];
+        if segment.read_exact(&mut first).await.is_err() {
+            return;
+        }
+        let Ok(out) = self.client.open_uni().await else { return };
+        let _ = out.set_priority(i32::from_be_bytes(first));
+        pipe::carry(segment, out, |bytes| self.relay.tally.carried.add(bytes)).await;
+    }
+
+    /// Asks the node that serves the home whether this client may follow here.
+    async fn may_follow(&self, stream: StreamId) -> Option<MayFollow> {
+        let (mut send, mut receive) = self.link.open_bi().await.ok()?;
+        send.write_all(&frame(&Head::MayFollow { stream })).await.ok()?;
+        send.finish().ok()?;
+        let answer = receive.read_to_end(MAX_ANSWER).await.ok()?;
+        cbor::decode(answer.get(4..)?, MAX_ANSWER).ok()
+    }
+
+    /// Serves a follower here.
+    async fn follow(&self, stream: StreamId, send: SendStream) {
+        let mut answers = Answers::new(send, Arc::clone(&self.relay.tally));
+        answers.set_priority(priority::ANSWER);
+        let outcome = match self.relay.pulls.join(&self.relay, self.home, stream).await {
+            Ok(pull) => {
+                let window = FollowWindow::open(&self.client, &self.following);
+                let now = self.relay.now();
+                tokio::select! {
+                    outcome = follow::follow(&pull.home, &self.client, stream, Start::Newest, &mut answers, now) => outcome,
+                    () = pull.broken.cancelled() => Err(Failure::elsewhere()),
+                    () = window.keep_fitting() => Ok(()),
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        match outcome {
+            Ok(()) => answers.finish(),
+            Err(failure) => answers.fail(failure).await,
+        }
+    }
+}
+
+/// What a stream of a client began with.
+struct Looked {
+    bytes: Bytes,
+    /// Nothing follows.
+    ended: bool,
+    /// What it is, as far as this node can say: the one that answers says what is wrong with it otherwise.
+    request: Option<Request>,
+}
+
+/// Reads a request and not a byte more; `None` when the client gave it up, or too much of others is half sent.
+async fn look(receive: &mut RecvStream, half_sent: &Arc<Budget>) -> Option<Looked> {
+    let mut bytes = Vec::new();
+    let mut held = half_sent.hold();
+    let mut wanted = 4;
+    while bytes.len() < wanted {
+        match receive.read_chunk(wanted - bytes.len(), true).await.ok()? {
+            Some(chunk) if !held.more(chunk.bytes.len() as u64) => return None,
+            Some(chunk) => bytes.extend_from_slice(&chunk.bytes),
+            None => return Some(Looked { bytes: bytes.into(), ended: true, request: None }),
+        }
+        if let (4, Some(prefix)) = (bytes.len(), bytes.first_chunk::<4>()) {
+            match frame_length(*prefix) {
+                Ok(length) => wanted = 4 + length,
+                Err(_) => break,
+            }
+        }
+    }
+    let request = bytes.get(4..).and_then(|body| cbor::decode(body, MAX_MESSAGE).ok());
+    Some(Looked { bytes: bytes.into(), ended: false, request })
+}
+
+/// Half an answer, or none, must not look like a whole one.
+fn abandon(send: &mut SendStream) {
+    let _ = send.reset(VarInt::from_u32(reset::CANCELLED));
+}
+
+/// A request under way, until it is dropped.
+struct Work<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Work<'a> {
+    fn begin(working: &'a watch::Sender<usize>) -> Self {
+        working.send_modify(|working| *working += 1);
+        Self(working)
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|working| *working -= 1);
+    }
+}

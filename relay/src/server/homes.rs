@@ -1,0 +1,143 @@
+//! The homes in memory: read when somebody comes for one, founded, and let go when another node serves them.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use privet_protocol::cbor;
+use privet_protocol::id::HomeId;
+use privet_protocol::relay::CapabilityKey;
+use privet_protocol::storage::Batch;
+
+use super::growing::Shares;
+use super::home::Home;
+use super::records::{self, HomeRecord, Span, decode, home_key};
+use super::wire::Failure;
+use super::{Relay, connection, wake};
+use crate::data::put_home_in_order;
+use crate::storage::Storage;
+
+impl Relay {
+    /// Whether this node serves a home; one that is alone serves all.
+    pub(crate) fn is_mine(&self, home: HomeId) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.is_mine(home))
+    }
+
+    /// A home that exists, in memory from now on.
+    pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
+        let mut homes = self.homes.lock().await;
+        self.home_locked(&mut homes, id).await
+    }
+
+    async fn home_locked(
+        &self,
+        homes: &mut HashMap<HomeId, Arc<Home>>,
+        id: HomeId,
+    ) -> Result<Option<Arc<Home>>, Failure> {
+        // Looked at while the homes are held: when the nodes change, those in memory are looked through afterwards.
+        if !self.is_mine(id) {
+            return Err(Failure::elsewhere());
+        }
+        if let Some(home) = homes.get(&id).filter(|home| !home.gone.is_cancelled()) {
+            return Ok(Some(Arc::clone(home)));
+        }
+        // Nothing is taken over for a home that is not there.
+        if self.storage.get(home_key(id)).await?.is_none() {
+            return Ok(None);
+        }
+        let storage = self.storage.take_over(id).await?;
+        // Read after it was taken over: nobody else changes it any more.
+        let Some(record) = storage.get(home_key(id)).await? else { return Ok(None) };
+        let home = self.load(id, decode(&record)?, storage).await?;
+        homes.insert(id, Arc::clone(&home));
+        Ok(Some(home))
+    }
+
+    async fn load(&self, id: HomeId, record: HomeRecord, storage: Arc<dyn Storage>) -> Result<Arc<Home>, Failure> {
+        let left = match storage.node() {
+            Some(_) => put_home_in_order(&*storage, id).await?,
+            // That was done at the start, for all of them.
+            None => Vec::new(),
+        };
+        let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
+        let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
+        let carriers = Arc::clone(&self.carriers);
+        let home = Home::load(id, record, storage, limits, tally, shares, carriers).await?;
+        left.into_iter().for_each(|place| home.take_in(place));
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
+        drop(unfinished);
+        wake::resume(&home);
+        Ok(home)
+    }
+
+    /// What this node knows of a home that another one serves: what is followed here.
+    pub(crate) fn guest(&self, id: HomeId) -> Arc<Home> {
+        let nobody = CapabilityKey([0; 32]);
+        let record = HomeRecord { owner: nobody, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
+        let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
+        let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
+        let (storage, carriers) = (Arc::clone(&self.storage), Arc::clone(&self.carriers));
+        Arc::new(Home::empty(id, record, storage, limits, tally, shares, carriers))
+    }
+
+    /// Lets a home go that another node serves: its clients are told to come again, and nothing more of it is done here.
+    pub(crate) async fn let_go(&self, home: &Arc<Home>) {
+        home.close();
+        let mut homes = self.homes.lock().await;
+        if homes.get(&home.id).is_some_and(|there| Arc::ptr_eq(there, home)) {
+            homes.remove(&home.id);
+        }
+    }
+
+    /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
+    /// read into memory for a stranger.
+    pub(crate) async fn home_of(&self, id: HomeId, key: &CapabilityKey) -> Result<Arc<Home>, Failure> {
+        let record = self.storage.get(home_key(id)).await?;
+        let granted = self.storage.get(records::grant_key(id, key)).await?.is_some();
+        let record: HomeRecord = decode(&record.ok_or_else(Failure::denied)?)?;
+        if !granted && record.owner != *key {
+            return Err(Failure::denied());
+        }
+        self.home(id).await?.ok_or_else(Failure::denied)
+    }
+
+    /// The home for its owner, created now if there is none and the operator allows it.
+    pub(crate) async fn found(
+        &self,
+        id: HomeId,
+        owner: CapabilityKey,
+        invite: Option<String>,
+    ) -> Result<Arc<Home>, Failure> {
+        if self.storage.get(home_key(id)).await?.is_some() {
+            let home = self.home_of(id, &owner).await?;
+            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
+        }
+        let mut homes = self.homes.lock().await;
+        if let Some(home) = self.home_locked(&mut homes, id).await? {
+            return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
+        }
+        let admission = self.admit(id, &owner, invite).await?;
+        let mut batch = Batch::new();
+        if let Some(used) = admission.used() {
+            batch.put(used, id.as_bytes().to_vec());
+        }
+        if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
+            return Err(connection::over_limit("homes"));
+        }
+        let record = HomeRecord { owner, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
+        batch.put(home_key(id), cbor::encode(&record));
+        let storage = self.storage.take_over(id).await?;
+        // Of those who found it at once at two nodes, one has it.
+        if storage.get(home_key(id)).await?.is_some() {
+            return Err(Failure::elsewhere());
+        }
+        storage.commit(batch).await?;
+        self.home_count.fetch_add(1, Ordering::Relaxed);
+        self.admitted(admission).await;
+        let home = self.load(id, record, storage).await?;
+        homes.insert(id, Arc::clone(&home));
+        tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
+        Ok(home)
+    }
+}

@@ -1,0 +1,94 @@
+//! When the nodes change: homes that are another node's now are let go, and wakes that waited at a node that is gone go on here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privet_protocol::cbor;
+use privet_protocol::id::HomeId;
+use privet_protocol::storage::{Batch, StoreError};
+use tokio::sync::watch;
+
+use super::Relay;
+use super::home::{Home, scan_all};
+use super::records::{self, home_key};
+use super::told::told;
+use crate::nodes::View;
+
+/// How often it is looked for homes that turned out to be out of date. A write to one says so; its clients wait for nothing else.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Lets homes go and takes wakes up, until the relay shuts down.
+pub(super) async fn follow(relay: Arc<Relay>) {
+    let mut views = relay.nodes.as_ref().map(|nodes| nodes.views());
+    let mut known = views.as_mut().map(|views| views.borrow_and_update().clone());
+    loop {
+        tokio::select! {
+            () = relay.shutdown.cancelled() => return,
+            () = changed(&mut views) => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let view = views.as_mut().map(|views| views.borrow_and_update().clone());
+        let moved = view.as_ref().map(|view| &view.ring) != known.as_ref().map(|view| &view.ring);
+        let doubted = view.as_ref().map(|view| view.doubts) != known.as_ref().map(|view| view.doubts);
+        let goes = |home: &&Arc<Home>| home.gone.is_cancelled() || (moved && !relay.is_mine(home.id));
+        let gone: Vec<_> = relay.homes.lock().await.values().filter(goes).cloned().collect();
+        for home in gone {
+            relay.let_go(&home).await;
+        }
+        if doubted {
+            let homes: Vec<_> = relay.homes.lock().await.values().cloned().collect();
+            for home in homes {
+                make_sure(&home).await;
+            }
+        }
+        if moved {
+            let nodes = view.as_ref().map_or(0, |view| view.ring.nodes().len());
+            tracing::info!(nodes, "the nodes have changed");
+            relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));
+        }
+        known = view;
+    }
+}
+
+async fn changed(views: &mut Option<watch::Receiver<View>>) {
+    match views {
+        Some(views) if views.changed().await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
+/// Finds out whether another node has served the home meanwhile: what is there is written again, which fails then.
+async fn make_sure(home: &Home) {
+    let book = home.book.lock().await;
+    let mut batch = Batch::new();
+    batch.put(home_key(home.id), cbor::encode(&book.record));
+    match home.storage.commit(batch).await {
+        Ok(()) | Err(StoreError::Moved { .. }) => {}
+        Err(error) => {
+            tracing::error!(error = told(&error), "whether a home is still served here can't be found out");
+            home.gone.cancel();
+        }
+    }
+}
+
+/// Wakes that waited when a relay ended go on, though nobody may come: their homes are read into memory.
+pub(super) async fn resume_wakes(relay: Arc<Relay>) {
+    let mut waiting = BTreeSet::new();
+    let scanned = scan_all(&*relay.storage, b"q/".to_vec(), |(key, _)| {
+        let home = HomeId::from_bytes(records::id_at(&key, 2)?);
+        if relay.is_mine(home) {
+            waiting.insert(home);
+        }
+        Ok(())
+    })
+    .await;
+    if let Err(error) = scanned {
+        tracing::error!(error = told(&error), "wakes that waited can't be looked for");
+    }
+    for id in waiting {
+        if !relay.shutdown.is_cancelled() && relay.is_mine(id) && relay.home(id).await.is_err() && relay.is_mine(id) {
+            tracing::error!("a home whose wakes wait can't be read");
+        }
+    }
+}

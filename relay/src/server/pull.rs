@@ -1,0 +1,209 @@
+//! Live streams of homes that other nodes serve: each comes here once, as long as anybody here follows it, and those who do are served
+//! from memory like the followers of this node's own homes, each at its own pace. What they may was asked where the home is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use privet_protocol::id::{HomeId, StreamId};
+use privet_protocol::relay::{From as Start, Request, Response, SegmentHead, close, frame, reset};
+use quinn::{RecvStream, VarInt};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::edge::{self, Link, Place};
+use super::growing::{Growing, READ_SIZE, State};
+use super::home::Home;
+use super::received::Received;
+use super::stream::Stream;
+use super::tally::Present;
+use super::wire::{Failure, read_message};
+use super::{Relay, priority};
+use crate::nodes::link::{Behalf, Head};
+
+/// What the request is known by on its link: it is the only one.
+const NUMBER: u64 = 0;
+/// The longest message about a followed stream.
+const MAX_TOLD: usize = 4096;
+
+/// The streams that come here.
+#[derive(Default)]
+pub(crate) struct Pulls {
+    homes: Mutex<HashMap<HomeId, Weak<Home>>>,
+    streams: tokio::sync::Mutex<HashMap<(HomeId, StreamId), Weak<Pull>>>,
+}
+
+/// A stream that comes here, until this is dropped.
+pub(crate) struct Pull {
+    /// What this node knows of its home: what is followed here, and how fast.
+    pub(crate) home: Arc<Home>,
+    /// Cancelled when it comes no more and its followers have to ask again.
+    pub(crate) broken: CancellationToken,
+    _until_dropped: DropGuard,
+}
+
+impl Pulls {
+    /// The stream, which comes from now on if it did not yet.
+    pub(crate) async fn join(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
+        let mut streams = self.streams.lock().await;
+        streams.retain(|_, pull| pull.strong_count() > 0);
+        if let Some(pull) = streams.get(&(home, stream)).and_then(Weak::upgrade)
+            && !pull.broken.is_cancelled()
+        {
+            return Ok(pull);
+        }
+        let pull = Arc::new(begin(relay, self.home(relay, home), stream).await?);
+        streams.insert((home, stream), Arc::downgrade(&pull));
+        Ok(pull)
+    }
+
+    fn home(&self, relay: &Arc<Relay>, id: HomeId) -> Arc<Home> {
+        let mut homes = self.homes();
+        homes.retain(|_, home| home.strong_count() > 0);
+        if let Some(home) = homes.get(&id).and_then(Weak::upgrade) {
+            return home;
+        }
+        let home = relay.guest(id);
+        homes.insert(id, Arc::downgrade(&home));
+        home
+    }
+
+    fn homes(&self) -> MutexGuard<'_, HashMap<HomeId, Weak<Home>>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn begin(relay: &Arc<Relay>, home: Arc<Home>, id: StreamId) -> Result<Pull, Failure> {
+    let nodes = relay.nodes.as_ref().ok_or(Failure::Lost)?;
+    let Place::At(Link { connection, .. }) = edge::reach(nodes, home.id, &Behalf::Puller { home: home.id }).await?
+    else {
+        return Err(Failure::elsewhere());
+    };
+    let (mut send, receive) = connection.open_bi().await.map_err(|_| Failure::elsewhere())?;
+    send.write_all(&frame(&Head::Request { stream: NUMBER })).await?;
+    send.write_all(&frame(&Request::Follow { stream: id, from: Start::Newest })).await?;
+    let mut answers = Received::new(receive, None, Arc::clone(&relay.tally));
+    let first = match read_message::<Response>(&mut answers, MAX_TOLD, &home.half_sent).await? {
+        Response::Following { first, .. } => first,
+        Response::Refused(refusal) => return Err(Failure::Refused(refusal)),
+        _ => return Err(Failure::elsewhere()),
+    };
+    let stream = Stream::new(id, relay.now());
+    stream.contents().gone_below = first;
+    home.streams().insert(id, Arc::clone(&stream));
+    let (broken, dropped) = (CancellationToken::new(), CancellationToken::new());
+    let coming = Coming { home: Arc::clone(&home), stream, connection };
+    let (over, ended) = (broken.clone(), dropped.clone());
+    let present = Present::pulled(&relay.tally);
+    relay.tasks.spawn(async move {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = coming.take(answers) => {}
+        }
+        over.cancel();
+        coming.end();
+        // The other node sees that nobody follows.
+        drop((send, present));
+    });
+    Ok(Pull { home, broken, _until_dropped: dropped.drop_guard() })
+}
+
+struct Coming {
+    home: Arc<Home>,
+    stream: Arc<Stream>,
+    connection: quinn::Connection,
+}
+
+impl Coming {
+    /// Takes what comes until nothing more can.
+    async fn take(&self, mut answers: Received) {
+        // Counts as a follower, so that nobody takes the stream for idle.
+        let _changes = self.stream.changes();
+        let told = async {
+            while let Ok(told) = read_message::<Response>(&mut answers, MAX_TOLD, &self.home.half_sent).await {
+                match told {
+                    Response::Skipped { to, .. } => self.stream.change(|contents| {
+                        contents.gone_below = contents.gone_below.max(to);
+                    }),
+                    Response::Ended { segments } => {
+                        self.stream.change(|contents| contents.finished = Some(segments));
+                        // Those who follow get the rest from memory.
+                        return std::future::pending().await;
+                    }
+                    _ => return,
+                }
+            }
+        };
+        let segments = async {
+            let mut segments = tokio::task::JoinSet::new();
+            loop {
+                tokio::select! {
+                    segment = self.connection.accept_uni() => {
+                        let Ok(segment) = segment else { return };
+                        let (home, stream) = (Arc::clone(&self.home), Arc::clone(&self.stream));
+                        segments.spawn(async move { take_segment(&home, &stream, segment).await });
+                    }
+                    Some(taken) = segments.join_next() => if matches!(taken, Ok(Taken::Kept)) { return },
+                }
+            }
+        };
+        tokio::select! {
+            () = told => {}
+            () = segments => {}
+        }
+    }
+
+    fn end(&self) {
+        self.connection.close(VarInt::from_u32(close::DONE), b"");
+        let mut streams = self.home.streams();
+        if streams.get(&self.stream.id).is_some_and(|stream| Arc::ptr_eq(stream, &self.stream)) {
+            streams.remove(&self.stream.id);
+        }
+    }
+}
+
+enum Taken {
+    Live,
+    /// It is on the other node's disk: nothing to be held in memory here, and never skipped there.
+    Kept,
+}
+
+async fn take_segment(home: &Home, stream: &Stream, segment: RecvStream) -> Taken {
+    let mut segment = Received::new(segment, None, Arc::clone(&home.tally));
+    let mut first = [0; 4];
+    if segment.read_exact(&mut first).await.is_err() {
+        return Taken::Live;
+    }
+    if i32::from_be_bytes(first) <= priority::KEPT {
+        return Taken::Kept;
+    }
+    let head = read_message(&mut segment, MAX_TOLD, &home.half_sent).await;
+    let Ok(SegmentHead { index, .. }) = head else { return Taken::Live };
+    let growing = Growing::in_memory(index, home.next_priority(), Arc::clone(&home.budget));
+    let late = stream.change(|contents| {
+        let late = contents.newest().is_some_and(|newest| index < newest);
+        if !late {
+            contents.pass(Arc::clone(&growing));
+        }
+        late
+    });
+    if late {
+        segment.stop(VarInt::from_u32(reset::SKIPPED));
+        return Taken::Live;
+    }
+    loop {
+        let whole = match segment.read_chunk(READ_SIZE).await {
+            Ok(Some(chunk)) if growing.push(chunk.bytes) => continue,
+            // No memory is left for it.
+            Ok(Some(_)) => false,
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        if whole {
+            growing.end(State::Whole);
+        } else {
+            growing.end(State::Broken);
+            segment.stop(VarInt::from_u32(reset::SKIPPED));
+            stream.change(|contents| contents.passing.retain(|other| !Arc::ptr_eq(other, &growing)));
+        }
+        return Taken::Live;
+    }
+}
