@@ -76,7 +76,7 @@ async fn wrong_hellos_are_refused_in_words() {
         ("another key", |hello| hello.key = key(2).public(), Code::Denied),
         (
             "another principal",
-            |hello| hello.principal = Principal::Member { home: privet_protocol::id::HomeId::from_bytes([1; 16]) },
+            |hello| hello.principal = Principal::Member { home: HomeId::from_bytes([1; 16]) },
             Code::Denied,
         ),
     ];
@@ -200,13 +200,9 @@ async fn one_network_can_not_take_all_the_room() {
     let house = House::with(|config| config.limits.connects_per_s = 1).await;
     let mut refused = 0;
     for _ in 0..30 {
-        let outcome = privet_relay_client::connect(
-            &house.target(),
-            Principal::Founder { home: house.home, invite: None },
-            &house.owner,
-            PATIENCE,
-        )
-        .await;
+        let outcome =
+            connect(&house.target(), Principal::Founder { home: house.home, invite: None }, &house.owner, PATIENCE)
+                .await;
         refused += usize::from(outcome.is_err());
     }
     assert!(refused > 10, "only {refused} of 30");

@@ -65,7 +65,7 @@ use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Setti
 use crate::storage::{Embedded, Shared, Storage};
 pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
-use growing::{Budget, Shares};
+use growing::Budget;
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
@@ -177,14 +177,15 @@ impl Server {
     /// Those of [`Server::start`].
     pub async fn start_on(config: Config, machine: Machine) -> Result<Self, ServerError> {
         let fail = |cause| ServerError::Storage { directory: place(&config), cause };
-        let storage = open_storage(&config, Arc::clone(&machine.disk)).await.map_err(fail)?;
+        let storage = Box::pin(open_storage(&config, Arc::clone(&machine.disk))).await.map_err(fail)?;
         let nodes = match &config.nodes {
             Some(nodes) => {
                 Some(Settings::of(nodes, Arc::new(PostgresTable::open(&config.storage).map_err(NodesError::from)?))?)
             }
             None => None,
         };
-        Self::start_with(config, machine, storage, nodes).await
+        // A start is long, and happens once: nobody who waits for it carries its state.
+        Box::pin(Self::start_with(config, machine, storage, nodes)).await
     }
 
     /// Starts a relay that keeps things in this storage; with `nodes`, as one of many that share it.

@@ -52,10 +52,12 @@ pub(super) async fn follow(relay: Arc<Relay>) {
 }
 
 async fn changed(views: &mut Option<watch::Receiver<View>>) {
-    match views {
-        Some(views) if views.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
+    if let Some(views) = views
+        && views.changed().await.is_ok()
+    {
+        return;
     }
+    std::future::pending().await
 }
 
 /// Finds out whether another node has served the home meanwhile: what is there is written again, which fails then.

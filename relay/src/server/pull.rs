@@ -189,21 +189,24 @@ async fn take_segment(home: &Home, stream: &Stream, segment: RecvStream) -> Take
         segment.stop(VarInt::from_u32(reset::SKIPPED));
         return Taken::Live;
     }
-    loop {
-        let whole = match segment.read_chunk(READ_SIZE).await {
-            Ok(Some(chunk)) if growing.push(chunk.bytes) => continue,
-            // No memory is left for it.
-            Ok(Some(_)) => false,
-            Ok(None) => true,
-            Err(_) => false,
-        };
-        if whole {
-            growing.end(State::Whole);
-        } else {
-            growing.end(State::Broken);
-            segment.stop(VarInt::from_u32(reset::SKIPPED));
-            stream.change(|contents| contents.passing.retain(|other| !Arc::ptr_eq(other, &growing)));
+    let whole = loop {
+        match segment.read_chunk(READ_SIZE).await {
+            Ok(Some(chunk)) => {
+                if !growing.push(chunk.bytes) {
+                    // No memory is left for it.
+                    break false;
+                }
+            }
+            Ok(None) => break true,
+            Err(_) => break false,
         }
-        return Taken::Live;
+    };
+    if whole {
+        growing.end(State::Whole);
+    } else {
+        growing.end(State::Broken);
+        segment.stop(VarInt::from_u32(reset::SKIPPED));
+        stream.change(|contents| contents.passing.retain(|other| !Arc::ptr_eq(other, &growing)));
     }
+    Taken::Live
 }

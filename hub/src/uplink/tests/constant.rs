@@ -54,8 +54,9 @@ async fn a_clip_is_in_cells_of_one_size_and_the_log_says_where() {
     tasks.spawn(constant::cells(uplink.clone(), constant.clone(), connection.clone()));
     tasks.spawn(constant::entries(uplink.clone(), constant.clone(), connection.clone()));
     tasks.spawn(constant::settle(uplink.clone(), connection.clone()));
-    let member = connect(&uplink.target, Principal::Member { home: phone.home_id() }, &client(&phone), PATIENCE);
-    let member = member.await.unwrap();
+    let key = client(&phone);
+    let member = Principal::Member { home: phone.home_id() };
+    let member = connect(&uplink.target, member, &key, PATIENCE).await.unwrap();
     let (carried, sizes) = within("where the clip is", told(&mut phone, &member)).await;
     assert_eq!(sizes.len(), 1, "{sizes:?}");
     within("the clip at the relay", settled(&uplink.outbox)).await;

@@ -14,14 +14,15 @@ use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Principal, Rights};
 use privet_relay_client::{
-    ClientError, ClientKey, Connection, FollowEvent, Follower, From, LogItem, LogReader, RelayTarget, Retention,
-    SegmentReader, SegmentWriter, Trust, connect,
+    ClientError, Connection, FollowEvent, Follower, From, LogItem, LogReader, RelayTarget, Retention, SegmentReader,
+    SegmentWriter, Trust, connect,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::source::{Arrived, Clock, Parser, Record};
 use super::tally::Tally;
+use crate::relay::{key, trouble};
 
 /// A handshake over the worst of the links.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -205,4 +206,19 @@ impl Judge {
         self.asked.send_if_modified(|asked| std::mem::replace(asked, feed) != feed);
         outcome
     }
+}
+
+fn target(relay: &RelayAt) -> Result<RelayTarget, Trouble> {
+    let pin = HEXLOWER.decode(relay.pin.as_bytes()).ok().and_then(|pin| pin.try_into().ok());
+    let pin = pin.ok_or_else(|| Trouble::new(format!("'{}' is no pin", relay.pin)))?;
+    Ok(RelayTarget { host: CENTRE.to_string(), port: relay.port, trust: Trust::Pin(pin) })
+}
+
+/// On a thread of the runtime: sockets have to be opened there.
+pub(super) fn wait<T: Send + 'static>(
+    runtime: &Runtime,
+    what: impl Future<Output = Result<T, Trouble>> + Send + 'static,
+) -> Result<T, Trouble> {
+    let task = runtime.spawn(what);
+    runtime.block_on(task).map_err(|e| Trouble::new(e.to_string()))?
 }
