@@ -121,6 +121,58 @@ async fn one_home_can_follow_so_many_streams_and_no_more() {
     until(|| async { phone.follow(two, From::Newest).await.is_ok() }).await;
 }
 
+/// How many uploads of this process' relay are open files now.
+fn open_uploads(house: &House) -> usize {
+    let uploads = house.dir.path().join("bodies/partial");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    open.filter(|file| std::fs::read_link(file.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(&uploads)))
+        .count()
+}
+
+#[tokio::test]
+async fn uploads_that_break_off_keep_no_file_open_and_are_so_many_and_no_more() {
+    const MOST: u64 = 64;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let (one, two) = (stream(), stream());
+    for index in 0..MOST {
+        let id = if index % 2 == 0 { one } else { two };
+        let mut writer = in_time(hub.put(id, index, keep(), true)).await.unwrap();
+        writer.write(body(index, 20_000)).await.unwrap();
+        until(|| async { hub.usage().await.unwrap().stored_bytes == (index + 1) * 20_000 }).await;
+    }
+    until(|| async { open_uploads(&house) == 0 }).await;
+    let many = "64 uploads of the home are unfinished; go on with one, or drop its stream";
+    assert_eq!(refusal(in_time(hub.put(one, MOST, keep(), true)).await), (Code::Quota, many.to_owned()));
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, MOST * 20_000);
+    let other = other_hub(&house).await;
+    put(&other, stream(), 0, keep(), body(1, 20_000)).await;
+
+    // What is there can be read, and the file is open as long as somebody does.
+    let mut reader = phone.get(one, 0, 0).await.unwrap();
+    let mut got = 0;
+    while got < 20_000 {
+        got += in_time(reader.read()).await.unwrap().unwrap().len();
+    }
+    assert_eq!(open_uploads(&house), 1);
+    drop(reader);
+    until(|| async { open_uploads(&house) == 0 }).await;
+
+    // One that is gone on with, or dropped, makes room.
+    let mut writer = in_time(hub.put(one, 0, keep(), true)).await.unwrap();
+    assert_eq!(writer.offset(), 20_000);
+    writer.write(body(0, 20_001).slice(20_000..)).await.unwrap();
+    assert_eq!(in_time(writer.finish()).await.unwrap(), 20_001);
+    assert_eq!(read_all(&mut phone.get(one, 0, 0).await.unwrap()).await.unwrap(), body(0, 20_001));
+    put(&hub, one, MOST, keep(), body(2, 20_000)).await;
+    hub.drop_stream(two).await.unwrap();
+    for index in 0..MOST / 2 {
+        drop(in_time(hub.put(stream(), index, keep(), true)).await.unwrap());
+    }
+    hub.drop_stream(one).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_hub_can_ask_how_full_its_home_is_and_new_limits_count_at_once() {
     let change = |config: &mut Config| {

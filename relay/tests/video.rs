@@ -357,6 +357,56 @@ async fn quotas_hold_and_give_back() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_and_no_more() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let other = stream();
+    put(&hub, other, 0, keep(), body(1, 500_000)).await;
+    for round in 0..6 {
+        let id = stream();
+        put(&hub, id, 0, keep(), body(2, 100_000)).await;
+        let mut writer = hub.put(id, 1, keep(), round % 2 == 0).await.unwrap();
+        writer.write(body(3, 200_000)).await.unwrap();
+        until(async || hub.usage().await.unwrap().stored_bytes == 800_000).await;
+        hub.drop_stream(id).await.unwrap();
+        assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
+        // It goes on as if nothing had happened, or it is gone.
+        if round < 4 {
+            let refused = match writer.write(body(4, 10_000)).await {
+                Ok(()) => in_time(writer.finish()).await.map(|_| ()),
+                refused => refused,
+            };
+            assert_eq!(code(refused), Code::Gone);
+        }
+        assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
+        assert_eq!(code(hub.stat(id).await), Code::NotFound);
+    }
+    assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000);
+    assert_eq!(read_all(&mut hub.get(other, 0, 0).await.unwrap()).await.unwrap(), body(1, 500_000));
+}
+
+#[tokio::test]
+async fn a_stream_that_was_dropped_can_be_written_anew_at_once() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let id = stream();
+    for round in 0..5 {
+        let mut old = hub.put(id, 0, keep(), true).await.unwrap();
+        assert_eq!(old.offset(), 0, "round {round}");
+        old.write(body(round, 50_000)).await.unwrap();
+        hub.drop_stream(id).await.unwrap();
+        put(&hub, id, 0, keep(), body(round + 10, 70_000)).await;
+        drop(old);
+        assert_eq!(read_all(&mut hub.get(id, 0, 0).await.unwrap()).await.unwrap(), body(round + 10, 70_000));
+        hub.drop_stream(id).await.unwrap();
+    }
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;
     let hub = house.hub().await;

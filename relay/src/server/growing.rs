@@ -1,17 +1,19 @@
 //! A segment while it is written: one writer, any number of readers, each at its own place, none ever waits for another.
 //!
-//! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file.
+//! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file, which is open only
+//! while somebody writes or reads it: an upload that broke off costs no file descriptor.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use privet_protocol::storage::StoreError;
+use privet_store::BlobName;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::priority;
-use crate::storage::Body;
+use crate::storage::{Body, BodyWriter, Storage};
 
 pub(crate) struct Growing {
     pub(crate) index: u64,
@@ -26,7 +28,16 @@ pub(crate) struct Growing {
 
 enum Kind {
     Memory(Memory),
-    Disk(Arc<dyn Body>),
+    Disk(Upload),
+}
+
+struct Upload {
+    name: BlobName,
+    storage: Arc<dyn Storage>,
+    /// Held while it is opened.
+    file: tokio::sync::Mutex<Option<Weak<dyn Body>>>,
+    /// Bytes of its home's that it takes.
+    counted: AtomicU64,
 }
 
 struct Memory {
@@ -116,19 +127,21 @@ impl Budget {
 impl Growing {
     pub(crate) fn in_memory(index: u64, priority: i32, budget: Arc<Budget>) -> Arc<Self> {
         let memory = Memory { chunks: Mutex::default(), budget, reserved: AtomicU64::new(0) };
-        Self::new(index, priority, Kind::Memory(memory), 0)
+        Self::new(index, priority, Kind::Memory(memory))
     }
 
-    pub(crate) fn on_disk(index: u64, body: Arc<dyn Body>, length: u64) -> Arc<Self> {
-        Self::new(index, priority::KEPT, Kind::Disk(body), length)
+    /// An upload to the body of this name, which is opened when somebody writes or reads it.
+    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
+        let upload = Upload { name, storage, file: tokio::sync::Mutex::default(), counted: AtomicU64::new(0) };
+        Self::new(index, priority::KEPT, Kind::Disk(upload))
     }
 
-    fn new(index: u64, priority: i32, body: Kind, length: u64) -> Arc<Self> {
+    fn new(index: u64, priority: i32, body: Kind) -> Arc<Self> {
         Arc::new(Self {
             index,
             priority,
             body,
-            progress: watch::Sender::new(Progress { length, state: State::Growing }),
+            progress: watch::Sender::new(Progress { length: 0, state: State::Growing }),
             writer: tokio::sync::Mutex::new(()),
             takeover: Mutex::default(),
         })
@@ -148,6 +161,72 @@ impl Growing {
     /// Takes the writer's place, so that nobody writes; `None` when somebody does.
     pub(crate) fn hold(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.writer.try_lock().ok()
+    }
+
+    /// Opens its file, for who has the writer's place. Readers share it as long as the second one is held.
+    pub(crate) async fn open(&self) -> Result<(Box<dyn BodyWriter>, Arc<dyn Body>), StoreError> {
+        let Kind::Disk(upload) = &self.body else { return Err(StoreError::Io("what passes has no file".into())) };
+        let mut file = upload.file.lock().await;
+        let writer = upload.storage.write_body(upload.name.clone()).await?;
+        let body = writer.reader();
+        *file = Some(Arc::downgrade(&body));
+        self.grew_to(writer.length());
+        Ok((writer, body))
+    }
+
+    /// Its file for a reader; `None` when there is none any more.
+    async fn file(&self, upload: &Upload) -> Result<Option<Arc<dyn Body>>, StoreError> {
+        let mut file = upload.file.lock().await;
+        // Looked at under the lock: who takes the file away ends the segment first, and waits for this.
+        let state = self.progress().state;
+        if state == State::Broken {
+            return Ok(None);
+        }
+        if let Some(body) = file.as_ref().and_then(Weak::upgrade) {
+            return Ok(Some(body));
+        }
+        let body = match state {
+            // Nobody writes: opened as a writer would, and nothing is written.
+            State::Growing => Some(upload.storage.write_body(upload.name.clone()).await?.reader()),
+            State::Whole | State::Broken => upload.storage.body(upload.name.clone()).await?,
+        };
+        *file = body.as_ref().map(Arc::downgrade);
+        Ok(body)
+    }
+
+    /// Resolves when nobody is about to open the file of a segment that was ended, so that none is made anew.
+    pub(crate) async fn closed(&self) {
+        if let Kind::Disk(upload) = &self.body {
+            drop(upload.file.lock().await);
+        }
+    }
+
+    /// Resolves when it leads nowhere any more.
+    pub(crate) async fn broken(&self) {
+        let _ = self.progress.subscribe().wait_for(|progress| progress.state == State::Broken).await;
+    }
+
+    /// Bytes of its home's that an upload takes. Whoever has the writer's place changes it.
+    pub(crate) fn counted(&self) -> u64 {
+        self.count().map_or(0, |counted| counted.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_counted(&self, bytes: u64) {
+        if let Some(counted) = self.count() {
+            counted.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes them off the upload, once: to give them back, or because they are another's from now on.
+    pub(crate) fn take_counted(&self) -> u64 {
+        self.count().map_or(0, |counted| counted.swap(0, Ordering::Relaxed))
+    }
+
+    fn count(&self) -> Option<&AtomicU64> {
+        match &self.body {
+            Kind::Disk(upload) => Some(&upload.counted),
+            Kind::Memory(_) => None,
+        }
     }
 
     /// Keeps a chunk for the readers; `false` when there is no memory left for it.
@@ -198,6 +277,8 @@ pub(crate) struct Cursor {
     segment: Arc<Growing>,
     progress: watch::Receiver<Progress>,
     offset: u64,
+    /// For segments on disk: open from the first read on.
+    file: Option<Arc<dyn Body>>,
     /// For segments in memory: the next chunk, and how much of it was read already.
     chunk: usize,
     into_chunk: usize,
@@ -215,7 +296,7 @@ pub(crate) const READ_SIZE: usize = 64 * 1024;
 impl Cursor {
     pub(crate) fn new(segment: Arc<Growing>, offset: u64) -> Self {
         let progress = segment.progress.subscribe();
-        let mut cursor = Self { segment, progress, offset: 0, chunk: 0, into_chunk: 0 };
+        let mut cursor = Self { segment, progress, offset: 0, file: None, chunk: 0, into_chunk: 0 };
         cursor.seek(offset);
         cursor
     }
@@ -269,9 +350,16 @@ impl Cursor {
                 self.into_chunk = 0;
                 Ok(bytes)
             }
-            Kind::Disk(body) => {
+            Kind::Disk(upload) => {
+                let file = match &self.file {
+                    Some(file) => Arc::clone(file),
+                    None => {
+                        let Some(file) = self.segment.file(upload).await? else { return Ok(Bytes::new()) };
+                        Arc::clone(self.file.insert(file))
+                    }
+                };
                 let most = usize::try_from(length - self.offset).unwrap_or(usize::MAX).min(READ_SIZE);
-                body.read(self.offset, most).await
+                file.read(self.offset, most).await
             }
         }
     }

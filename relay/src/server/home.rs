@@ -45,6 +45,8 @@ pub(crate) struct Home {
     grants: Mutex<BTreeMap<CapabilityKey, GrantRecord>>,
     streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
     stored: AtomicU64,
+    /// Uploads that are not whole.
+    uploads: AtomicU64,
     connections: Mutex<HashMap<CapabilityKey, Vec<quinn::Connection>>>,
     pub(crate) carriers: Arc<Carriers>,
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
@@ -58,6 +60,9 @@ pub(crate) struct Home {
     pub(crate) pushes: Semaphore,
 }
 
+/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each is
+/// a file, whether anything came of it or not.
+const UPLOADS: u64 = 64;
 /// As many messages of one home may be under way to push gateways.
 const PUSHES: usize = 4;
 
@@ -124,7 +129,7 @@ impl Home {
             let stream = StreamId::from_bytes(id_at(&key, 18)?);
             let segment: super::records::SegmentRecord = decode(&value)?;
             if let Some(stream) = streams.get(&stream) {
-                stored += segment.length;
+                stored += super::records::counts_as(segment.length);
                 stream.contents().kept.insert(last_number(&key)?, segment);
             }
             Ok(())
@@ -162,6 +167,7 @@ impl Home {
             grants: Mutex::new(grants),
             streams: Mutex::new(streams),
             stored: AtomicU64::new(stored + held),
+            uploads: AtomicU64::new(0),
             connections: Mutex::default(),
             carriers,
             phones: Mutex::new(phones),
@@ -258,6 +264,23 @@ impl Home {
         self.tally.stored.fall(bytes.min(before.unwrap_or(0)));
     }
 
+    /// Counts an upload that begins, unless there are as many as there may be.
+    pub(crate) fn begin_upload(&self) -> Result<(), Failure> {
+        let more = |uploads: u64| (uploads < UPLOADS).then_some(uploads + 1);
+        match self.uploads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let text = format!("{UPLOADS} uploads of the home are unfinished; go on with one, or drop its stream");
+                Err(Failure::refuse(Code::Quota, text))
+            }
+        }
+    }
+
+    /// One of them is whole, or forgotten.
+    pub(crate) fn end_upload(&self) {
+        self.uploads.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let log = *self.log_head.borrow();
         let limits = self.limits();
@@ -304,6 +327,7 @@ impl Home {
         let mut streams = self.streams();
         let stream = streams.entry(upload.stream).or_insert_with(|| Stream::new(upload.stream, now));
         stream.contents().take_in(upload.index, sweep, now);
+        self.uploads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Removes a stream of which nothing is there and which nobody follows.
@@ -311,7 +335,8 @@ impl Home {
         let mut streams = self.streams();
         let idle = {
             let contents = stream.contents();
-            contents.is_empty() && contents.left.is_empty() && !contents.recorded && contents.finished.is_none()
+            let empty = contents.is_empty() && contents.left.is_empty() && !contents.dropped;
+            empty && !contents.recorded && contents.finished.is_none()
         };
         if idle && stream.followers() == 0 {
             streams.remove(&stream.id);

@@ -26,6 +26,7 @@ mod stream;
 mod sweep;
 mod tally;
 mod told;
+mod upload;
 mod wake;
 mod watched;
 mod wire;

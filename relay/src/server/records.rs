@@ -103,6 +103,11 @@ pub(crate) struct SegmentRecord {
     pub(crate) until: Timestamp,
 }
 
+/// What a segment of this length counts as in the quota of its home.
+pub(crate) fn counts_as(length: u64) -> u64 {
+    length
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MailboxRecord {
     pub(crate) home: HomeId,

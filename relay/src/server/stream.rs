@@ -61,6 +61,13 @@ pub(crate) enum Next {
     Dropped,
 }
 
+/// What there was of a stream that was dropped: to be given back and removed.
+pub(crate) struct Gone {
+    pub(crate) kept: BTreeMap<u64, SegmentRecord>,
+    pub(crate) growing: BTreeMap<u64, Arc<Growing>>,
+    pub(crate) left: BTreeSet<u64>,
+}
+
 impl Stream {
     pub(crate) fn new(id: StreamId, now: Timestamp) -> Arc<Self> {
         Self::with(id, Contents { touched: now, ..Contents::default() })
@@ -215,16 +222,15 @@ impl Contents {
         }
     }
 
-    /// Nothing of it can be had any more.
-    pub(crate) fn drop_all(&mut self) {
+    /// Nothing of it can be had any more, and nothing comes: what was there is whose it is that asks.
+    pub(crate) fn drop_all(&mut self) -> Gone {
         self.dropped = true;
         for segment in self.growing.values().chain(&self.passing) {
             segment.end(State::Broken);
         }
-        self.growing.clear();
-        self.left.clear();
         self.passing.clear();
-        self.kept.clear();
+        let (kept, growing) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.growing));
+        Gone { kept, growing, left: std::mem::take(&mut self.left) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What goes by itself: everything whose time is over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use privet_protocol::cbor;
@@ -12,9 +11,10 @@ use privet_protocol::time::Timestamp;
 use super::growing::{Growing, State};
 use super::home::{Home, messages_prefix, scan_all};
 use super::records::{EntryRecord, MailboxRecord, body_name, decode, id_at, key, last_number, stream_key};
+use super::segments;
 use super::stream::{Contents, Stream};
+use super::upload::let_go;
 use super::wire::Failure;
-use super::{priority, segments};
 use crate::storage::Storage;
 
 /// Forgets what has expired in a home.
@@ -77,8 +77,8 @@ async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Fai
             true => {
                 // Shown while their files go: who wants to go on with one waits, and begins anew.
                 for index in std::mem::take(&mut contents.left) {
-                    let shown = || Growing::in_memory(index, priority::KEPT, Arc::clone(&home.budget));
-                    contents.growing.entry(index).or_insert_with(shown);
+                    let shown = Growing::on_disk(index, body_name(home.id, stream.id, index)?, home.storage.clone());
+                    contents.growing.entry(index).or_insert(shown);
                 }
                 contents.growing.values().cloned().collect()
             }
@@ -91,10 +91,8 @@ async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Fai
         if segment.progress().state != State::Growing || !is_over(&stream.contents()) {
             continue;
         }
-        home.storage.remove_partial(body_name(home.id, stream.id, segment.index)?).await?;
-        stream.change(|contents| contents.growing.remove(&segment.index));
-        segment.end(State::Broken);
-        home.give_back(segment.progress().length);
+        let name = body_name(home.id, stream.id, segment.index)?;
+        let_go(home, stream, &segment, home.storage.remove_partial(name)).await?;
     }
     let is_news = {
         let contents = stream.contents();
