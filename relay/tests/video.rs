@@ -406,6 +406,35 @@ async fn a_stream_that_was_dropped_can_be_written_anew_at_once() {
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_finished_while_its_first_segment_becomes_durable_stays_finished() {
+    const STREAMS: u64 = 40;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let ids: Vec<_> = (0..STREAMS).map(|_| stream()).collect();
+    for (moment, id) in ids.iter().enumerate() {
+        let mut writer = hub.put(*id, 0, keep(), true).await.unwrap();
+        writer.write(body(1, 1000)).await.unwrap();
+        let (stored, finished) = in_time(async {
+            tokio::join!(writer.finish(), async {
+                // At another moment of it each time.
+                for _ in 0..moment {
+                    tokio::task::yield_now().await;
+                }
+                hub.finish_stream(*id, 1).await
+            })
+        })
+        .await;
+        stored.unwrap();
+        finished.unwrap();
+    }
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    for id in ids {
+        assert_eq!(hub.stat(id).await.unwrap().finished, Some(1));
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;

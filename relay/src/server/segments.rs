@@ -205,6 +205,9 @@ async fn keep(
         let record = SegmentRecord { length, until };
         let mut batch = Batch::new();
         batch.put(segment_key(home.id, put.stream, put.index), cbor::encode(&record));
+        // Whoever writes the stream's record has the book: it says what was acknowledged until then. One that is there already stays.
+        let recorded = stream.contents().recorded;
+        let _book = if recorded { None } else { Some(book(home, &segment).await?) };
         {
             let contents = stream.contents();
             if contents.dropped {
