@@ -302,7 +302,7 @@ async fn segments_expire() {
     assert_eq!(read_all(&mut phone.get(id, 2, 0).await.unwrap()).await.unwrap(), body(2, 1000));
     let mut follower = phone.follow(id, From::Index(0)).await.unwrap();
     assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Skipped { from: 0, to: 2 })));
-    assert_eq!(hub.usage().await.unwrap().stored_bytes, 1000);
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 8192, "no segment counts less");
     drop(follower);
     hub.finish_stream(id, 3).await.unwrap();
     clock.fetch_add(1_000_000, Ordering::Relaxed);
@@ -345,11 +345,14 @@ async fn quotas_hold_and_give_back() {
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 
     put(&hub, one, 1, keep(), body(1, 1 << 20)).await;
-    put(&hub, one, 2, keep(), body(2, (1 << 20) - 100)).await;
+    put(&hub, one, 2, keep(), body(2, (1 << 20) - 9000)).await;
     let mut writer = hub.put(two, 0, keep(), false).await.unwrap();
-    writer.write(body(3, 101)).await.unwrap();
-    assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
-    put(&hub, two, 1, keep(), body(3, 100)).await;
+    let refused = match writer.write(body(3, 9001)).await {
+        Ok(()) => in_time(writer.finish()).await.map(|_| ()),
+        refused => refused,
+    };
+    assert_eq!(code(refused), Code::Quota);
+    put(&hub, two, 0, keep(), body(3, 9000)).await;
     let writer = hub.put(stream(), 0, keep(), false).await.unwrap();
     assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
     hub.drop_stream(one).await.unwrap();
@@ -433,6 +436,28 @@ async fn a_stream_that_is_finished_while_its_first_segment_becomes_durable_stays
     for id in ids {
         assert_eq!(hub.stat(id).await.unwrap().finished, Some(1));
     }
+}
+
+#[tokio::test]
+async fn a_home_has_no_more_tiny_segments_than_large_ones() {
+    const MOST: u64 = (1 << 20) / 8192;
+    let house = House::with(|config| config.limits.stored_bytes = 1 << 20).await;
+    let hub = house.hub().await;
+    let id = stream();
+    for index in 0..MOST {
+        put(&hub, id, index, keep(), body(index, 1)).await;
+    }
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 1 << 20);
+    let writer = hub.put(id, MOST, keep(), false).await.unwrap();
+    assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
+    let state = hub.stat(id).await.unwrap();
+    assert_eq!((state.next, state.bytes), (MOST, MOST), "what was refused left nothing, and a length is told as it is");
+
+    let house = house.restart().await;
+    assert_eq!(house.hub().await.usage().await.unwrap().stored_bytes, 1 << 20);
+    let hub = house.hub().await;
+    hub.drop_stream(id).await.unwrap();
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 }
 
 #[tokio::test]

@@ -152,13 +152,20 @@ impl Contents {
         growing.or_else(|| self.passing(index).map(|s| (s, true))).filter(|(s, _)| s.progress().state != State::Broken)
     }
 
-    fn numbers(&self) -> impl Iterator<Item = u64> {
-        let kept = self.kept.keys().copied();
-        kept.chain(self.growing.keys().copied()).chain(self.passing.iter().map(|s| s.index))
+    /// The first number there is that is not below this one. Asked by every follower at every change, so it looks at few segments, however
+    /// many there are.
+    fn first_from(&self, index: u64) -> Option<u64> {
+        let kept = self.kept.range(index..).next().map(|(index, _)| *index);
+        let growing = self.growing.range(index..).next().map(|(index, _)| *index);
+        let passing = self.passing.iter().map(|segment| segment.index).filter(|number| *number >= index).min();
+        [kept, growing, passing].into_iter().flatten().min()
     }
 
     pub(crate) fn newest(&self) -> Option<u64> {
-        self.numbers().max()
+        let kept = self.kept.last_key_value().map(|(index, _)| *index);
+        let growing = self.growing.last_key_value().map(|(index, _)| *index);
+        let passing = self.passing.iter().map(|segment| segment.index).max();
+        [kept, growing, passing].into_iter().flatten().max()
     }
 
     /// One more than the highest number ever seen.
@@ -176,7 +183,7 @@ impl Contents {
 
     pub(crate) fn state(&self) -> StreamState {
         StreamState {
-            first: self.numbers().min().unwrap_or(self.gone_below),
+            first: self.first_from(0).unwrap_or(self.gone_below),
             next: self.next(),
             finished: self.finished,
             bytes: self.stored_bytes(),
@@ -194,7 +201,7 @@ impl Contents {
         if let Some((segment, passing)) = self.live(index) {
             return Next::Growing { segment: Arc::clone(segment), passing };
         }
-        let above = self.numbers().filter(|number| *number > index).min();
+        let above = index.checked_add(1).and_then(|above| self.first_from(above));
         match (self.finished, above) {
             (Some(segments), _) if index >= segments => Next::Ended { segments },
             (Some(segments), above) => Next::Skip { to: above.unwrap_or(segments) },
@@ -267,6 +274,24 @@ mod tests {
         assert!(matches!(contents.next_for(0), Next::Skip { to: 1 }));
         contents.finished = Some(3);
         assert!(matches!(contents.next_for(2), Next::Skip { to: 3 }));
+    }
+
+    #[test]
+    fn first_newest_and_next_are_those_of_all_kinds_together() {
+        let mut contents = Contents::default();
+        assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (None, None, 0));
+        for index in [3, 9] {
+            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9) });
+        }
+        passing(&mut contents, 6);
+        passing(&mut contents, 7);
+        assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (Some(3), Some(9), 10));
+        assert_eq!(
+            [4, 7, 8, 10, u64::MAX].map(|from| contents.first_from(from)),
+            [Some(6), Some(7), Some(9), None, None]
+        );
+        assert!(matches!(contents.next_for(4), Next::Skip { to: 6 }));
+        assert!(matches!(contents.next_for(u64::MAX), Next::Wait));
     }
 
     #[test]
