@@ -41,9 +41,42 @@ struct Upload {
 }
 
 struct Memory {
-    chunks: Mutex<Vec<Bytes>>,
+    held: Mutex<Held>,
     budget: Arc<Budget>,
-    reserved: AtomicU64,
+}
+
+/// A passing segment's bytes, in memory of the relay's own: what comes from the network is part of the datagrams that it came in, and holds
+/// all of them, however little of them it is.
+#[derive(Default)]
+struct Held {
+    /// Each with its offset. Of two neighbours at least one is half a chunk long, so that what a chunk costs beside its bytes is little.
+    chunks: Vec<(u64, Bytes)>,
+    length: u64,
+}
+
+/// What comes is added to the last chunk as long as both together are not longer than this.
+const CHUNK: usize = 2048;
+
+impl Held {
+    fn push(&mut self, bytes: &[u8]) {
+        match self.chunks.last_mut() {
+            Some((_, last)) if last.len() + bytes.len() <= CHUNK => *last = [&last[..], bytes].concat().into(),
+            _ => self.chunks.push((self.length, Bytes::copy_from_slice(bytes))),
+        }
+        self.length += bytes.len() as u64;
+    }
+
+    /// What there is at an offset, to the end of its chunk; nothing at the end.
+    fn at(&self, offset: u64) -> Bytes {
+        let next = self.chunks.partition_point(|(begins, _)| *begins <= offset);
+        let Some((begins, chunk)) = next.checked_sub(1).and_then(|at| self.chunks.get(at)) else { return Bytes::new() };
+        let into = usize::try_from(offset - begins).unwrap_or(usize::MAX).min(chunk.len());
+        // A small part of a chunk would hold all of it where it is sent, also when the chunk has made way for a longer one.
+        match chunk.len() - into {
+            rest if rest < chunk.len() / 2 => Bytes::copy_from_slice(&chunk[into..]),
+            _ => chunk.slice(into..),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +159,7 @@ impl Budget {
 
 impl Growing {
     pub(crate) fn in_memory(index: u64, priority: i32, budget: Arc<Budget>) -> Arc<Self> {
-        let memory = Memory { chunks: Mutex::default(), budget, reserved: AtomicU64::new(0) };
+        let memory = Memory { held: Mutex::default(), budget };
         Self::new(index, priority, Kind::Memory(memory))
     }
 
@@ -229,15 +262,14 @@ impl Growing {
         }
     }
 
-    /// Keeps a chunk for the readers; `false` when there is no memory left for it.
-    pub(crate) fn push(&self, bytes: Bytes) -> bool {
+    /// Keeps a copy of these bytes for the readers; `false` when there is no memory left for it.
+    pub(crate) fn push(&self, bytes: &[u8]) -> bool {
         let Kind::Memory(memory) = &self.body else { return false };
         let length = bytes.len() as u64;
         if !memory.budget.take(length) {
             return false;
         }
-        memory.reserved.fetch_add(length, Ordering::Relaxed);
-        memory.chunks().push(bytes);
+        memory.held().push(bytes);
         self.progress.send_modify(|p| p.length += length);
         true
     }
@@ -261,14 +293,14 @@ impl Growing {
 }
 
 impl Memory {
-    fn chunks(&self) -> MutexGuard<'_, Vec<Bytes>> {
-        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.budget.give_back(self.reserved.load(Ordering::Relaxed));
+        self.budget.give_back(self.held().length);
     }
 }
 
@@ -279,9 +311,6 @@ pub(crate) struct Cursor {
     offset: u64,
     /// For segments on disk: open from the first read on.
     file: Option<Arc<dyn Body>>,
-    /// For segments in memory: the next chunk, and how much of it was read already.
-    chunk: usize,
-    into_chunk: usize,
 }
 
 pub(crate) enum Piece {
@@ -296,24 +325,7 @@ pub(crate) const READ_SIZE: usize = 64 * 1024;
 impl Cursor {
     pub(crate) fn new(segment: Arc<Growing>, offset: u64) -> Self {
         let progress = segment.progress.subscribe();
-        let mut cursor = Self { segment, progress, offset: 0, file: None, chunk: 0, into_chunk: 0 };
-        cursor.seek(offset);
-        cursor
-    }
-
-    fn seek(&mut self, offset: u64) {
-        self.offset = offset;
-        if let Kind::Memory(memory) = &self.segment.body {
-            let mut left = offset;
-            for chunk in memory.chunks().iter() {
-                if left < chunk.len() as u64 {
-                    break;
-                }
-                left -= chunk.len() as u64;
-                self.chunk += 1;
-            }
-            self.into_chunk = usize::try_from(left).unwrap_or(usize::MAX);
-        }
+        Self { segment, progress, offset, file: None }
     }
 
     /// What comes next, waiting for the writer where needed. May be dropped and called again.
@@ -342,14 +354,7 @@ impl Cursor {
 
     async fn read(&mut self, length: u64) -> Result<Bytes, StoreError> {
         match &self.segment.body {
-            Kind::Memory(memory) => {
-                let chunks = memory.chunks();
-                let Some(chunk) = chunks.get(self.chunk) else { return Ok(Bytes::new()) };
-                let bytes = chunk.slice(self.into_chunk.min(chunk.len())..);
-                self.chunk += 1;
-                self.into_chunk = 0;
-                Ok(bytes)
-            }
+            Kind::Memory(memory) => Ok(memory.held().at(self.offset)),
             Kind::Disk(upload) => {
                 let file = match &self.file {
                     Some(file) => Arc::clone(file),
@@ -362,5 +367,49 @@ impl Cursor {
                 file.read(self.offset, most).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_datagram_is_held_what_is_counted_and_in_few_chunks() {
+        const BYTES: usize = 10_000;
+        let budget = Budget::new(BYTES as u64);
+        let segment = Growing::in_memory(0, 1, Arc::clone(&budget));
+        let mut reader = Cursor::new(Arc::clone(&segment), 0);
+        let mut read = Vec::new();
+        for number in 0..BYTES {
+            let datagram = Bytes::from(vec![number as u8; 1200]);
+            assert!(segment.push(&datagram.slice(..1)));
+            if number % 7 == 0 {
+                let Piece::Bytes(bytes) = reader.next().await.unwrap() else { panic!("no bytes") };
+                read.extend_from_slice(&bytes);
+            }
+            assert!(datagram.is_unique(), "the datagram is held");
+        }
+        let Kind::Memory(memory) = &segment.body else { panic!("not in memory") };
+        let chunks = memory.held().chunks.len();
+        assert!(chunks <= BYTES.div_ceil(CHUNK / 2), "{chunks} chunks");
+        assert!(!segment.push(&[1]), "there is no more memory");
+        segment.end(State::Whole);
+        let whole: Vec<u8> = (0..BYTES).map(|number| number as u8).collect();
+        for (mut reader, mut read) in [(reader, read), (Cursor::new(Arc::clone(&segment), 0), Vec::new())] {
+            while let Piece::Bytes(bytes) = reader.next().await.unwrap() {
+                read.extend_from_slice(&bytes);
+            }
+            assert!(read == whole);
+        }
+        for offset in [1, 2047, 2048, 2049, 9_999] {
+            let Piece::Bytes(bytes) = Cursor::new(Arc::clone(&segment), offset as u64).next().await.unwrap() else {
+                panic!("nothing at {offset}");
+            };
+            assert_eq!(bytes, whole[offset..offset + bytes.len()]);
+        }
+        drop(segment);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -90,7 +90,7 @@ async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Resul
             Ok(Some(chunk)) => {
                 let length = segment.progress().length + chunk.bytes.len() as u64;
                 check_length(home, length)?;
-                if !segment.push(chunk.bytes) {
+                if !segment.push(&chunk.bytes) {
                     return Err(Failure::refuse(Code::Busy, "the relay has no memory left for passing segments"));
                 }
             }

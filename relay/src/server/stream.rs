@@ -300,11 +300,11 @@ mod tests {
         let mut contents = Contents::default();
         for index in 0..50 {
             let segment = Growing::in_memory(index, 1, Arc::clone(&budget));
-            assert!(segment.push(vec![0; 3].into()), "segment {index}");
+            assert!(segment.push(&[0; 3]), "segment {index}");
             contents.pass(segment);
         }
         let greedy = Growing::in_memory(50, 1, Arc::clone(&budget));
-        assert!(!greedy.push(vec![0; 5].into()));
+        assert!(!greedy.push(&[0; 5]));
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
         let (greedy, modest) = (whole.share(), whole.share());
         let fill = |share| {
             let segment = Growing::in_memory(0, 1, share);
-            let pushed = (0..64).take_while(|_| segment.push(vec![0; 1 << 20].into())).count();
+            let pushed = (0..64).take_while(|_| segment.push(&vec![0; 1 << 20])).count();
             (pushed, segment)
         };
         let (pushed, held) = fill(greedy);
