@@ -17,9 +17,11 @@ use futures::FutureExt as _;
 use privet_protocol::random::{Random, SeededRandom};
 use privet_protocol::relay::{
     ALPN, Code, From as Start, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
+    reset,
 };
 use privet_relay::Config;
 use privet_relay_client::FollowEvent;
+use quinn::WriteError;
 
 #[tokio::test]
 async fn a_recorded_hello_is_worthless_on_another_connection() {
@@ -336,6 +338,37 @@ async fn followers_that_never_read_hold_a_segment_each_at_most_and_nobody_up() {
     // The two that the relay has for whoever comes late.
     common::until(async || number(metrics, "privet_relay_passing_bytes").await <= (2 * SEGMENT) as f64).await;
     common::until(async || number(metrics, "privet_relay_followers").await == 1.0).await;
+}
+
+#[tokio::test]
+async fn what_comes_after_a_request_without_a_body_is_not_held() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    hub.grant(key(2).public(), privet_protocol::relay::Rights::PHONE).await.unwrap();
+    let owner = Principal::Founder { home: house.home, invite: None };
+    for (seed, principal) in [(1, owner), (2, Principal::Member { home: house.home })] {
+        let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+        say(&connection, &frame(&signed(&connection, principal, seed))).await;
+        let mut following = Vec::new();
+        for _ in 0..9 {
+            let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+            send.write_all(&frame(&Request::Follow { stream: stream(), from: Start::Newest })).await.unwrap();
+            let told = in_time(async {
+                loop {
+                    if let Err(error) = send.write_all(&[0; 4096]).await {
+                        break error;
+                    }
+                }
+            })
+            .await;
+            assert!(matches!(told, WriteError::Stopped(code) if code == reset::ANSWERED.into()), "{told:?}");
+            following.push((send, receive));
+        }
+        // All that was sent and not wanted made room again.
+        let answered: Response = answer(&say(&connection, &frame(&Request::Usage)).await);
+        assert!(matches!(answered, Response::Usage(_)), "{answered:?}");
+        connection.close(close::DONE.into(), b"");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use privet_protocol::id::MailboxId;
 use privet_protocol::relay::{
     CapabilityKey, Code, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response, Retention, Rights,
-    VERSIONS, close, common_version,
+    VERSIONS, close, common_version, reset,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
@@ -34,7 +34,10 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const SEND_WINDOW: u64 = 1024 * 1024;
 /// How often what may be on its way to a client that follows is fitted to its path.
 const FIT: Duration = Duration::from_millis(200);
-const RECEIVE_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes that a hub may have on their way, for its segments.
+const OWNER_WINDOW: u32 = 8 * 1024 * 1024;
+/// The same of all others, who send messages only.
+const OTHERS_WINDOW: u32 = 256 * 1024;
 
 /// Whom a connection acts for, proven.
 pub(crate) struct Session {
@@ -60,6 +63,15 @@ enum Role {
     Mailbox(MailboxId),
 }
 
+impl Role {
+    fn receive_window(self) -> u32 {
+        match self {
+            Self::Owner => OWNER_WINDOW,
+            Self::Member | Self::Mailbox(_) => OTHERS_WINDOW,
+        }
+    }
+}
+
 /// Serves a connection until it is over.
 pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
     let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
@@ -69,7 +81,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
         Err(_) => return relay.tally.close(&connection, close::LATE, b"no hello came in time"),
     };
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
-    connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+    connection.set_receive_window(VarInt::from_u32(session.role.receive_window()));
     connection.set_send_window(SEND_WINDOW);
     tracing::debug!("a client said hello");
     loop {
@@ -199,6 +211,10 @@ impl Session {
         let mut answers = Answers::new(send, Arc::clone(tally));
         answers.set_priority(priority::ANSWER);
         let read = tokio::time::timeout(REQUEST_PATIENCE, read_message::<Request>(&mut receive, MAX_MESSAGE)).await;
+        // Of what comes after a request without a body nothing is held, however long that is answered.
+        if !matches!(read, Ok(Ok(Request::Put { .. }))) {
+            receive.stop(VarInt::from_u32(reset::ANSWERED));
+        }
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
@@ -213,7 +229,10 @@ impl Session {
         let told = answers.stopped();
         match outcome {
             Ok(()) => answers.finish(),
-            Err(failure) => answers.fail(failure).await,
+            Err(failure) => {
+                receive.stop(VarInt::from_u32(reset::ANSWERED));
+                answers.fail(failure).await;
+            }
         }
         if self.relay.draining.is_cancelled() {
             // The answer has to arrive before the connection goes.
