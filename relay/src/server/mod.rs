@@ -11,6 +11,7 @@ mod inbox;
 mod last_hour;
 mod limits;
 mod lived;
+mod loaded;
 mod log;
 mod mailbox;
 mod metrics;
@@ -31,7 +32,7 @@ mod wake;
 mod watched;
 mod wire;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,7 @@ use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
 use lived::Dates;
+use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use quota::Networks;
 use records::{HomeRecord, Span, decode, home_key, invite_key};
@@ -123,7 +125,9 @@ pub(crate) struct Relay {
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
     carriers: Arc<Carriers>,
-    homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
+    homes: Loaded<Home>,
+    /// Held while a home is founded: so many there may be, and an invite is good for one.
+    founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
     /// Uploads that an earlier run left, of homes that are not in memory yet.
     unfinished: Mutex<Vec<SegmentPlace>>,
@@ -198,7 +202,8 @@ impl Server {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
-            homes: tokio::sync::Mutex::default(),
+            homes: Loaded::default(),
+            founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
@@ -347,22 +352,12 @@ impl Relay {
 
     /// A home that exists, in memory from now on.
     pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
-        let mut homes = self.homes.lock().await;
-        self.home_locked(&mut homes, id).await
-    }
-
-    async fn home_locked(
-        &self,
-        homes: &mut HashMap<HomeId, Arc<Home>>,
-        id: HomeId,
-    ) -> Result<Option<Arc<Home>>, Failure> {
-        if let Some(home) = homes.get(&id) {
-            return Ok(Some(Arc::clone(home)));
+        if let Some(home) = self.homes.there(id) {
+            return Ok(Some(home));
         }
         let Some(record) = self.storage.get(home_key(id)).await? else { return Ok(None) };
-        let home = self.load(id, decode(&record)?).await?;
-        homes.insert(id, Arc::clone(&home));
-        Ok(Some(home))
+        let record = decode(&record)?;
+        self.homes.get(id, || self.load(id, record)).await.map(Some)
     }
 
     async fn load(&self, id: HomeId, record: HomeRecord) -> Result<Arc<Home>, Failure> {
@@ -400,8 +395,8 @@ impl Relay {
             let home = self.home_of(id, &owner).await?;
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
-        let mut homes = self.homes.lock().await;
-        if let Some(home) = self.home_locked(&mut homes, id).await? {
+        let _founder = self.founder.lock().await;
+        if let Some(home) = self.home(id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
         let mut batch = Batch::new();
@@ -421,8 +416,7 @@ impl Relay {
         if let Some(invite) = used {
             self.note_used(invite).await;
         }
-        let home = self.load(id, record).await?;
-        homes.insert(id, Arc::clone(&home));
+        let home = self.homes.get(id, || self.load(id, record)).await?;
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
     }
