@@ -116,9 +116,9 @@ pub struct Limits {
     pub free_bytes: u64,
     /// Bytes of memory for segments that only pass, of all homes together.
     pub memory_bytes: u64,
-    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once.
+    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once, of passing ones three.
     pub received_bytes_per_s: u32,
-    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once.
+    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once, of passing ones three.
     pub sent_bytes_per_s: u32,
     /// The longest time anything is kept.
     pub retention_s: u64,

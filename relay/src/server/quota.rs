@@ -38,16 +38,17 @@ impl TokenBucket {
         true
     }
 
-    /// Lets `amount` pass, and says after how long: once what passed before it is paid for. So all pass in the order in which they
-    /// ask, and none asks twice.
-    pub(crate) fn draw(&mut self, amount: usize, now: Instant) -> Duration {
+    /// Lets `amount` pass, however much that is, unless more than `owed` is to be paid still for what passed before: then nothing
+    /// passes, and it says after how long to ask again.
+    pub(crate) fn draw(&mut self, amount: usize, owed: u32, now: Instant) -> Result<(), Duration> {
         self.fill(now);
-        let wait = match self.tokens < 0.0 {
-            true => Duration::from_secs_f64(-self.tokens / self.rate.max(1.0)),
-            false => Duration::ZERO,
-        };
+        let short = -self.tokens - f64::from(owed);
+        // Less than one is nothing: to wait for it could take no time at all.
+        if short >= 1.0 {
+            return Err(Duration::from_secs_f64(short / self.rate.max(1.0)));
+        }
         self.tokens -= amount as f64;
-        wait
+        Ok(())
     }
 
     fn fill(&mut self, now: Instant) {
@@ -137,17 +138,20 @@ mod tests {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(100, 200, start);
         let seconds = Duration::from_secs;
-        assert_eq!([150, 150, 300, 100].map(|amount| bucket.draw(amount, start)), [0, 0, 1, 4].map(seconds));
+        assert_eq!([150, 550].map(|amount| bucket.draw(amount, 0, start)), [Ok(()); 2]);
+        assert_eq!([1, 1000].map(|amount| bucket.draw(amount, 0, start)), [Err(seconds(5)); 2], "and owes nothing");
         // Five seconds' worth is owed, whatever the rate is from now on.
         bucket.set_rate(100, 10);
-        assert_eq!(bucket.draw(0, start), seconds(5));
+        assert_eq!(bucket.draw(0, 0, start), Err(seconds(5)));
         bucket.set_rate(250, 500);
-        assert_eq!(bucket.draw(0, start), seconds(2));
-        assert_eq!(bucket.draw(250, start + seconds(2)), Duration::ZERO);
-        assert_eq!(bucket.draw(1, start + seconds(2)), seconds(1));
-        assert_eq!(bucket.draw(500, start + seconds(1000)), Duration::ZERO);
-        assert_eq!(bucket.draw(1, start + seconds(1000)), Duration::ZERO, "no more than the burst was saved");
-        assert_eq!(bucket.draw(0, start + seconds(1000)), Duration::from_secs_f64(1.0 / 250.0));
+        assert_eq!(bucket.draw(0, 0, start), Err(seconds(2)));
+        assert_eq!(bucket.draw(0, 250, start), Err(seconds(1)), "who may owe goes sooner");
+        assert_eq!(bucket.draw(0, 500, start), Ok(()));
+        assert_eq!(bucket.draw(250, 0, start + seconds(2)), Ok(()));
+        assert_eq!(bucket.draw(1, 0, start + seconds(2)), Err(seconds(1)));
+        assert_eq!(bucket.draw(500, 0, start + seconds(1000)), Ok(()));
+        assert_eq!(bucket.draw(2, 0, start + seconds(1000)), Ok(()), "no more than the burst was saved");
+        assert_eq!(bucket.draw(0, 0, start + seconds(1000)), Err(Duration::from_secs_f64(2.0 / 250.0)));
     }
 
     #[test]

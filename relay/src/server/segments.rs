@@ -12,7 +12,7 @@ use quinn::VarInt;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
-use super::pace;
+use super::pace::{self, Lane};
 use super::priority;
 use super::received::Received;
 use super::records::{SegmentRecord, body_name, check_number, counts_as, segment_key, stream_key};
@@ -86,7 +86,7 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
 
 async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Result<u64, Failure> {
     loop {
-        match pace::receive(home, body).await {
+        match pace::receive_live(home, body).await {
             Ok(Some(chunk)) => {
                 let length = segment.progress().length + chunk.bytes.len() as u64;
                 check_length(home, length)?;
@@ -311,7 +311,7 @@ pub(crate) async fn get(
             () = &mut stopped => return Err(Failure::Lost),
         };
         match piece {
-            Piece::Bytes(bytes) => pace::send(home, answers, bytes).await?,
+            Piece::Bytes(bytes) => pace::send(home, answers, bytes, Lane::Kept).await?,
             Piece::End => return Ok(()),
             Piece::Broken => return Err(Failure::Reset(reset::BROKEN_OFF)),
         }
@@ -345,7 +345,7 @@ pub(crate) async fn send_kept(
             return Err(Failure::Reset(reset::STORAGE));
         }
         at += bytes.len() as u64;
-        pace::send(home, out, bytes).await?;
+        pace::send(home, out, bytes, Lane::Kept).await?;
     }
     Ok(())
 }
