@@ -148,6 +148,8 @@ pub struct Limits {
     pub mailbox_s: u64,
     /// Connections of all clients together.
     pub connections: u64,
+    /// Connections of one address (an IPv6 /64 counts as one); an eighth of them may be without a hello.
+    pub network_connections: u64,
     /// Connections of one home.
     pub home_connections: u64,
     /// Connections of one key; one more replaces the oldest.
@@ -189,6 +191,7 @@ impl Default for Limits {
             mailbox_messages: 16,
             mailbox_s: 3600,
             connections: 10_000,
+            network_connections: 1024,
             home_connections: 128,
             key_connections: 4,
             connects_per_s: 20,
@@ -317,6 +320,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.mailbox_messages", |c| c.limits.mailbox_messages, 1..=MAX),
     ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),
     ("limits.connections", |c| c.limits.connections, 1..=MAX),
+    ("limits.network_connections", |c| c.limits.network_connections, 1..=MAX),
     ("limits.home_connections", |c| c.limits.home_connections, 1..=MAX),
     ("limits.key_connections", |c| c.limits.key_connections, 1..=MAX),
     ("limits.connects_per_s", |c| c.limits.connects_per_s.into(), 1..=MAX_U32),

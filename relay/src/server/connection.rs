@@ -12,6 +12,7 @@ use privet_protocol::relay::{
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 
+use super::endpoint::Guest;
 use super::home::Home;
 use super::lived::Dates;
 use super::quota::TokenBucket;
@@ -73,13 +74,14 @@ impl Role {
 }
 
 /// Serves a connection until it is over.
-pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
+pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection, mut guest: Guest) {
     let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
     let session = match hello {
         Ok(Some(session)) => Arc::new(session),
         Ok(None) => return,
         Err(_) => return relay.tally.close(&connection, close::LATE, b"no hello came in time"),
     };
+    guest.said_hello();
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
     connection.set_receive_window(VarInt::from_u32(session.role.receive_window()));
     connection.set_send_window(SEND_WINDOW);

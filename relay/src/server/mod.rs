@@ -201,7 +201,7 @@ impl Server {
         let relay = Arc::new(Relay {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
-            networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
+            networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
             homes: Loaded::default(),
             founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
@@ -276,7 +276,7 @@ impl Server {
         self.endpoint.set_server_config(Some(server));
         self.pin = pin;
         *relay.validity() = validity;
-        relay.networks().set_rate(config.limits.connects_per_s);
+        relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
         relay.limits.set(config.limits.clone());
         Ok(relay.config.needs_restart(config))
