@@ -197,6 +197,23 @@ async fn too_many_requests_and_connections_are_refused() {
 }
 
 #[tokio::test]
+async fn nobody_is_closed_for_a_newcomer_that_is_refused() {
+    let mut house = House::new().await;
+    let hub = house.hub().await;
+    let phones = [house.phone(&hub, 2).await, house.phone(&hub, 3).await];
+    let mut smaller = common::config(house.dir.path());
+    smaller.limits.key_connections = 1;
+    smaller.limits.home_connections = 2;
+    house.server.reload(&smaller).unwrap();
+    let principal = Principal::Founder { home: house.home, invite: None };
+    let refused = privet_relay_client::connect(&house.target(), principal, &house.owner, PATIENCE).await;
+    assert_eq!(code(refused), Code::Busy);
+    for connection in [&hub].into_iter().chain(&phones) {
+        connection.usage().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn one_network_can_not_take_all_the_room() {
     let house = House::with(|config| config.limits.connects_per_s = 1).await;
     let mut refused = 0;

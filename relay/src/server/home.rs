@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
-use super::stream::Stream;
+use super::stream::{Contents, Stream};
 use super::tally::Tally;
 use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
@@ -331,16 +331,25 @@ impl Home {
     }
 
     /// Removes a stream of which nothing is there and which nobody follows.
-    pub(crate) fn remove_if_idle(&self, stream: &Stream) {
-        let mut streams = self.streams();
-        let idle = {
-            let contents = stream.contents();
-            let empty = contents.is_empty() && contents.left.is_empty() && !contents.dropped;
+    pub(crate) fn remove_if_idle(&self, stream: &Arc<Stream>) {
+        self.take_away(stream, |contents| {
+            let empty = contents.is_empty() && contents.left.is_empty();
             empty && !contents.recorded && contents.finished.is_none()
-        };
-        if idle && stream.followers() == 0 {
-            streams.remove(&stream.id);
+        });
+    }
+
+    /// Takes a stream away that is idle and that nobody has at hand but who asks, so that whoever comes begins it anew; says whether it did.
+    pub(crate) fn take_away(&self, stream: &Arc<Stream>, is_idle: impl FnOnce(&Contents) -> bool) -> bool {
+        let mut streams = self.streams();
+        // The one that is among the streams, and the asker's. Nobody gets another one meanwhile.
+        let at_hand = Arc::strong_count(stream) > 2 || stream.followers() > 0;
+        let mut contents = stream.contents();
+        if at_hand || contents.dropped || !is_idle(&contents) {
+            return false;
         }
+        contents.drop_all();
+        streams.remove(&stream.id);
+        true
     }
 
     /// Counts as a follower of one stream until dropped, unless there are as many as there may be.
@@ -362,15 +371,20 @@ impl Home {
             of_key.retain(|c| c.close_reason().is_none());
         }
         connections.retain(|_, of_key| !of_key.is_empty());
-        let of_key = connections.entry(key).or_default();
-        while of_key.len() as u64 >= self.limits().key_connections.max(1) {
-            self.tally.close(&of_key.remove(0), close::REPLACED, b"");
-        }
-        let all = connections.values().map(Vec::len).sum::<usize>() as u64;
-        if all >= self.limits().home_connections {
+        let limits = self.limits();
+        let all: usize = connections.values().map(Vec::len).sum();
+        let of_key = connections.get(&key).map_or(0, Vec::len);
+        let most = usize::try_from(limits.key_connections.max(1)).unwrap_or(usize::MAX);
+        let replaced = (of_key + 1).saturating_sub(most);
+        // Nobody is closed for a newcomer that is refused.
+        if (all - replaced) as u64 >= limits.home_connections {
             return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
         }
-        connections.entry(key).or_default().push(connection.clone());
+        let of_key = connections.entry(key).or_default();
+        for old in of_key.drain(..replaced) {
+            self.tally.close(&old, close::REPLACED, b"");
+        }
+        of_key.push(connection.clone());
         Ok(())
     }
 

@@ -477,10 +477,10 @@ impl Relay {
                 return;
             }
             let swept = match self.home(id).await {
-                Ok(Some(home)) => match wake::sweep(&home, now).await {
-                    Ok(()) => sweep::home(&home, now).await,
-                    Err(failure) => Err(failure),
-                },
+                Ok(Some(home)) => {
+                    let woken = wake::sweep(&home, now).await;
+                    sweep::home(&home, now).await.and(woken)
+                }
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
             };

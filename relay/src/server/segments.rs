@@ -42,7 +42,7 @@ pub(crate) async fn put(
         if contents.finished.is_some_and(|segments| put.index >= segments) {
             return Err(Failure::refuse(Code::Conflict, "the stream is finished and has no such segment"));
         }
-        if put.index < contents.gone_below {
+        if contents.is_gone(put.index) {
             return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
         }
     }
@@ -285,7 +285,7 @@ pub(crate) async fn get(
     let stream = home.stream(stream).ok_or_else(not_found)?;
     let (kept, live) = {
         let contents = stream.contents();
-        if contents.dropped || (index < contents.gone_below && contents.live(index).is_none()) {
+        if contents.dropped || contents.is_gone(index) {
             return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
         }
         (contents.kept.get(&index).copied(), contents.live(index).map(|(segment, _)| Arc::clone(segment)))

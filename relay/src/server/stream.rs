@@ -129,6 +129,13 @@ impl Contents {
         !self.growing.is_empty() || !self.left.is_empty()
     }
 
+    /// Whether this one was here and is not any more. Of those that stay for longer than later ones it is not enough that those have gone.
+    pub(crate) fn is_gone(&self, index: u64) -> bool {
+        let unfinished = self.growing.contains_key(&index) || self.left.contains(&index);
+        let there = unfinished || self.kept.contains_key(&index) || self.passing(index).is_some();
+        index < self.gone_below && !there
+    }
+
     /// Whether the index says that this upload was under way.
     pub(crate) fn is_noted(&self, index: u64) -> bool {
         self.noted.as_ref().is_some_and(|record| record.unfinished.contains(&index))
@@ -170,7 +177,7 @@ impl Contents {
 
     /// One more than the highest number ever seen.
     pub(crate) fn next(&self) -> u64 {
-        self.newest().map_or(self.gone_below, |newest| newest + 1)
+        self.newest().map_or(0, |newest| newest + 1).max(self.gone_below)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
