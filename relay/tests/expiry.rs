@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
@@ -262,4 +263,86 @@ async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_to
     hands.pass(2 * HOUR);
     until(|| async { !there(&house).await }).await;
     assert_eq!(house.hub().await.usage().await.unwrap().stored_bytes, 0);
+}
+
+/// The file of a kept segment.
+fn body_of(house: &House, film: StreamId) -> PathBuf {
+    let folders = std::fs::read_dir(house.dir.path().join("bodies")).unwrap().map(|folder| folder.unwrap().path());
+    let mut files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    files.find(|file| file.to_str().unwrap().contains(&film.to_string())).expect("a body")
+}
+
+#[tokio::test]
+async fn what_can_not_be_forgotten_holds_nothing_else_up() {
+    let hands = Hands::new();
+    let house = House::on(hands.machine(), |_| {}).await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let mut films = [stream(), stream(), stream()];
+    films.sort();
+    let until = hub.server_time().after(Duration::from_secs(3600));
+    for film in films {
+        put(&hub, film, 0, Retention::Keep { until }, body(1, 10_000)).await;
+    }
+    hub.append(1, b"an entry".to_vec()).await.unwrap();
+    phone.send(b"a message".to_vec()).await.unwrap();
+    // A file that can't be removed.
+    let stuck = body_of(&house, films[0]);
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir_all(stuck.join("not a file")).unwrap();
+    hands.pass(31 * DAY);
+    house.server.sweep().await;
+    let usage = hub.usage().await.unwrap();
+    assert_eq!((usage.stored_bytes, usage.log_first), (0, 2));
+    assert!(entries(hub.read_inbox(1, false).await.unwrap()).await.is_empty());
+    let left = files_of(&house);
+    assert!(left.iter().all(|name| name.contains(&films[0].to_string())), "{left:?}");
+}
+
+/// The names of what is there of kept segments.
+fn files_of(house: &House) -> Vec<String> {
+    let folders = std::fs::read_dir(house.dir.path().join("bodies")).unwrap().map(|folder| folder.unwrap().path());
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_though_a_later_segment_has_gone() {
+    let hands = Hands::new();
+    let house = House::on(hands.machine(), |_| {}).await;
+    let film = stream();
+    upload(&house, film, 10_000).await;
+    let hub = house.hub().await;
+    let until = hub.server_time().after(Duration::from_secs(3600));
+    put(&hub, film, 1, Retention::Keep { until }, body(2, 10_000)).await;
+    hands.pass(2 * HOUR);
+    house.server.sweep().await;
+    assert_eq!(hub.stat(film).await.unwrap().bytes, 0, "the later one has gone");
+    upload(&house, film, 20_000).await;
+    let until = hub.server_time().after(Duration::from_secs(20 * 24 * 3600));
+    let writer = in_time(hub.put(film, 0, Retention::Keep { until }, true)).await.unwrap();
+    assert_eq!(writer.offset(), 20_000);
+    assert_eq!(in_time(writer.finish()).await.unwrap(), 20_000);
+    assert_eq!(read_all(&mut hub.get(film, 0, 0).await.unwrap()).await.unwrap(), body(1, 20_000));
+}
+
+#[tokio::test]
+async fn a_stream_that_somebody_writes_is_not_idle() {
+    let hands = Hands::new();
+    let house = House::on(hands.machine(), |_| {}).await;
+    let hub = house.hub().await;
+    let film = stream();
+    let mut writer = hub.put(film, 0, Retention::Pass, false).await.unwrap();
+    writer.write(body(1, 10_000)).await.unwrap();
+    until(|| async { hub.stat(film).await.is_ok_and(|state| state.next == 1) }).await;
+    hands.pass(HOUR);
+    house.server.sweep().await;
+    assert_eq!(hub.stat(film).await.unwrap().next, 1);
+    assert_eq!(in_time(writer.finish()).await.unwrap(), 10_000);
+    assert_eq!(read_all(&mut hub.get(film, 0, 0).await.unwrap()).await.unwrap(), body(1, 10_000));
+    until(|| async {
+        house.server.sweep().await;
+        hub.stat(film).await.is_err()
+    })
+    .await;
 }

@@ -18,9 +18,11 @@ use privet_protocol::id::HomeId;
 use privet_protocol::random::{Random, SeededRandom, SystemRandom};
 use privet_protocol::relay::{
     ALPN, Code, From as Start, Hello, HelloAnswer, Principal, Refusal, Request, Response, Retention, close, frame,
+    reset,
 };
 use privet_relay::Config;
 use privet_relay_client::{FollowEvent, connect};
+use quinn::WriteError;
 
 #[tokio::test]
 async fn a_recorded_hello_is_worthless_on_another_connection() {
@@ -196,6 +198,23 @@ async fn too_many_requests_and_connections_are_refused() {
 }
 
 #[tokio::test]
+async fn nobody_is_closed_for_a_newcomer_that_is_refused() {
+    let mut house = House::new().await;
+    let hub = house.hub().await;
+    let phones = [house.phone(&hub, 2).await, house.phone(&hub, 3).await];
+    let mut smaller = common::config(house.dir.path());
+    smaller.limits.key_connections = 1;
+    smaller.limits.home_connections = 2;
+    house.server.reload(&smaller).unwrap();
+    let principal = Principal::Founder { home: house.home, invite: None };
+    let refused = privet_relay_client::connect(&house.target(), principal, &house.owner, PATIENCE).await;
+    assert_eq!(code(refused), Code::Busy);
+    for connection in [&hub].into_iter().chain(&phones) {
+        connection.usage().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn one_network_can_not_take_all_the_room() {
     let house = House::with(|config| config.limits.connects_per_s = 1).await;
     let mut refused = 0;
@@ -206,12 +225,86 @@ async fn one_network_can_not_take_all_the_room() {
         refused += usize::from(outcome.is_err());
     }
     assert!(refused > 10, "only {refused} of 30");
+    // Others come all the while.
+    for network in 2..12 {
+        let (_endpoint, connection) = in_time(by_hand::raw_from([127, 0, 0, network], &house)).await.unwrap();
+        let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+        let welcome: HelloAnswer = answer(&say(&connection, &frame(&hello)).await);
+        assert!(matches!(welcome, HelloAnswer::Welcome { .. }), "{welcome:?}");
+        connection.close(close::DONE.into(), b"");
+    }
     // A little patience and it goes again.
     common::until(async || {
         tokio::time::sleep(Duration::from_millis(200)).await;
         house.try_phone(3).await.is_err_and(|e| e.refusal() == Some(Code::Denied))
     })
     .await;
+}
+
+#[tokio::test]
+async fn nobody_uses_up_the_room_of_a_network_in_its_name() {
+    let (house, metrics) = watched_with(|config| config.limits.connects_per_s = 1).await;
+    // Whoever writes another's address on its packets does not hear what is answered.
+    let forger = by_hand::deaf();
+    let begin = || forger.connect_with(by_hand::config(ALPN), house.server.address(), "relay").unwrap();
+    let forged: Vec<_> = (0..40).map(|_| begin()).collect();
+    common::until(async || {
+        let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+        openmetrics::value(&samples, "privet_relay_newcomers_total", &[("outcome", "asked_again")]) >= 30.0
+    })
+    .await;
+    let (_endpoint, connection) = in_time(raw(&house, ALPN)).await.expect("one of the network that was forged");
+    let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
+    let welcome: HelloAnswer = answer(&say(&connection, &frame(&hello)).await);
+    assert!(matches!(welcome, HelloAnswer::Welcome { .. }), "{welcome:?}");
+    drop(forged);
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_connections_and_few_of_them_without_a_hello() {
+    let house = House::with(|config| {
+        config.limits.network_connections = 24;
+        config.limits.hello_ms = 60_000;
+        config.limits.key_connections = 100;
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(in_time(raw(&house, ALPN)).await.unwrap());
+    }
+    assert!(in_time(raw(&house, ALPN)).await.is_err(), "a fourth that says nothing");
+    in_time(by_hand::raw_from([127, 0, 0, 2], &house)).await.expect("of another network");
+    for (_endpoint, connection) in silent.drain(..) {
+        connection.close(close::DONE.into(), b"");
+    }
+    common::until(async || raw(&house, ALPN).await.is_ok()).await;
+
+    common::until(async || house.server.connections() == 0).await;
+    let mut hubs = Vec::new();
+    for _ in 0..24 {
+        hubs.push(house.hub().await);
+    }
+    assert!(in_time(raw(&house, ALPN)).await.is_err(), "one more than it may have");
+    in_time(by_hand::raw_from([127, 0, 0, 2], &house)).await.expect("of another network");
+    hubs.pop().unwrap().close();
+    common::until(async || raw(&house, ALPN).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_full_turns_newcomers_away_and_serves_the_others() {
+    let (house, metrics) = watched_with(|config| config.limits.connections = 3).await;
+    let mut hubs = Vec::new();
+    for _ in 0..3 {
+        hubs.push(house.hub().await);
+    }
+    assert!(in_time(raw(&house, ALPN)).await.is_err());
+    let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+    assert!(openmetrics::value(&samples, "privet_relay_newcomers_total", &[("outcome", "full")]) >= 1.0);
+    for hub in &hubs {
+        hub.usage().await.unwrap();
+    }
+    hubs.pop().unwrap().close();
+    common::until(async || raw(&house, ALPN).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -386,6 +479,37 @@ async fn followers_that_never_read_hold_a_segment_each_at_most_and_nobody_up() {
 }
 
 #[tokio::test]
+async fn what_comes_after_a_request_without_a_body_is_not_held() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    hub.grant(key(2).public(), privet_protocol::relay::Rights::PHONE).await.unwrap();
+    let owner = Principal::Founder { home: house.home, invite: None };
+    for (seed, principal) in [(1, owner), (2, Principal::Member { home: house.home })] {
+        let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
+        say(&connection, &frame(&signed(&connection, principal, seed))).await;
+        let mut following = Vec::new();
+        for _ in 0..9 {
+            let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+            send.write_all(&frame(&Request::Follow { stream: stream(), from: Start::Newest })).await.unwrap();
+            let told = in_time(async {
+                loop {
+                    if let Err(error) = send.write_all(&[0; 4096]).await {
+                        break error;
+                    }
+                }
+            })
+            .await;
+            assert!(matches!(told, WriteError::Stopped(code) if code == reset::ANSWERED.into()), "{told:?}");
+            following.push((send, receive));
+        }
+        // All that was sent and not wanted made room again.
+        let answered: Response = answer(&say(&connection, &frame(&Request::Usage)).await);
+        assert!(matches!(answered, Response::Usage(_)), "{answered:?}");
+        connection.close(close::DONE.into(), b"");
+    }
+}
+
+#[tokio::test]
 async fn handshakes_that_nobody_ends_are_bounded() {
     let (house, metrics) = watched().await;
     let deaf = by_hand::deaf();
@@ -410,8 +534,13 @@ async fn handshakes_that_nobody_ends_are_bounded() {
 
 /// A relay, and where its numbers are.
 async fn watched() -> (House, SocketAddr) {
+    watched_with(|_| {}).await
+}
+
+async fn watched_with(change: impl FnOnce(&mut Config)) -> (House, SocketAddr) {
     let house = House::with(|config| {
         config.metrics = Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap().metrics;
+        change(config);
     })
     .await;
     common::until(async || house.server.metrics().is_some()).await;

@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use common::{House, PATIENCE, body, config, in_time, keep, key, put, read_all, stream, until};
 use openmetrics::{parse, value};
@@ -65,6 +66,15 @@ async fn segment(follower: &mut Follower) -> SegmentReader {
         FollowEvent::Segment(segment) => segment,
         other => panic!("not a segment: {other:?}"),
     }
+}
+
+const PACE: u32 = 64 << 10;
+
+/// So many bytes took as long as they must at this pace: two seconds' worth come at once, live video one more, and of each the last piece.
+fn took_its_time(began: Instant, bytes: u32) {
+    let waited = bytes - 3 * PACE - 2 * (64 << 10);
+    let least = Duration::from_secs_f64(f64::from(waited) / f64::from(PACE));
+    assert!(began.elapsed() >= least, "{bytes} bytes took {:?}, which is less than {least:?}", began.elapsed());
 }
 
 async fn wake(hub: &Connection, id: u8) -> Result<(), ClientError> {
@@ -145,6 +155,58 @@ async fn one_home_can_follow_so_many_streams_and_no_more() {
     until(|| async { phone.follow(two, From::Newest).await.is_ok() }).await;
 }
 
+/// How many uploads of this process' relay are open files now.
+fn open_uploads(house: &House) -> usize {
+    let uploads = house.dir.path().join("bodies/partial");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    open.filter(|file| std::fs::read_link(file.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(&uploads)))
+        .count()
+}
+
+#[tokio::test]
+async fn uploads_that_break_off_keep_no_file_open_and_are_so_many_and_no_more() {
+    const MOST: u64 = 64;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let (one, two) = (stream(), stream());
+    for index in 0..MOST {
+        let id = if index % 2 == 0 { one } else { two };
+        let mut writer = in_time(hub.put(id, index, keep(), true)).await.unwrap();
+        writer.write(body(index, 20_000)).await.unwrap();
+        until(|| async { hub.usage().await.unwrap().stored_bytes == (index + 1) * 20_000 }).await;
+    }
+    until(|| async { open_uploads(&house) == 0 }).await;
+    let many = "64 uploads of the home are unfinished; go on with one, or drop its stream";
+    assert_eq!(refusal(in_time(hub.put(one, MOST, keep(), true)).await), (Code::Quota, many.to_owned()));
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, MOST * 20_000);
+    let other = other_hub(&house).await;
+    put(&other, stream(), 0, keep(), body(1, 20_000)).await;
+
+    // What is there can be read, and the file is open as long as somebody does.
+    let mut reader = phone.get(one, 0, 0).await.unwrap();
+    let mut got = 0;
+    while got < 20_000 {
+        got += in_time(reader.read()).await.unwrap().unwrap().len();
+    }
+    assert_eq!(open_uploads(&house), 1);
+    drop(reader);
+    until(|| async { open_uploads(&house) == 0 }).await;
+
+    // One that is gone on with, or dropped, makes room.
+    let mut writer = in_time(hub.put(one, 0, keep(), true)).await.unwrap();
+    assert_eq!(writer.offset(), 20_000);
+    writer.write(body(0, 20_001).slice(20_000..)).await.unwrap();
+    assert_eq!(in_time(writer.finish()).await.unwrap(), 20_001);
+    assert_eq!(read_all(&mut phone.get(one, 0, 0).await.unwrap()).await.unwrap(), body(0, 20_001));
+    put(&hub, one, MOST, keep(), body(2, 20_000)).await;
+    hub.drop_stream(two).await.unwrap();
+    for index in 0..MOST / 2 {
+        drop(in_time(hub.put(stream(), index, keep(), true)).await.unwrap());
+    }
+    hub.drop_stream(one).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_hub_can_ask_how_full_its_home_is_and_new_limits_count_at_once() {
     let change = |config: &mut Config| {
@@ -183,17 +245,18 @@ async fn a_hub_can_ask_how_full_its_home_is_and_new_limits_count_at_once() {
 
 #[tokio::test]
 async fn a_hub_that_sends_too_fast_is_slowed_and_nothing_is_lost_or_overtaken() {
-    let (house, address) = house(|config| config.limits.received_bytes_per_s = 64 << 10).await;
+    let (house, address) = house(|config| config.limits.received_bytes_per_s = PACE).await;
     let (hub, other) = (house.hub().await, other_hub(&house).await);
     let phone = house.phone(&hub, 2).await;
     put(&other, stream(), 0, keep(), body(1, 100_000)).await;
     assert_eq!(slowed(address, "received").await, 0.0, "two seconds' worth may come at once");
 
     let (kept, live) = (stream(), stream());
+    let began = Instant::now();
     let puts: Vec<_> = (0..3)
         .map(|index| {
             let hub = hub.clone();
-            tokio::spawn(async move { put(&hub, kept, index, keep(), body(index, 70_000)).await })
+            tokio::spawn(async move { put(&hub, kept, index, keep(), body(index, 90_000)).await })
         })
         .collect();
     let mut follower = phone.follow(live, From::Index(0)).await.unwrap();
@@ -204,11 +267,12 @@ async fn a_hub_that_sends_too_fast_is_slowed_and_nothing_is_lost_or_overtaken() 
         assert_eq!(read_all(&mut passing).await.unwrap(), body(10 + index, 30_000));
     }
     for put in puts {
-        assert_eq!(put.await.unwrap(), 70_000);
+        assert_eq!(put.await.unwrap(), 90_000);
     }
+    took_its_time(began, 3 * 90_000 + 4 * 30_000);
     for index in 0..3 {
         let mut reader = phone.get(kept, index, 0).await.unwrap();
-        assert_eq!(read_all(&mut reader).await.unwrap(), body(index, 70_000));
+        assert_eq!(read_all(&mut reader).await.unwrap(), body(index, 90_000));
     }
     let waited = slowed(address, "received").await;
     assert!(waited > 0.0);
@@ -219,15 +283,16 @@ async fn a_hub_that_sends_too_fast_is_slowed_and_nothing_is_lost_or_overtaken() 
 
 #[tokio::test]
 async fn readers_that_want_too_much_are_slowed_and_get_all_of_it() {
-    let (house, address) = house(|config| config.limits.sent_bytes_per_s = 64 << 10).await;
+    let (house, address) = house(|config| config.limits.sent_bytes_per_s = PACE).await;
     let (hub, other) = (house.hub().await, other_hub(&house).await);
     let phone = house.phone(&hub, 2).await;
     let (kept, others) = (stream(), stream());
     for index in 0..3 {
-        put(&hub, kept, index, keep(), body(index, 80_000)).await;
+        put(&hub, kept, index, keep(), body(index, 130_000)).await;
     }
     put(&other, others, 0, keep(), body(9, 80_000)).await;
 
+    let began = Instant::now();
     let mut follower = phone.follow(kept, From::Index(2)).await.unwrap();
     let gets: Vec<_> = (0..2)
         .map(|index| {
@@ -236,10 +301,11 @@ async fn readers_that_want_too_much_are_slowed_and_get_all_of_it() {
         })
         .collect();
     let mut followed = segment(&mut follower).await;
-    assert_eq!(read_all(&mut followed).await.unwrap(), body(2, 80_000));
+    assert_eq!(read_all(&mut followed).await.unwrap(), body(2, 130_000));
     for (index, get) in (0..).zip(gets) {
-        assert_eq!(get.await.unwrap(), body(index, 80_000));
+        assert_eq!(get.await.unwrap(), body(index, 130_000));
     }
+    took_its_time(began, 3 * 130_000);
     let waited = slowed(address, "sent").await;
     assert!(waited > 0.0);
     assert_eq!(read_all(&mut other.get(others, 0, 0).await.unwrap()).await.unwrap(), body(9, 80_000));
@@ -250,7 +316,7 @@ async fn readers_that_want_too_much_are_slowed_and_get_all_of_it() {
 async fn live_video_of_a_home_that_is_sent_too_much_skips_whole_segments_and_says_so() {
     const SEGMENTS: u64 = 6;
     let house = House::with(|config| {
-        config.limits.sent_bytes_per_s = 64 << 10;
+        config.limits.sent_bytes_per_s = PACE;
         config.limits.patience_ms = 0;
     })
     .await;
@@ -282,4 +348,30 @@ async fn live_video_of_a_home_that_is_sent_too_much_skips_whole_segments_and_say
     assert!(whole.contains(&(SEGMENTS - 1)), "nothing newer came after the last one");
     let all: BTreeSet<_> = whole.union(&skipped).copied().collect();
     assert_eq!(all, (0..SEGMENTS).collect::<BTreeSet<_>>(), "each came whole or is told as skipped");
+    assert!(!skipped.is_empty(), "it was not slowed");
+}
+
+#[tokio::test]
+async fn live_video_goes_on_while_clips_are_fetched_at_the_limit() {
+    let (house, address) = house(|config| config.limits.sent_bytes_per_s = PACE).await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let (kept, live) = (stream(), stream());
+    put(&hub, kept, 0, keep(), body(1, 1 << 20)).await;
+    let mut follower = phone.follow(live, From::Index(0)).await.unwrap();
+    let gets: Vec<_> = (0..2)
+        .map(|_| {
+            let phone = phone.clone();
+            tokio::spawn(async move { read_all(&mut phone.get(kept, 0, 0).await.unwrap()).await })
+        })
+        .collect();
+    until(|| async { slowed(address, "sent").await > 0.0 }).await;
+    for index in 0..12 {
+        put(&hub, live, index, Retention::Pass, body(index, 5000)).await;
+        let mut passing = segment(&mut follower).await;
+        assert_eq!(passing.index(), index);
+        assert_eq!(read_all(&mut passing).await.unwrap(), body(index, 5000));
+    }
+    assert!(gets.iter().all(|get| !get.is_finished()), "the clips went first");
+    gets.iter().for_each(tokio::task::JoinHandle::abort);
 }

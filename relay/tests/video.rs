@@ -303,7 +303,7 @@ async fn segments_expire() {
     assert_eq!(read_all(&mut phone.get(id, 2, 0).await.unwrap()).await.unwrap(), body(2, 1000));
     let mut follower = phone.follow(id, From::Index(0)).await.unwrap();
     assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Skipped { from: 0, to: 2 })));
-    assert_eq!(hub.usage().await.unwrap().stored_bytes, 1000);
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 8192, "no segment counts less");
     drop(follower);
     hub.finish_stream(id, 3).await.unwrap();
     clock.fetch_add(1_000_000, Ordering::Relaxed);
@@ -346,15 +346,119 @@ async fn quotas_hold_and_give_back() {
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 
     put(&hub, one, 1, keep(), body(1, 1 << 20)).await;
-    put(&hub, one, 2, keep(), body(2, (1 << 20) - 100)).await;
+    put(&hub, one, 2, keep(), body(2, (1 << 20) - 9000)).await;
     let mut writer = hub.put(two, 0, keep(), false).await.unwrap();
-    writer.write(body(3, 101)).await.unwrap();
-    assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
-    put(&hub, two, 1, keep(), body(3, 100)).await;
+    let refused = match writer.write(body(3, 9001)).await {
+        Ok(()) => in_time(writer.finish()).await.map(|_| ()),
+        refused => refused,
+    };
+    assert_eq!(code(refused), Code::Quota);
+    put(&hub, two, 0, keep(), body(3, 9000)).await;
     let writer = hub.put(stream(), 0, keep(), false).await.unwrap();
     assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
     hub.drop_stream(one).await.unwrap();
     put(&hub, stream(), 0, keep(), body(4, 1 << 20)).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_and_no_more() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let other = stream();
+    put(&hub, other, 0, keep(), body(1, 500_000)).await;
+    for round in 0..6 {
+        let id = stream();
+        put(&hub, id, 0, keep(), body(2, 100_000)).await;
+        let mut writer = hub.put(id, 1, keep(), round % 2 == 0).await.unwrap();
+        writer.write(body(3, 200_000)).await.unwrap();
+        until(async || hub.usage().await.unwrap().stored_bytes == 800_000).await;
+        hub.drop_stream(id).await.unwrap();
+        assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
+        // It goes on as if nothing had happened, or it is gone.
+        if round < 4 {
+            let refused = match writer.write(body(4, 10_000)).await {
+                Ok(()) => in_time(writer.finish()).await.map(|_| ()),
+                refused => refused,
+            };
+            assert_eq!(code(refused), Code::Gone);
+        }
+        assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
+        assert_eq!(code(hub.stat(id).await), Code::NotFound);
+    }
+    assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000);
+    assert_eq!(read_all(&mut hub.get(other, 0, 0).await.unwrap()).await.unwrap(), body(1, 500_000));
+}
+
+#[tokio::test]
+async fn a_stream_that_was_dropped_can_be_written_anew_at_once() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let id = stream();
+    for round in 0..5 {
+        let mut old = hub.put(id, 0, keep(), true).await.unwrap();
+        assert_eq!(old.offset(), 0, "round {round}");
+        old.write(body(round, 50_000)).await.unwrap();
+        hub.drop_stream(id).await.unwrap();
+        put(&hub, id, 0, keep(), body(round + 10, 70_000)).await;
+        drop(old);
+        assert_eq!(read_all(&mut hub.get(id, 0, 0).await.unwrap()).await.unwrap(), body(round + 10, 70_000));
+        hub.drop_stream(id).await.unwrap();
+    }
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_finished_while_its_first_segment_becomes_durable_stays_finished() {
+    const STREAMS: u64 = 40;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let ids: Vec<_> = (0..STREAMS).map(|_| stream()).collect();
+    for (moment, id) in ids.iter().enumerate() {
+        let mut writer = hub.put(*id, 0, keep(), true).await.unwrap();
+        writer.write(body(1, 1000)).await.unwrap();
+        let (stored, finished) = in_time(async {
+            tokio::join!(writer.finish(), async {
+                // At another moment of it each time.
+                for _ in 0..moment {
+                    tokio::task::yield_now().await;
+                }
+                hub.finish_stream(*id, 1).await
+            })
+        })
+        .await;
+        stored.unwrap();
+        finished.unwrap();
+    }
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    for id in ids {
+        assert_eq!(hub.stat(id).await.unwrap().finished, Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_home_has_no_more_tiny_segments_than_large_ones() {
+    const MOST: u64 = (1 << 20) / 8192;
+    let house = House::with(|config| config.limits.stored_bytes = 1 << 20).await;
+    let hub = house.hub().await;
+    let id = stream();
+    for index in 0..MOST {
+        put(&hub, id, index, keep(), body(index, 1)).await;
+    }
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 1 << 20);
+    let writer = hub.put(id, MOST, keep(), false).await.unwrap();
+    assert_eq!(code(in_time(writer.finish()).await), Code::Quota);
+    let state = hub.stat(id).await.unwrap();
+    assert_eq!((state.next, state.bytes), (MOST, MOST), "what was refused left nothing, and a length is told as it is");
+
+    let house = house.restart().await;
+    assert_eq!(house.hub().await.usage().await.unwrap().stored_bytes, 1 << 20);
+    let hub = house.hub().await;
+    hub.drop_stream(id).await.unwrap();
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 }
 
 #[tokio::test]

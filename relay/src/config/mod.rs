@@ -140,9 +140,9 @@ pub struct Limits {
     pub free_bytes: u64,
     /// Bytes of memory for segments that only pass, of all homes together.
     pub memory_bytes: u64,
-    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once.
+    /// Bytes of segments a second that a home may send to the relay, over time; two seconds' worth may come at once, of passing ones three.
     pub received_bytes_per_s: u32,
-    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once.
+    /// Bytes of segments a second that the relay sends to a home's readers, over time; two seconds' worth may go at once, of passing ones three.
     pub sent_bytes_per_s: u32,
     /// The longest time anything is kept.
     pub retention_s: u64,
@@ -174,6 +174,8 @@ pub struct Limits {
     pub homes_per_h: u64,
     /// Connections of all clients together.
     pub connections: u64,
+    /// Connections of one address (an IPv6 /64 counts as one); an eighth of them may be without a hello.
+    pub network_connections: u64,
     /// Connections of one home.
     pub home_connections: u64,
     /// Connections of one key; one more replaces the oldest.
@@ -216,6 +218,7 @@ impl Default for Limits {
             mailbox_s: 3600,
             homes_per_h: 1000,
             connections: 10_000,
+            network_connections: 1024,
             home_connections: 128,
             key_connections: 4,
             connects_per_s: 20,
@@ -349,6 +352,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.mailbox_s", |c| c.limits.mailbox_s, 60..=MAX),
     ("limits.homes_per_h", |c| c.limits.homes_per_h, 1..=MAX),
     ("limits.connections", |c| c.limits.connections, 1..=MAX),
+    ("limits.network_connections", |c| c.limits.network_connections, 1..=MAX),
     ("limits.home_connections", |c| c.limits.home_connections, 1..=MAX),
     ("limits.key_connections", |c| c.limits.key_connections, 1..=MAX),
     ("limits.connects_per_s", |c| c.limits.connects_per_s.into(), 1..=MAX_U32),

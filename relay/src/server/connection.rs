@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
     CapabilityKey, Code, From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response,
-    Retention, Rights, VERSIONS, close, common_version,
+    Retention, Rights, VERSIONS, close, common_version, reset,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 
 use super::edge::{self, Link, Place};
+use super::endpoint::Guest;
 use super::home::Home;
 use super::lived::Dates;
 use super::quota::TokenBucket;
@@ -41,7 +42,10 @@ pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const SEND_WINDOW: u64 = 1024 * 1024;
 /// How often what may be on its way to a client that follows is fitted to its path.
 const FIT: Duration = Duration::from_millis(200);
-const RECEIVE_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes that a hub may have on their way, for its segments.
+const OWNER_WINDOW: u32 = 8 * 1024 * 1024;
+/// The same of all others, who send messages only.
+const OTHERS_WINDOW: u32 = 256 * 1024;
 
 /// Whom a connection acts for, proven.
 pub(crate) struct Session {
@@ -77,13 +81,27 @@ enum Greeted {
     Elsewhere(Link),
 }
 
+impl Role {
+    fn receive_window(self) -> u32 {
+        match self {
+            Self::Owner => OWNER_WINDOW,
+            Self::Member | Self::Mailbox(_) | Self::Node => OTHERS_WINDOW,
+        }
+    }
+}
+
 /// Serves a connection until it is over.
-pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
+pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection, mut guest: Guest) {
     let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
     match hello {
-        Ok(Some(Greeted::Here(session))) => session.serve().await,
+        Ok(Some(Greeted::Here(session))) => {
+            guest.said_hello();
+            session.serve().await;
+        }
         Ok(Some(Greeted::Elsewhere(link))) => {
-            widen(&connection, STREAMS);
+            guest.said_hello();
+            // Whether it is a hub, the node that serves it knows.
+            widen(&connection, STREAMS, OTHERS_WINDOW);
             edge::serve(relay, connection, link).await;
         }
         Ok(None) => {}
@@ -92,9 +110,9 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection) {
 }
 
 /// Who is known may have more under way.
-fn widen(connection: &quinn::Connection, streams: u32) {
+fn widen(connection: &quinn::Connection, streams: u32, receive_window: u32) {
     connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams));
-    connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+    connection.set_receive_window(VarInt::from_u32(receive_window));
     connection.set_send_window(SEND_WINDOW);
 }
 
@@ -273,7 +291,7 @@ impl Session {
     /// Serves it until it is over.
     pub(crate) async fn serve(self: Arc<Self>) {
         let (relay, connection) = (&self.relay, &self.connection);
-        widen(connection, if self.linked { LINK_STREAMS } else { STREAMS });
+        widen(connection, if self.linked { LINK_STREAMS } else { STREAMS }, self.role.receive_window());
         tracing::debug!("a client said hello");
         loop {
             let stream = tokio::select! {
@@ -342,6 +360,10 @@ impl Session {
         let mut work = Some(work);
         let reading = read_message::<Request>(&mut receive, MAX_MESSAGE, &self.home.half_sent);
         let read = tokio::time::timeout(REQUEST_PATIENCE, reading).await;
+        // Of what comes after a request without a body nothing is held, however long that is answered.
+        if !matches!(read, Ok(Ok(Request::Put { .. }))) {
+            receive.stop(VarInt::from_u32(reset::ANSWERED));
+        }
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
@@ -356,7 +378,10 @@ impl Session {
         let told = answers.stopped();
         match outcome {
             Ok(()) => answers.finish(),
-            Err(failure) => answers.fail(failure).await,
+            Err(failure) => {
+                receive.stop(VarInt::from_u32(reset::ANSWERED));
+                answers.fail(failure).await;
+            }
         }
         if self.relay.draining.is_cancelled() {
             // The answer has to arrive before the connection goes.

@@ -1,6 +1,6 @@
 //! The UDP socket, TLS and what bounds strangers: addresses are validated, newcomers are limited per network and as a whole.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,9 @@ use quinn::{
 };
 use quinn_proto::HashedConnectionIdGenerator;
 
+use super::quota::Entry;
 use super::tally::Newcomer;
-use super::{Relay, ServerError, connection};
+use super::{Handshake, Relay, ServerError, connection};
 use crate::identity::Identity;
 
 /// Bytes of socket buffer to ask for; the system gives what it allows. With the usual 208 KiB bursts are lost.
@@ -97,15 +98,44 @@ pub(crate) async fn run(relay: Arc<Relay>, endpoint: Endpoint) {
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        if let Some(incoming) = admit(&relay, incoming, endpoint.open_connections()) {
-            let greeted = relay.serving.track_future(greet(Arc::clone(&relay), incoming));
+        if let Some(admitted) = admit(&relay, incoming, endpoint.open_connections()) {
+            let greeted = relay.serving.track_future(greet(Arc::clone(&relay), admitted));
             relay.tasks.spawn(greeted);
         }
     }
 }
 
+/// A newcomer that was let in, and counts from now on.
+struct Admitted {
+    incoming: Incoming,
+    handshake: Handshake,
+    guest: Guest,
+}
+
+/// A connection of a network, until dropped. A stranger until it said hello.
+pub(crate) struct Guest {
+    relay: Arc<Relay>,
+    address: IpAddr,
+    stranger: bool,
+}
+
+impl Guest {
+    /// It said hello.
+    pub(crate) fn said_hello(&mut self) {
+        if std::mem::replace(&mut self.stranger, false) {
+            self.relay.networks().know(self.address);
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.relay.networks().leave(self.address, self.stranger);
+    }
+}
+
 /// Lets a newcomer in, sends it back to prove its address, or turns it away.
-fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incoming> {
+fn admit(relay: &Arc<Relay>, incoming: Incoming, connections: usize) -> Option<Admitted> {
     let address = incoming.remote_address();
     if relay.config.log.addresses {
         tracing::debug!(%address, "a newcomer");
@@ -122,7 +152,12 @@ fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incomi
         tracing::warn!(connections, "full: a newcomer was turned away");
         return turn_away(incoming, Newcomer::Full);
     }
-    if !incoming.remote_address_validated() && relay.handshakes() > RETRY_ABOVE {
+    let proven = incoming.remote_address_validated();
+    let entry = match !proven && relay.handshakes() > RETRY_ABOVE {
+        true => Entry::AskAgain,
+        false => relay.networks().admit(address.ip(), proven, Instant::now()),
+    };
+    if entry == Entry::AskAgain {
         relay.tally.newcomers.add(Newcomer::AskedAgain);
         // Stateless. A newcomer that can't be asked again is turned away.
         if let Err(error) = incoming.retry() {
@@ -130,20 +165,21 @@ fn admit(relay: &Relay, incoming: Incoming, connections: usize) -> Option<Incomi
         }
         return None;
     }
-    if !relay.networks().take(address.ip(), Instant::now()) {
+    if entry == Entry::TooMany {
         return turn_away(incoming, Newcomer::TooOften);
     }
-    Some(incoming)
+    let guest = Guest { relay: Arc::clone(relay), address: address.ip(), stranger: true };
+    // Counted here, not when its task begins: many may come before that.
+    Some(Admitted { incoming, handshake: relay.handshake(), guest })
 }
 
-async fn greet(relay: Arc<Relay>, incoming: Incoming) {
-    let handshake = relay.handshake();
+async fn greet(relay: Arc<Relay>, Admitted { incoming, handshake, guest }: Admitted) {
     let shaken = async { incoming.accept()?.await };
     let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_PATIENCE, shaken).await else {
         return relay.tally.newcomers.add(Newcomer::Failed);
     };
     drop(handshake);
     relay.tally.newcomers.add(Newcomer::Connected);
-    connection::serve(Arc::clone(&relay), connection.clone()).await;
+    connection::serve(Arc::clone(&relay), connection.clone(), guest).await;
     relay.tally.ended(&connection);
 }

@@ -13,7 +13,7 @@ use privet_protocol::time::Timestamp;
 
 use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
-use super::pace;
+use super::pace::{self, Lane};
 use super::priority;
 use super::segments::send_kept;
 use super::stream::{Next, Stream};
@@ -64,7 +64,12 @@ async fn send(
         match next {
             Next::Kept { index: kept, length } => {
                 let mut out = follower.open(kept, priority::KEPT).await?;
-                match send_kept(home, stream, kept, 0, length, &mut out).await {
+                let stopped = answers.stopped();
+                let sent = tokio::select! {
+                    sent = send_kept(home, stream, kept, 0, length, &mut out) => sent,
+                    () = stopped => return Err(Failure::Lost),
+                };
+                match sent {
                     Ok(()) => out.finish(),
                     Err(Failure::Reset(code)) => {
                         // Gone from disk while it was read.
@@ -161,7 +166,7 @@ impl Follower<'_> {
                 Ok(Piece::Bytes(bytes)) => {
                     tokio::select! {
                         biased;
-                        written = pace::send(self.home, &mut out, bytes) => match written {
+                        written = pace::send(self.home, &mut out, bytes, Lane::of(passing)) => match written {
                             Ok(()) => {}
                             // It did not want this one segment.
                             Err(_) if self.connection.close_reason().is_none() => return Ok(Sent::Whole),

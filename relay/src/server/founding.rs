@@ -58,7 +58,7 @@ impl Founding {
 }
 
 impl Relay {
-    /// What lets this home in, that is not there yet. Who asks holds the homes until it is.
+    /// What lets this home in, that is not there yet. Who asks is the only founder until it is.
     pub(super) async fn admit(
         &self,
         home: HomeId,

@@ -1,17 +1,20 @@
 //! A segment while it is written: one writer, any number of readers, each at its own place, none ever waits for another.
 //!
-//! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file.
+//! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file, which is open only
+//! while somebody writes or reads it: an upload that broke off costs no file descriptor.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use privet_protocol::storage::StoreError;
+use privet_store::BlobName;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::priority;
-use crate::storage::Body;
+use crate::storage::{Body, BodyWriter, Storage};
 
 pub(crate) struct Growing {
     pub(crate) index: u64,
@@ -26,13 +29,57 @@ pub(crate) struct Growing {
 
 enum Kind {
     Memory(Memory),
-    Disk(Arc<dyn Body>),
+    Disk(Upload),
+}
+
+struct Upload {
+    name: BlobName,
+    storage: Arc<dyn Storage>,
+    /// Held while it is opened.
+    file: tokio::sync::Mutex<Option<Weak<dyn Body>>>,
+    /// Bytes of its home's that it takes.
+    counted: AtomicU64,
 }
 
 struct Memory {
-    chunks: Mutex<Vec<Bytes>>,
+    held: Mutex<Held>,
     budget: Arc<Budget>,
-    reserved: AtomicU64,
+}
+
+/// A passing segment's bytes, in memory of the relay's own: what comes from the network is part of the datagrams that it came in, and holds
+/// all of them, however little of them it is.
+#[derive(Default)]
+struct Held {
+    /// Each with its offset. Of two neighbours at least one is half a chunk long, so that what a chunk costs beside its bytes is little.
+    chunks: Vec<(u64, Bytes)>,
+    length: u64,
+    /// Another home needed the memory.
+    lost: bool,
+}
+
+/// What comes is added to the last chunk as long as both together are not longer than this.
+const CHUNK: usize = 2048;
+
+impl Held {
+    fn push(&mut self, bytes: &[u8]) {
+        match self.chunks.last_mut() {
+            Some((_, last)) if last.len() + bytes.len() <= CHUNK => *last = [&last[..], bytes].concat().into(),
+            _ => self.chunks.push((self.length, Bytes::copy_from_slice(bytes))),
+        }
+        self.length += bytes.len() as u64;
+    }
+
+    /// What there is at an offset, to the end of its chunk; nothing at the end.
+    fn at(&self, offset: u64) -> Bytes {
+        let next = self.chunks.partition_point(|(begins, _)| *begins <= offset);
+        let Some((begins, chunk)) = next.checked_sub(1).and_then(|at| self.chunks.get(at)) else { return Bytes::new() };
+        let into = usize::try_from(offset - begins).unwrap_or(usize::MAX).min(chunk.len());
+        // A small part of a chunk would hold all of it where it is sent, also when the chunk has made way for a longer one.
+        match chunk.len() - into {
+            rest if rest < chunk.len() / 2 => Bytes::copy_from_slice(&chunk[into..]),
+            _ => chunk.slice(into..),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,28 +96,64 @@ pub(crate) enum State {
     Broken,
 }
 
-/// Memory for passing segments, or for requests that are not whole: of all homes, or the share of it that one home may have.
-#[derive(Debug)]
+/// Memory for passing segments, or for requests that are not whole: of all homes, or the share of it that one home may have. When all of
+/// it is taken by segments, whoever holds most loses its oldest to whoever holds less: however many homes take what they may, another
+/// one has as much as each of them.
+#[derive(Debug, Default)]
 pub(crate) struct Budget {
     limit: AtomicU64,
     used: AtomicU64,
     /// What this is a share of.
     whole: Option<Arc<Budget>>,
+    /// Of the whole: its shares.
+    shares: Mutex<Vec<Weak<Budget>>>,
+    /// Of a share: the segments in it.
+    segments: Mutex<Segments>,
 }
 
-/// One home may have this part of the whole, so that none can take the others' live video away ...
-const SHARE: u64 = 4;
+/// Segments, oldest first, and some places of those that are gone.
+#[derive(Debug, Default)]
+struct Segments {
+    list: VecDeque<Weak<Growing>>,
+    /// At this length it is looked which are gone.
+    tidy_at: usize,
+}
+
+/// One home may have one of so many parts of the whole ...
+const PARTS: u64 = 4;
 /// ... but at least so much, in bytes, where the whole is small.
 const LEAST_SHARE: u64 = 8 << 20;
 
+impl Segments {
+    fn add(&mut self, segment: &Arc<Growing>) {
+        if self.list.len() >= self.tidy_at {
+            self.list.retain(|segment| segment.strong_count() > 0);
+            self.tidy_at = 16 + 2 * self.list.len();
+        }
+        self.list.push_back(Arc::downgrade(segment));
+    }
+}
+
 impl Budget {
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit: limit.into(), used: AtomicU64::new(0), whole: None })
+        Arc::new(Self { limit: limit.into(), ..Self::default() })
     }
 
     /// One home's share of this. What it takes is taken of the whole too.
     pub(crate) fn share(self: &Arc<Self>) -> Arc<Self> {
-        Arc::new(Self { limit: 0.into(), used: AtomicU64::new(0), whole: Some(Arc::clone(self)) })
+        let share = Arc::new(Self { whole: Some(Arc::clone(self)), ..Self::default() });
+        let mut shares = self.shares();
+        shares.retain(|share| share.strong_count() > 0);
+        shares.push(Arc::downgrade(&share));
+        share
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<Weak<Budget>>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn segments(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on as much; what is there stays.
@@ -86,7 +169,7 @@ impl Budget {
     fn limit(&self) -> u64 {
         match &self.whole {
             None => self.limit.load(Ordering::Relaxed),
-            Some(whole) => (whole.limit() / SHARE).max(LEAST_SHARE),
+            Some(whole) => (whole.limit() / PARTS).max(LEAST_SHARE),
         }
     }
 
@@ -98,16 +181,30 @@ impl Budget {
                 used.checked_add(bytes).filter(|sum| *sum <= limit)
             })
             .is_ok();
-        if taken && self.whole.as_ref().is_some_and(|whole| !whole.take(bytes)) {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
+        let Some(whole) = self.whole.as_ref().filter(|_| taken) else { return taken };
+        while !whole.take(bytes) {
+            if !whole.make_room(self.used()) {
+                self.used.fetch_sub(bytes, Ordering::Relaxed);
+                return false;
+            }
         }
-        taken
+        true
+    }
+
+    /// Takes the oldest segment of whoever holds most, if that is more than this.
+    fn make_room(&self, held: u64) -> bool {
+        let largest = self.shares().iter().filter_map(Weak::upgrade).max_by_key(|share| share.used());
+        largest.is_some_and(|share| share.used() > held && share.lose_oldest())
+    }
+
+    fn lose_oldest(&self) -> bool {
+        let oldest = self.segments().list.iter().filter_map(Weak::upgrade).find(|segment| segment.holds_bytes());
+        oldest.is_some_and(|segment| segment.lose())
     }
 
     /// Nothing yet of this; what is taken is given back when it is dropped.
-    pub(crate) fn hold(self: &Arc<Self>) -> Held {
-        Held { budget: Arc::clone(self), bytes: 0 }
+    pub(crate) fn hold(self: &Arc<Self>) -> Part {
+        Part { budget: Arc::clone(self), bytes: 0 }
     }
 
     fn give_back(&self, bytes: u64) {
@@ -120,12 +217,12 @@ impl Budget {
 
 /// A part of a budget, until dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Part {
     budget: Arc<Budget>,
     bytes: u64,
 }
 
-impl Held {
+impl Part {
     /// Takes more; `false` when there is not so much.
     pub(crate) fn more(&mut self, bytes: u64) -> bool {
         let taken = self.budget.take(bytes);
@@ -134,7 +231,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Part {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);
     }
@@ -151,20 +248,24 @@ pub(crate) struct Shares {
 
 impl Growing {
     pub(crate) fn in_memory(index: u64, priority: i32, budget: Arc<Budget>) -> Arc<Self> {
-        let memory = Memory { chunks: Mutex::default(), budget, reserved: AtomicU64::new(0) };
-        Self::new(index, priority, Kind::Memory(memory), 0)
+        let memory = Memory { held: Mutex::default(), budget: Arc::clone(&budget) };
+        let segment = Self::new(index, priority, Kind::Memory(memory));
+        budget.segments().add(&segment);
+        segment
     }
 
-    pub(crate) fn on_disk(index: u64, body: Arc<dyn Body>, length: u64) -> Arc<Self> {
-        Self::new(index, priority::KEPT, Kind::Disk(body), length)
+    /// An upload to the body of this name, which is opened when somebody writes or reads it.
+    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
+        let upload = Upload { name, storage, file: tokio::sync::Mutex::default(), counted: AtomicU64::new(0) };
+        Self::new(index, priority::KEPT, Kind::Disk(upload))
     }
 
-    fn new(index: u64, priority: i32, body: Kind, length: u64) -> Arc<Self> {
+    fn new(index: u64, priority: i32, body: Kind) -> Arc<Self> {
         Arc::new(Self {
             index,
             priority,
             body,
-            progress: watch::Sender::new(Progress { length, state: State::Growing }),
+            progress: watch::Sender::new(Progress { length: 0, state: State::Growing }),
             writer: tokio::sync::Mutex::new(()),
             takeover: Mutex::default(),
         })
@@ -186,17 +287,105 @@ impl Growing {
         self.writer.try_lock().ok()
     }
 
-    /// Keeps a chunk for the readers; `false` when there is no memory left for it.
-    pub(crate) fn push(&self, bytes: Bytes) -> bool {
+    /// Opens its file, for who has the writer's place. Readers share it as long as the second one is held.
+    pub(crate) async fn open(&self) -> Result<(Box<dyn BodyWriter>, Arc<dyn Body>), StoreError> {
+        let Kind::Disk(upload) = &self.body else { return Err(StoreError::Io("what passes has no file".into())) };
+        let mut file = upload.file.lock().await;
+        let writer = upload.storage.write_body(upload.name.clone()).await?;
+        let body = writer.reader();
+        *file = Some(Arc::downgrade(&body));
+        self.grew_to(writer.length());
+        Ok((writer, body))
+    }
+
+    /// Its file for a reader; `None` when there is none any more.
+    async fn file(&self, upload: &Upload) -> Result<Option<Arc<dyn Body>>, StoreError> {
+        let mut file = upload.file.lock().await;
+        // Looked at under the lock: who takes the file away ends the segment first, and waits for this.
+        let state = self.progress().state;
+        if state == State::Broken {
+            return Ok(None);
+        }
+        if let Some(body) = file.as_ref().and_then(Weak::upgrade) {
+            return Ok(Some(body));
+        }
+        let body = match state {
+            // Nobody writes: opened as a writer would, and nothing is written.
+            State::Growing => Some(upload.storage.write_body(upload.name.clone()).await?.reader()),
+            State::Whole | State::Broken => upload.storage.body(upload.name.clone()).await?,
+        };
+        *file = body.as_ref().map(Arc::downgrade);
+        Ok(body)
+    }
+
+    /// Resolves when nobody is about to open the file of a segment that was ended, so that none is made anew.
+    pub(crate) async fn closed(&self) {
+        if let Kind::Disk(upload) = &self.body {
+            drop(upload.file.lock().await);
+        }
+    }
+
+    /// Resolves when it leads nowhere any more.
+    pub(crate) async fn broken(&self) {
+        let _ = self.progress.subscribe().wait_for(|progress| progress.state == State::Broken).await;
+    }
+
+    /// Bytes of its home's that an upload takes. Whoever has the writer's place changes it.
+    pub(crate) fn counted(&self) -> u64 {
+        self.count().map_or(0, |counted| counted.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_counted(&self, bytes: u64) {
+        if let Some(counted) = self.count() {
+            counted.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes them off the upload, once: to give them back, or because they are another's from now on.
+    pub(crate) fn take_counted(&self) -> u64 {
+        self.count().map_or(0, |counted| counted.swap(0, Ordering::Relaxed))
+    }
+
+    fn count(&self) -> Option<&AtomicU64> {
+        match &self.body {
+            Kind::Disk(upload) => Some(&upload.counted),
+            Kind::Memory(_) => None,
+        }
+    }
+
+    /// Keeps a copy of these bytes for the readers; `false` when there is no memory left for it.
+    pub(crate) fn push(&self, bytes: &[u8]) -> bool {
         let Kind::Memory(memory) = &self.body else { return false };
         let length = bytes.len() as u64;
         if !memory.budget.take(length) {
             return false;
         }
-        memory.reserved.fetch_add(length, Ordering::Relaxed);
-        memory.chunks().push(bytes);
+        let mut held = memory.held();
+        if held.lost {
+            drop(held);
+            memory.budget.give_back(length);
+            return false;
+        }
+        held.push(bytes);
+        drop(held);
         self.progress.send_modify(|p| p.length += length);
         true
+    }
+
+    fn holds_bytes(&self) -> bool {
+        match &self.body {
+            Kind::Memory(memory) => memory.held().length > 0,
+            Kind::Disk(_) => false,
+        }
+    }
+
+    /// Gives all its memory back, whole or not; `false` when it had none.
+    fn lose(&self) -> bool {
+        let Kind::Memory(memory) = &self.body else { return false };
+        let lost = std::mem::replace(&mut *memory.held(), Held { lost: true, ..Held::default() }).length;
+        self.progress.send_modify(|p| p.state = State::Broken);
+        memory.budget.give_back(lost);
+        lost > 0
     }
 
     /// Readers may read up to here.
@@ -218,14 +407,14 @@ impl Growing {
 }
 
 impl Memory {
-    fn chunks(&self) -> MutexGuard<'_, Vec<Bytes>> {
-        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.budget.give_back(self.reserved.load(Ordering::Relaxed));
+        self.budget.give_back(self.held().length);
     }
 }
 
@@ -234,9 +423,8 @@ pub(crate) struct Cursor {
     segment: Arc<Growing>,
     progress: watch::Receiver<Progress>,
     offset: u64,
-    /// For segments in memory: the next chunk, and how much of it was read already.
-    chunk: usize,
-    into_chunk: usize,
+    /// For segments on disk: open from the first read on.
+    file: Option<Arc<dyn Body>>,
 }
 
 pub(crate) enum Piece {
@@ -251,24 +439,7 @@ pub(crate) const READ_SIZE: usize = 64 * 1024;
 impl Cursor {
     pub(crate) fn new(segment: Arc<Growing>, offset: u64) -> Self {
         let progress = segment.progress.subscribe();
-        let mut cursor = Self { segment, progress, offset: 0, chunk: 0, into_chunk: 0 };
-        cursor.seek(offset);
-        cursor
-    }
-
-    fn seek(&mut self, offset: u64) {
-        self.offset = offset;
-        if let Kind::Memory(memory) = &self.segment.body {
-            let mut left = offset;
-            for chunk in memory.chunks().iter() {
-                if left < chunk.len() as u64 {
-                    break;
-                }
-                left -= chunk.len() as u64;
-                self.chunk += 1;
-            }
-            self.into_chunk = usize::try_from(left).unwrap_or(usize::MAX);
-        }
+        Self { segment, progress, offset, file: None }
     }
 
     /// What comes next, waiting for the writer where needed. May be dropped and called again.
@@ -297,18 +468,110 @@ impl Cursor {
 
     async fn read(&mut self, length: u64) -> Result<Bytes, StoreError> {
         match &self.segment.body {
-            Kind::Memory(memory) => {
-                let chunks = memory.chunks();
-                let Some(chunk) = chunks.get(self.chunk) else { return Ok(Bytes::new()) };
-                let bytes = chunk.slice(self.into_chunk.min(chunk.len())..);
-                self.chunk += 1;
-                self.into_chunk = 0;
-                Ok(bytes)
-            }
-            Kind::Disk(body) => {
+            Kind::Memory(memory) => Ok(memory.held().at(self.offset)),
+            Kind::Disk(upload) => {
+                let file = match &self.file {
+                    Some(file) => Arc::clone(file),
+                    None => {
+                        let Some(file) = self.segment.file(upload).await? else { return Ok(Bytes::new()) };
+                        Arc::clone(self.file.insert(file))
+                    }
+                };
                 let most = usize::try_from(length - self.offset).unwrap_or(usize::MAX).min(READ_SIZE);
-                body.read(self.offset, most).await
+                file.read(self.offset, most).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    /// A passing segment of up to so many MiB, and how many found room.
+    fn fill(share: &Arc<Budget>, mib: usize) -> (Arc<Growing>, usize) {
+        let segment = Growing::in_memory(0, 1, Arc::clone(share));
+        let pushed = (0..mib).take_while(|_| segment.push(&vec![7; MIB])).count();
+        (segment, pushed)
+    }
+
+    #[tokio::test]
+    async fn however_many_take_what_they_may_another_one_has_as_much_as_each_of_them() {
+        let whole = Budget::new(64 * MIB as u64);
+        let greedy: Vec<_> = (0..4).map(|_| whole.share()).collect();
+        let held: Vec<Vec<_>> = greedy.iter().map(|share| (0..16).map(|_| fill(share, 1)).collect()).collect();
+        assert!(held.iter().flatten().all(|(_, pushed)| *pushed == 1), "each has its quarter");
+        assert_eq!(whole.used(), 64 * MIB as u64);
+
+        let modest = whole.share();
+        let (segment, pushed) = fill(&modest, 16);
+        assert!((12..=13).contains(&pushed), "{pushed} MiB, a fifth");
+        assert!(whole.used() <= 64 * MIB as u64);
+        assert!(greedy.iter().all(|share| share.used() >= 12 * MIB as u64), "nobody lost more than that takes");
+        for (oldest_first, share) in held.iter().zip(&greedy) {
+            let states: Vec<_> = oldest_first.iter().map(|(segment, _)| segment.progress().state).collect();
+            let lost = states.iter().filter(|state| **state == State::Broken).count();
+            assert_eq!((16 - lost) * MIB, share.used() as usize);
+            assert!(states[..lost].iter().all(|state| *state == State::Broken), "the oldest go: {states:?}");
+            let (first, _) = &oldest_first[0];
+            assert!(!first.push(&[1]), "what was lost is lost");
+            assert!(matches!(Cursor::new(Arc::clone(first), 0).next().await, Ok(Piece::Broken)));
+        }
+        // Who holds as much as the others is refused, and takes nothing from them.
+        let before: Vec<_> = greedy.iter().map(|share| share.used()).collect();
+        assert!(!segment.push(&vec![7; 2 * MIB]));
+        assert_eq!(greedy.iter().map(|share| share.used()).collect::<Vec<_>>(), before);
+        drop((held, segment));
+        assert_eq!((whole.used(), modest.used()), (0, 0));
+    }
+
+    #[test]
+    fn segments_that_are_gone_take_no_place_for_long() {
+        let share = Budget::new(10).share();
+        for index in 0..10_000 {
+            Growing::in_memory(index, 1, Arc::clone(&share));
+        }
+        assert!(share.segments().list.len() <= 16);
+    }
+
+    #[tokio::test]
+    async fn of_a_datagram_is_held_what_is_counted_and_in_few_chunks() {
+        const BYTES: usize = 10_000;
+        let budget = Budget::new(BYTES as u64);
+        let segment = Growing::in_memory(0, 1, Arc::clone(&budget));
+        let mut reader = Cursor::new(Arc::clone(&segment), 0);
+        let mut read = Vec::new();
+        for number in 0..BYTES {
+            let datagram = Bytes::from(vec![number as u8; 1200]);
+            assert!(segment.push(&datagram.slice(..1)));
+            if number % 7 == 0 {
+                let Piece::Bytes(bytes) = reader.next().await.unwrap() else { panic!("no bytes") };
+                read.extend_from_slice(&bytes);
+            }
+            assert!(datagram.is_unique(), "the datagram is held");
+        }
+        let Kind::Memory(memory) = &segment.body else { panic!("not in memory") };
+        let chunks = memory.held().chunks.len();
+        assert!(chunks <= BYTES.div_ceil(CHUNK / 2), "{chunks} chunks");
+        assert!(!segment.push(&[1]), "there is no more memory");
+        segment.end(State::Whole);
+        let whole: Vec<u8> = (0..BYTES).map(|number| number as u8).collect();
+        for (mut reader, mut read) in [(reader, read), (Cursor::new(Arc::clone(&segment), 0), Vec::new())] {
+            while let Piece::Bytes(bytes) = reader.next().await.unwrap() {
+                read.extend_from_slice(&bytes);
+            }
+            assert!(read == whole);
+        }
+        for offset in [1, 2047, 2048, 2049, 9_999] {
+            let Piece::Bytes(bytes) = Cursor::new(Arc::clone(&segment), offset as u64).next().await.unwrap() else {
+                panic!("nothing at {offset}");
+            };
+            assert_eq!(bytes, whole[offset..offset + bytes.len()]);
+        }
+        drop(segment);
+        assert_eq!(budget.used(), 0);
     }
 }

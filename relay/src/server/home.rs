@@ -19,7 +19,7 @@ use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
 use super::records::{GrantRecord, HomeRecord, Span, StreamRecord, decode, id_at, key, last_number};
-use super::stream::Stream;
+use super::stream::{Contents, Stream};
 use super::tally::{Present, Tally};
 use super::wake::{self, Carriers, Phone};
 use super::wire::Failure;
@@ -48,6 +48,8 @@ pub(crate) struct Home {
     grants: Mutex<BTreeMap<CapabilityKey, GrantRecord>>,
     streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
     stored: AtomicU64,
+    /// Uploads that are not whole.
+    uploads: AtomicU64,
     connections: Mutex<HashMap<CapabilityKey, Vec<quinn::Connection>>>,
     pub(crate) carriers: Arc<Carriers>,
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
@@ -64,6 +66,9 @@ pub(crate) struct Home {
     _present: Option<Present>,
 }
 
+/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each is
+/// a file, whether anything came of it or not.
+const UPLOADS: u64 = 64;
 /// As many messages of one home may be under way to push gateways.
 const PUSHES: usize = 4;
 
@@ -130,7 +135,7 @@ impl Home {
             let stream = StreamId::from_bytes(id_at(&key, 18)?);
             let segment: super::records::SegmentRecord = decode(&value)?;
             if let Some(stream) = streams.get(&stream) {
-                stored += segment.length;
+                stored += super::records::counts_as(segment.length);
                 stream.contents().kept.insert(last_number(&key)?, segment);
             }
             Ok(())
@@ -189,6 +194,7 @@ impl Home {
             grants: Mutex::default(),
             streams: Mutex::default(),
             stored: AtomicU64::new(0),
+            uploads: AtomicU64::new(0),
             connections: Mutex::default(),
             carriers,
             phones: Mutex::default(),
@@ -294,6 +300,23 @@ impl Home {
         self.tally.stored.fall(bytes.min(before.unwrap_or(0)));
     }
 
+    /// Counts an upload that begins, unless there are as many as there may be.
+    pub(crate) fn begin_upload(&self) -> Result<(), Failure> {
+        let more = |uploads: u64| (uploads < UPLOADS).then_some(uploads + 1);
+        match self.uploads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let text = format!("{UPLOADS} uploads of the home are unfinished; go on with one, or drop its stream");
+                Err(Failure::refuse(Code::Quota, text))
+            }
+        }
+    }
+
+    /// One of them is whole, or forgotten.
+    pub(crate) fn end_upload(&self) {
+        self.uploads.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         let log = *self.log_head.borrow();
         let limits = self.limits();
@@ -340,18 +363,29 @@ impl Home {
         let mut streams = self.streams();
         let stream = streams.entry(upload.stream).or_insert_with(|| Stream::new(upload.stream, now));
         stream.contents().take_in(upload.index, sweep, now);
+        self.uploads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Removes a stream of which nothing is there and which nobody follows.
-    pub(crate) fn remove_if_idle(&self, stream: &Stream) {
+    pub(crate) fn remove_if_idle(&self, stream: &Arc<Stream>) {
+        self.take_away(stream, |contents| {
+            let empty = contents.is_empty() && contents.left.is_empty();
+            empty && !contents.recorded && contents.finished.is_none()
+        });
+    }
+
+    /// Takes a stream away that is idle and that nobody has at hand but who asks, so that whoever comes begins it anew; says whether it did.
+    pub(crate) fn take_away(&self, stream: &Arc<Stream>, is_idle: impl FnOnce(&Contents) -> bool) -> bool {
         let mut streams = self.streams();
-        let idle = {
-            let contents = stream.contents();
-            contents.is_empty() && contents.left.is_empty() && !contents.recorded && contents.finished.is_none()
-        };
-        if idle && stream.followers() == 0 {
-            streams.remove(&stream.id);
+        // The one that is among the streams, and the asker's. Nobody gets another one meanwhile.
+        let at_hand = Arc::strong_count(stream) > 2 || stream.followers() > 0;
+        let mut contents = stream.contents();
+        if at_hand || contents.dropped || !is_idle(&contents) {
+            return false;
         }
+        contents.drop_all();
+        streams.remove(&stream.id);
+        true
     }
 
     /// Counts as a follower of one stream until dropped, unless there are as many as there may be.
@@ -376,15 +410,20 @@ impl Home {
             of_key.retain(|c| c.close_reason().is_none());
         }
         connections.retain(|_, of_key| !of_key.is_empty());
-        let of_key = connections.entry(key).or_default();
-        while of_key.len() as u64 >= self.limits().key_connections.max(1) {
-            self.tally.close(&of_key.remove(0), close::REPLACED, b"");
-        }
-        let all = connections.values().map(Vec::len).sum::<usize>() as u64;
-        if all >= self.limits().home_connections {
+        let limits = self.limits();
+        let all: usize = connections.values().map(Vec::len).sum();
+        let of_key = connections.get(&key).map_or(0, Vec::len);
+        let most = usize::try_from(limits.key_connections.max(1)).unwrap_or(usize::MAX);
+        let replaced = (of_key + 1).saturating_sub(most);
+        // Nobody is closed for a newcomer that is refused.
+        if (all - replaced) as u64 >= limits.home_connections {
             return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
         }
-        connections.entry(key).or_default().push(connection.clone());
+        let of_key = connections.entry(key).or_default();
+        for old in of_key.drain(..replaced) {
+            self.tally.close(&old, close::REPLACED, b"");
+        }
+        of_key.push(connection.clone());
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! The homes in memory: read when somebody comes for one, founded, and let go when another node serves them.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -25,32 +24,32 @@ impl Relay {
 
     /// A home that exists, in memory from now on.
     pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
-        let mut homes = self.homes.lock().await;
-        self.home_locked(&mut homes, id).await
-    }
-
-    async fn home_locked(
-        &self,
-        homes: &mut HashMap<HomeId, Arc<Home>>,
-        id: HomeId,
-    ) -> Result<Option<Arc<Home>>, Failure> {
-        // Looked at while the homes are held: when the nodes change, those in memory are looked through afterwards.
         if !self.is_mine(id) {
             return Err(Failure::elsewhere());
         }
-        if let Some(home) = homes.get(&id).filter(|home| !home.gone.is_cancelled()) {
-            return Ok(Some(Arc::clone(home)));
+        match self.homes.there(id) {
+            Some(home) if home.gone.is_cancelled() => self.homes.forget(id, &home),
+            Some(home) => return Ok(Some(home)),
+            None => {}
         }
         // Nothing is taken over for a home that is not there.
         if self.storage.get(home_key(id)).await?.is_none() {
             return Ok(None);
         }
+        let home = self.homes.get(id, || self.read(id)).await?;
+        // When the nodes change, the homes in memory are looked through, and this one was perhaps not there yet.
+        if !self.is_mine(id) {
+            self.let_go(&home);
+            return Err(Failure::elsewhere());
+        }
+        Ok(Some(home))
+    }
+
+    async fn read(&self, id: HomeId) -> Result<Arc<Home>, Failure> {
         let storage = self.storage.take_over(id).await?;
         // Read after it was taken over: nobody else changes it any more.
-        let Some(record) = storage.get(home_key(id)).await? else { return Ok(None) };
-        let home = self.load(id, decode(&record)?, storage).await?;
-        homes.insert(id, Arc::clone(&home));
-        Ok(Some(home))
+        let record = storage.get(home_key(id)).await?.ok_or_else(Failure::denied)?;
+        self.load(id, decode(&record)?, storage).await
     }
 
     async fn load(&self, id: HomeId, record: HomeRecord, storage: Arc<dyn Storage>) -> Result<Arc<Home>, Failure> {
@@ -82,12 +81,9 @@ impl Relay {
     }
 
     /// Lets a home go that another node serves: its clients are told to come again, and nothing more of it is done here.
-    pub(crate) async fn let_go(&self, home: &Arc<Home>) {
+    pub(crate) fn let_go(&self, home: &Arc<Home>) {
         home.close();
-        let mut homes = self.homes.lock().await;
-        if homes.get(&home.id).is_some_and(|there| Arc::ptr_eq(there, home)) {
-            homes.remove(&home.id);
-        }
+        self.homes.forget(home.id, home);
     }
 
     /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
@@ -113,8 +109,8 @@ impl Relay {
             let home = self.home_of(id, &owner).await?;
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
-        let mut homes = self.homes.lock().await;
-        if let Some(home) = self.home_locked(&mut homes, id).await? {
+        let _founder = self.founder.lock().await;
+        if let Some(home) = self.home(id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
         let admission = self.admit(id, &owner, invite).await?;
@@ -135,8 +131,7 @@ impl Relay {
         storage.commit(batch).await?;
         self.home_count.fetch_add(1, Ordering::Relaxed);
         self.admitted(admission).await;
-        let home = self.load(id, record, storage).await?;
-        homes.insert(id, Arc::clone(&home));
+        let home = self.homes.get(id, || self.load(id, record, storage)).await?;
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
     }

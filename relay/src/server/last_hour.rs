@@ -21,19 +21,19 @@ impl LastHour {
 
     /// How many more may happen now, where `limit` may in an hour.
     pub(crate) fn left(&mut self, limit: u64, now: Timestamp) -> u64 {
-        self.turn(now);
+        self.move_on(now);
         limit.saturating_sub(self.counts.iter().sum())
     }
 
     /// One more happened.
     pub(crate) fn add(&mut self, now: Timestamp) {
-        self.turn(now);
+        self.move_on(now);
         self.counts[place(self.newest)] += 1;
     }
 
     /// After how many minutes at most there is one left, where `limit` may happen in an hour.
     pub(crate) fn minutes_until_next(&mut self, limit: u64, now: Timestamp) -> i64 {
-        self.turn(now);
+        self.move_on(now);
         let mut counted: u64 = self.counts.iter().sum();
         for minutes in 0..MINUTES {
             if counted < limit {
@@ -46,7 +46,7 @@ impl LastHour {
     }
 
     /// Forgets what is an hour old.
-    fn turn(&mut self, now: Timestamp) {
+    fn move_on(&mut self, now: Timestamp) {
         let now = minute(now);
         for over in (self.newest + 1..=now).take(self.counts.len()) {
             self.counts[place(over)] = 0;

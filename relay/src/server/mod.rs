@@ -16,6 +16,7 @@ mod inbox;
 mod last_hour;
 mod limits;
 mod lived;
+mod loaded;
 mod log;
 mod mailbox;
 mod metrics;
@@ -34,11 +35,12 @@ mod stream;
 mod sweep;
 mod tally;
 mod told;
+mod upload;
 mod wake;
 mod watched;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,6 +72,7 @@ use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
 use lived::Dates;
+use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use pull::Pulls;
 use quota::Networks;
@@ -142,7 +145,9 @@ pub(crate) struct Relay {
     /// Memory for hellos and requests of which not everything has come.
     half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
-    homes: tokio::sync::Mutex<HashMap<HomeId, Arc<Home>>>,
+    homes: Loaded<Home>,
+    /// Held while a home is founded: so many there may be, and an invite is good for one.
+    founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
     /// Uploads that an earlier run left, of homes that are not in memory yet.
     unfinished: Mutex<Vec<SegmentPlace>>,
@@ -246,8 +251,9 @@ impl Server {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
             half_sent: Budget::new(HALF_SENT),
-            networks: Mutex::new(Networks::new(config.limits.connects_per_s)),
-            homes: tokio::sync::Mutex::default(),
+            networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
+            homes: Loaded::default(),
+            founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
@@ -333,7 +339,7 @@ impl Server {
         self.endpoint.set_server_config(Some(server));
         self.pin = pin;
         *relay.validity() = validity;
-        relay.networks().set_rate(config.limits.connects_per_s);
+        relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
         relay.limits.set(config.limits.clone());
         Ok(relay.config.needs_restart(config))
@@ -472,10 +478,10 @@ impl Relay {
                 continue;
             }
             let swept = match self.home(id).await {
-                Ok(Some(home)) => match wake::sweep(&home, now).await {
-                    Ok(()) => sweep::home(&home, now).await,
-                    Err(failure) => Err(failure),
-                },
+                Ok(Some(home)) => {
+                    let woken = wake::sweep(&home, now).await;
+                    sweep::home(&home, now).await.and(woken)
+                }
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
             };

@@ -31,14 +31,13 @@ pub(super) async fn follow(relay: Arc<Relay>) {
         let view = views.as_mut().map(|views| views.borrow_and_update().clone());
         let moved = view.as_ref().map(|view| &view.ring) != known.as_ref().map(|view| &view.ring);
         let doubted = view.as_ref().map(|view| view.doubts) != known.as_ref().map(|view| view.doubts);
-        let goes = |home: &&Arc<Home>| home.gone.is_cancelled() || (moved && !relay.is_mine(home.id));
-        let gone: Vec<_> = relay.homes.lock().await.values().filter(goes).cloned().collect();
-        for home in gone {
-            relay.let_go(&home).await;
+        for home in relay.homes.all() {
+            if home.gone.is_cancelled() || (moved && !relay.is_mine(home.id)) {
+                relay.let_go(&home);
+            }
         }
         if doubted {
-            let homes: Vec<_> = relay.homes.lock().await.values().cloned().collect();
-            for home in homes {
+            for home in relay.homes.all() {
                 make_sure(&home).await;
             }
         }

@@ -1,5 +1,6 @@
 //! How fast a home's segments come and go. What is over the home's bytes a second waits for its turn: nothing is refused, lost or
-//! overtaken, and whoever sends or wants too much feels it as a slow link. Nothing is locked while somebody waits.
+//! overtaken by its like, and whoever sends or wants too much feels it as a slow link. What passes goes before what is kept. Bytes are
+//! paid for when they go, and whoever gives up its turn has paid nothing.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,59 +18,177 @@ use crate::config::Limits;
 
 /// How many seconds' worth may come or go at once.
 const AT_ONCE_S: u32 = 2;
+/// How many seconds' worth live video may go ahead of them, while the rest waits until that is paid for.
+const AHEAD_S: u32 = 1;
+
+/// What waits, and for whom it makes way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Passing segments: of use now or never.
+    Live,
+    /// All that is on disk.
+    Kept,
+}
+
+impl Lane {
+    /// The lane of a segment that passes, or does not.
+    pub(crate) fn of(passing: bool) -> Self {
+        if passing { Self::Live } else { Self::Kept }
+    }
+}
 
 /// A home's bytes a second.
 pub(crate) struct Pace {
-    received: Mutex<TokenBucket>,
-    sent: Mutex<TokenBucket>,
+    received: Gate,
+    sent: Gate,
+}
+
+/// One direction. A lane is held by whoever is next in it, the others wait for it in the order in which they came.
+struct Gate {
+    bucket: Mutex<TokenBucket>,
+    live: tokio::sync::Mutex<()>,
+    kept: tokio::sync::Mutex<()>,
 }
 
 impl Pace {
     pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
-        let bucket = |rate: u32| Mutex::new(TokenBucket::new(rate, rate.saturating_mul(AT_ONCE_S), now));
-        Self { received: bucket(limits.received_bytes_per_s), sent: bucket(limits.sent_bytes_per_s) }
+        let gate = |rate: u32| {
+            let bucket = TokenBucket::new(rate, rate.saturating_mul(AT_ONCE_S), now);
+            Gate {
+                bucket: Mutex::new(bucket),
+                live: tokio::sync::Mutex::default(),
+                kept: tokio::sync::Mutex::default(),
+            }
+        };
+        Self { received: gate(limits.received_bytes_per_s), sent: gate(limits.sent_bytes_per_s) }
     }
 
-    /// How long these bytes have to wait.
-    fn draw(&self, direction: Direction, bytes: usize, limits: &Limits) -> Duration {
-        let (bucket, rate) = match direction {
+    fn gate(&self, direction: Direction, limits: &Limits) -> (&Gate, u32) {
+        match direction {
             Direction::Received => (&self.received, limits.received_bytes_per_s),
             Direction::Sent => (&self.sent, limits.sent_bytes_per_s),
+        }
+    }
+}
+
+impl Gate {
+    fn lane(&self, lane: Lane) -> &tokio::sync::Mutex<()> {
+        match lane {
+            Lane::Live => &self.live,
+            Lane::Kept => &self.kept,
+        }
+    }
+
+    /// Lets these bytes go, or says after how long to ask again. For whoever is next in its lane.
+    fn draw(&self, lane: Lane, bytes: usize, rate: u32, now: Instant) -> Result<(), Duration> {
+        let ahead = match lane {
+            Lane::Live => rate.saturating_mul(AHEAD_S),
+            Lane::Kept => 0,
         };
-        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.set_rate(rate, rate.saturating_mul(AT_ONCE_S));
-        bucket.draw(bytes, Instant::now())
+        bucket.draw(bytes, ahead, now)
     }
 }
 
-/// The next bytes of a segment from the hub, when it is their turn. Meanwhile nothing more is read: QUIC holds the hub back.
-pub(crate) async fn receive(home: &Home, body: &mut Received) -> Result<Option<Chunk>, ReadError> {
-    let chunk = body.read_chunk(READ_SIZE).await?;
-    if let Some(chunk) = &chunk {
-        turn(home, Direction::Received, chunk.bytes.len()).await;
-    }
-    Ok(chunk)
-}
-
-/// The same, as many bytes as have come: for a disk, which takes a few large pieces sooner than many small ones.
+/// The next bytes of a kept segment from the hub, as many as have come, when it is their turn: a disk takes a few large pieces sooner than
+/// many small ones. Meanwhile nothing more is read: QUIC holds the hub back.
 pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Option<Bytes>, ReadError> {
     let bytes = body.read_many().await?;
     if let Some(bytes) = &bytes {
-        turn(home, Direction::Received, bytes.len()).await;
+        turn(home, Direction::Received, Lane::Kept, bytes.len()).await;
     }
     Ok(bytes)
 }
 
-/// Sends bytes of a segment to a reader when it is their turn.
-pub(crate) async fn send(home: &Home, out: &mut Answers, bytes: Bytes) -> Result<(), Failure> {
-    turn(home, Direction::Sent, bytes.len()).await;
+/// The next bytes of a passing segment, when it is their turn.
+pub(crate) async fn receive_live(home: &Home, body: &mut Received) -> Result<Option<Chunk>, ReadError> {
+    let chunk = body.read_chunk(READ_SIZE).await?;
+    if let Some(chunk) = &chunk {
+        turn(home, Direction::Received, Lane::Live, chunk.bytes.len()).await;
+    }
+    Ok(chunk)
+}
+
+/// Sends bytes of a segment to a reader when it is their turn, unless it wants no more before.
+pub(crate) async fn send(home: &Home, out: &mut Answers, bytes: Bytes, lane: Lane) -> Result<(), Failure> {
+    let stopped = out.stopped();
+    tokio::select! {
+        biased;
+        () = turn(home, Direction::Sent, lane, bytes.len()) => {}
+        () = stopped => return Err(Failure::Lost),
+    }
     out.bytes(bytes).await
 }
 
-async fn turn(home: &Home, direction: Direction, bytes: usize) {
-    let wait = home.pace.draw(direction, bytes, &home.limits());
-    if !wait.is_zero() {
-        home.tally.slowed.add(direction);
+/// Resolves when these bytes may go. Dropped before, it leaves its place to the next, and nothing is owed for it.
+async fn turn(home: &Home, direction: Direction, lane: Lane, bytes: usize) {
+    let limits = home.limits();
+    let (gate, _) = home.pace.gate(direction, &limits);
+    let _next = gate.lane(lane).lock().await;
+    let mut waited = false;
+    loop {
+        // What counts now: the limit may be another one since it began to wait.
+        let (gate, rate) = home.pace.gate(direction, &home.limits());
+        let Err(wait) = gate.draw(lane, bytes, rate, Instant::now()) else { return };
+        if !std::mem::replace(&mut waited, true) {
+            home.tally.slowed.add(direction);
+        }
         tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 1000;
+
+    fn pace(start: Instant) -> Pace {
+        let limits = Limits { sent_bytes_per_s: RATE, ..Limits::default() };
+        Pace::new(&limits, start)
+    }
+
+    #[test]
+    fn live_goes_on_while_what_is_kept_takes_all_there_is() {
+        let start = Instant::now();
+        let gate = pace(start).sent;
+        let mut live = 0;
+        // A download that asks all the time, and half of the rate live.
+        for tenth in 0..100 {
+            let now = start + Duration::from_millis(100 * tenth);
+            while gate.draw(Lane::Kept, 50, RATE, now).is_ok() {}
+            live += usize::from(gate.draw(Lane::Live, 50, RATE, now).is_ok());
+        }
+        assert_eq!(live, 100);
+    }
+
+    #[test]
+    fn over_time_both_lanes_together_have_no_more_than_the_rate() {
+        let start = Instant::now();
+        let gate = pace(start).sent;
+        let mut sent = 0;
+        for tenth in 0..1000 {
+            let now = start + Duration::from_millis(10 * tenth);
+            for lane in [Lane::Live, Lane::Kept] {
+                while gate.draw(lane, 70, RATE, now).is_ok() {
+                    sent += 70;
+                }
+            }
+        }
+        // Ten seconds, two at once, one ahead, and the last piece.
+        assert!((12_900..=13_070).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn who_is_told_to_wait_owes_nothing() {
+        let start = Instant::now();
+        let gate = pace(start).sent;
+        assert_eq!(gate.draw(Lane::Kept, 3000, RATE, start), Ok(()));
+        let wait = Duration::from_secs(1);
+        for _ in 0..1000 {
+            assert_eq!(gate.draw(Lane::Kept, 3000, RATE, start), Err(wait));
+        }
+        assert_eq!(gate.draw(Lane::Kept, 1, RATE, start + wait), Ok(()));
     }
 }

@@ -192,7 +192,7 @@ async fn take_segment(home: &Home, stream: &Stream, segment: RecvStream) -> Take
     let whole = loop {
         match segment.read_chunk(READ_SIZE).await {
             Ok(Some(chunk)) => {
-                if !growing.push(chunk.bytes) {
+                if !growing.push(&chunk.bytes) {
                     // No memory is left for it.
                     break false;
                 }

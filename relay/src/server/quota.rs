@@ -38,16 +38,17 @@ impl TokenBucket {
         true
     }
 
-    /// Lets `amount` pass, and says after how long: once what passed before it is paid for. So all pass in the order in which they
-    /// ask, and none asks twice.
-    pub(crate) fn draw(&mut self, amount: usize, now: Instant) -> Duration {
+    /// Lets `amount` pass, however much that is, unless more than `owed` is to be paid still for what passed before: then nothing
+    /// passes, and it says after how long to ask again.
+    pub(crate) fn draw(&mut self, amount: usize, owed: u32, now: Instant) -> Result<(), Duration> {
         self.fill(now);
-        let wait = match self.tokens < 0.0 {
-            true => Duration::from_secs_f64(-self.tokens / self.rate.max(1.0)),
-            false => Duration::ZERO,
-        };
+        let short = -self.tokens - f64::from(owed);
+        // Less than one is nothing: to wait for it could take no time at all.
+        if short >= 1.0 {
+            return Err(Duration::from_secs_f64(short / self.rate.max(1.0)));
+        }
         self.tokens -= amount as f64;
-        wait
+        Ok(())
     }
 
     fn fill(&mut self, now: Instant) {
@@ -57,16 +58,53 @@ impl TokenBucket {
     }
 
     fn is_full(&self, now: Instant) -> bool {
-        self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate >= self.burst
+        self.tokens_at(now) >= self.burst
+    }
+
+    /// Whether less than half of what may pass at once is left.
+    fn is_half_used(&self, now: Instant) -> bool {
+        self.tokens_at(now) < self.burst / 2.0
+    }
+
+    fn tokens_at(&self, now: Instant) -> f64 {
+        self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate
     }
 }
 
-/// A bucket for each network that connects: an IPv4 address or an IPv6 /64.
+/// What each network has that connects: an IPv4 address or an IPv6 /64.
+///
+/// Anybody can write another's address on a packet. So before an address is proven, half of what its network may have is there for all who say
+/// that they are of it; the other half is for those who have shown that they are.
 #[derive(Debug)]
 pub(crate) struct Networks {
     rate: u32,
+    /// Connections of one network.
+    most: u64,
     buckets: HashMap<u64, TokenBucket>,
+    open: HashMap<u64, Open>,
 }
+
+/// What becomes of a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// It may come, and counts until it leaves.
+    Welcome,
+    /// It has to prove its address first.
+    AskAgain,
+    /// Its network has as much as it may.
+    TooMany,
+}
+
+/// Connections that are there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Open {
+    all: u64,
+    /// Those that said no hello so far.
+    strangers: u64,
+}
+
+/// Of the connections that a network may have, one of so many may be without a hello.
+const STRANGERS: u64 = 8;
 
 /// Beyond this many, buckets that are full again are forgotten; if none is, newcomers are refused.
 const MOST_NETWORKS: usize = 16_384;
@@ -74,23 +112,59 @@ const MOST_NETWORKS: usize = 16_384;
 const BURST_S: u32 = 10;
 
 impl Networks {
-    pub(crate) fn new(rate: u32) -> Self {
-        Self { rate, buckets: HashMap::new() }
+    pub(crate) fn new(rate: u32, most: u64) -> Self {
+        Self { rate, most, buckets: HashMap::new(), open: HashMap::new() }
     }
 
-    /// From now on another rate, also for those that have come already.
-    pub(crate) fn set_rate(&mut self, rate: u32) {
-        self.rate = rate;
+    /// From now on another rate and number, also for those that have come already.
+    pub(crate) fn set_limits(&mut self, rate: u32, most: u64) {
+        (self.rate, self.most) = (rate, most);
         self.buckets.values_mut().for_each(|bucket| bucket.set_rate(rate, rate.saturating_mul(BURST_S)));
     }
 
-    /// Whether one more connection of this address may come now.
-    pub(crate) fn take(&mut self, address: IpAddr, now: Instant) -> bool {
-        let network = match address.to_canonical() {
-            IpAddr::V4(v4) => u64::from(v4.to_bits()),
-            // An IPv6 network never has its upper 32 bits zero and is so never taken for an IPv4 address.
-            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
-        };
+    /// Whether one more connection of this address, which is proven or not, may come now.
+    pub(crate) fn admit(&mut self, address: IpAddr, proven: bool, now: Instant) -> Entry {
+        let network = network(address);
+        let open = self.open.get(&network).copied().unwrap_or_default();
+        let strangers = (self.most / STRANGERS).max(1);
+        if !proven {
+            let used = match self.buckets.get(&network) {
+                Some(bucket) => bucket.is_half_used(now),
+                None => self.buckets.len() >= MOST_NETWORKS,
+            };
+            if used || open.all > self.most / 2 || open.strangers > strangers / 2 {
+                return Entry::AskAgain;
+            }
+        }
+        if open.all >= self.most || open.strangers >= strangers || !self.take(network, now) {
+            return Entry::TooMany;
+        }
+        let open = self.open.entry(network).or_default();
+        open.all += 1;
+        open.strangers += 1;
+        Entry::Welcome
+    }
+
+    /// One that was let in said its hello.
+    pub(crate) fn know(&mut self, address: IpAddr) {
+        if let Some(open) = self.open.get_mut(&network(address)) {
+            open.strangers = open.strangers.saturating_sub(1);
+        }
+    }
+
+    /// One that was let in is gone.
+    pub(crate) fn leave(&mut self, address: IpAddr, stranger: bool) {
+        let network = network(address);
+        if let Some(open) = self.open.get_mut(&network) {
+            open.all = open.all.saturating_sub(1);
+            open.strangers = open.strangers.saturating_sub(stranger.into());
+            if open.all == 0 {
+                self.open.remove(&network);
+            }
+        }
+    }
+
+    fn take(&mut self, network: u64, now: Instant) -> bool {
         if self.buckets.len() >= MOST_NETWORKS && !self.buckets.contains_key(&network) {
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
             if self.buckets.len() >= MOST_NETWORKS {
@@ -101,6 +175,14 @@ impl Networks {
         let bucket =
             self.buckets.entry(network).or_insert_with(|| TokenBucket::new(rate, rate.saturating_mul(BURST_S), now));
         bucket.take(now)
+    }
+}
+
+fn network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        // An IPv6 network never has its upper 32 bits zero and is so never taken for an IPv4 address.
+        IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
     }
 }
 
@@ -137,30 +219,87 @@ mod tests {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(100, 200, start);
         let seconds = Duration::from_secs;
-        assert_eq!([150, 150, 300, 100].map(|amount| bucket.draw(amount, start)), [0, 0, 1, 4].map(seconds));
+        assert_eq!([150, 550].map(|amount| bucket.draw(amount, 0, start)), [Ok(()); 2]);
+        assert_eq!([1, 1000].map(|amount| bucket.draw(amount, 0, start)), [Err(seconds(5)); 2], "and owes nothing");
         // Five seconds' worth is owed, whatever the rate is from now on.
         bucket.set_rate(100, 10);
-        assert_eq!(bucket.draw(0, start), seconds(5));
+        assert_eq!(bucket.draw(0, 0, start), Err(seconds(5)));
         bucket.set_rate(250, 500);
-        assert_eq!(bucket.draw(0, start), seconds(2));
-        assert_eq!(bucket.draw(250, start + seconds(2)), Duration::ZERO);
-        assert_eq!(bucket.draw(1, start + seconds(2)), seconds(1));
-        assert_eq!(bucket.draw(500, start + seconds(1000)), Duration::ZERO);
-        assert_eq!(bucket.draw(1, start + seconds(1000)), Duration::ZERO, "no more than the burst was saved");
-        assert_eq!(bucket.draw(0, start + seconds(1000)), Duration::from_secs_f64(1.0 / 250.0));
+        assert_eq!(bucket.draw(0, 0, start), Err(seconds(2)));
+        assert_eq!(bucket.draw(0, 250, start), Err(seconds(1)), "who may owe goes sooner");
+        assert_eq!(bucket.draw(0, 500, start), Ok(()));
+        assert_eq!(bucket.draw(250, 0, start + seconds(2)), Ok(()));
+        assert_eq!(bucket.draw(1, 0, start + seconds(2)), Err(seconds(1)));
+        assert_eq!(bucket.draw(500, 0, start + seconds(1000)), Ok(()));
+        assert_eq!(bucket.draw(2, 0, start + seconds(1000)), Ok(()), "no more than the burst was saved");
+        assert_eq!(bucket.draw(0, 0, start + seconds(1000)), Err(Duration::from_secs_f64(2.0 / 250.0)));
     }
 
     #[test]
     fn networks_do_not_disturb_each_other_and_memory_is_bounded() {
         let start = Instant::now();
-        let mut networks = Networks::new(1);
+        let mut networks = Networks::new(1, 1000);
         let noisy: IpAddr = [10, 0, 0, 1].into();
-        assert_eq!((0..100).filter(|_| networks.take(noisy, start)).count(), 10);
-        assert!(networks.take([10, 0, 0, 2].into(), start));
-        for i in 0..40_000_u128 {
-            networks.take(Ipv6Addr::from_bits((0x2001 << 112) | (i << 64)).into(), start);
+        let welcome =
+            |networks: &mut Networks, address: IpAddr, at| networks.admit(address, true, at) == Entry::Welcome;
+        assert_eq!((0..100).filter(|_| welcome(&mut networks, noisy, start)).count(), 10);
+        assert!(welcome(&mut networks, [10, 0, 0, 2].into(), start));
+        let many = |i: u128| IpAddr::from(Ipv6Addr::from_bits((0x2001 << 112) | (i << 64)));
+        for i in 0..40_000 {
+            networks.admit(many(i), true, start);
         }
         assert!(networks.buckets.len() <= MOST_NETWORKS);
-        assert!(networks.take([10, 0, 0, 3].into(), start + Duration::from_secs(60)));
+        assert_eq!(
+            networks.admit(many(50_000), false, start),
+            Entry::AskAgain,
+            "no place is taken for what may be a lie"
+        );
+        let later = start + Duration::from_secs(60);
+        assert!(welcome(&mut networks, [10, 0, 0, 3].into(), later));
+        for i in 0..40_000 {
+            networks.leave(many(i), true);
+        }
+        assert!(networks.open.len() <= 3, "who is gone takes no place");
+    }
+
+    #[test]
+    fn who_writes_anothers_address_on_its_packets_takes_nothing_of_the_other_half() {
+        let start = Instant::now();
+        let victim: IpAddr = [10, 0, 0, 1].into();
+        let mut networks = Networks::new(1, 800);
+        let forged: Vec<_> = (0..100_000).map(|_| networks.admit(victim, false, start)).collect();
+        assert_eq!(forged.iter().filter(|entry| **entry == Entry::Welcome).count(), 6);
+        assert!(!forged.contains(&Entry::TooMany));
+        assert_eq!(networks.admit(victim, true, start), Entry::Welcome);
+
+        // With many a second it is the places that are taken.
+        let mut networks = Networks::new(1000, 800);
+        let forged = (0..100_000).filter(|_| networks.admit(victim, false, start) == Entry::Welcome).count();
+        assert_eq!(forged, 51);
+        assert_eq!((0..100).filter(|_| networks.admit(victim, true, start) == Entry::Welcome).count(), 49);
+        assert_eq!(networks.admit(victim, true, start), Entry::TooMany);
+        assert_eq!(networks.admit([10, 0, 0, 2].into(), false, start), Entry::Welcome);
+    }
+
+    #[test]
+    fn a_network_has_so_many_connections_and_few_that_said_no_hello() {
+        let start = Instant::now();
+        let address: IpAddr = [10, 0, 0, 1].into();
+        let mut networks = Networks::new(1000, 80);
+        for _ in 0..80 {
+            assert_eq!(networks.admit(address, true, start), Entry::Welcome);
+            networks.know(address);
+        }
+        assert_eq!(networks.admit(address, true, start), Entry::TooMany);
+        networks.leave(address, false);
+        assert_eq!(networks.admit(address, true, start), Entry::Welcome);
+        networks.leave(address, true);
+
+        let other: IpAddr = [10, 0, 0, 2].into();
+        assert_eq!((0..80).filter(|_| networks.admit(other, true, start) == Entry::Welcome).count(), 10);
+        networks.know(other);
+        assert_eq!(networks.admit(other, true, start), Entry::Welcome);
+        networks.set_limits(1000, 800);
+        assert_eq!(networks.admit(other, true, start), Entry::Welcome);
     }
 }

@@ -103,6 +103,15 @@ pub(crate) struct SegmentRecord {
     pub(crate) until: Timestamp,
 }
 
+/// What a segment counts as in the quota of its home, at least: however few bytes it has, it takes a file and its block on the disk, a record
+/// in the index and a place in memory.
+pub(crate) const LEAST_COUNTED: u64 = 8 << 10;
+
+/// What a segment of this length counts as in the quota of its home.
+pub(crate) fn counts_as(length: u64) -> u64 {
+    length.max(LEAST_COUNTED)
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MailboxRecord {
     pub(crate) home: HomeId,

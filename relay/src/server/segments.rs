@@ -8,17 +8,17 @@ use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, Code, Response, Retention, reset};
 use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
-use privet_store::BlobName;
 use quinn::VarInt;
 use tokio_util::sync::CancellationToken;
 
 use super::growing::{Cursor, Growing, Piece, READ_SIZE, State};
 use super::home::Home;
-use super::pace;
+use super::pace::{self, Lane};
 use super::priority;
 use super::received::Received;
-use super::records::{SegmentRecord, body_name, check_number, segment_key, stream_key};
-use super::stream::Stream;
+use super::records::{SegmentRecord, body_name, check_number, counts_as, segment_key, stream_key};
+use super::stream::{Contents, Gone, Stream};
+use super::upload::{begin, book, count, dropped, give_up, open, taken};
 use super::wire::{Answers, Failure};
 use crate::storage::BodyWriter;
 
@@ -44,7 +44,7 @@ pub(crate) async fn put(
         if contents.finished.is_some_and(|segments| put.index >= segments) {
             return Err(Failure::refuse(Code::Conflict, "the stream is finished and has no such segment"));
         }
-        if put.index < contents.gone_below {
+        if contents.is_gone(put.index) {
             return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
         }
     }
@@ -68,6 +68,9 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
     }
     let segment = Growing::in_memory(put.index, home.next_priority(), Arc::clone(&home.budget));
     stream.change(|contents| {
+        if contents.dropped {
+            return Err(dropped());
+        }
         if contents.newest().is_some_and(|newest| put.index < newest) {
             return Err(Failure::refuse(Code::Conflict, "a newer segment has begun already"));
         }
@@ -85,11 +88,11 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
 
 async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Result<u64, Failure> {
     loop {
-        match pace::receive(home, body).await {
+        match pace::receive_live(home, body).await {
             Ok(Some(chunk)) => {
                 let length = segment.progress().length + chunk.bytes.len() as u64;
                 check_length(home, length)?;
-                if !segment.push(chunk.bytes) {
+                if !segment.push(&chunk.bytes) {
                     return Err(Failure::refuse(Code::Busy, "the relay has no memory left for passing segments"));
                 }
             }
@@ -112,7 +115,6 @@ async fn keep(
     now: Timestamp,
 ) -> Result<u64, Failure> {
     let until = until.min(now.after(Duration::from_secs(home.limits().retention_s)));
-    let name = body_name(home.id, put.stream, put.index)?;
     loop {
         let known = {
             let contents = stream.contents();
@@ -122,49 +124,56 @@ async fn keep(
             }
             contents.growing.get(&put.index).cloned()
         };
-        let segment = match known {
-            Some(segment) => segment,
-            None => {
-                // Opened and counted before anybody can see it; another request may have been faster.
-                let writer = home.storage.write_body(name.clone()).await?;
-                let length = writer.length();
-                let begun = Growing::on_disk(put.index, writer.reader(), length);
-                // What an earlier run of the relay left counts from now on.
-                home.reserve(length)?;
-                let shown = stream.change(|contents| {
-                    contents.touched = home.now();
-                    contents.left.remove(&put.index);
-                    Arc::clone(contents.growing.entry(put.index).or_insert(Arc::clone(&begun)))
-                });
-                if !Arc::ptr_eq(&shown, &begun) {
-                    home.give_back(length);
-                }
-                shown
-            }
+        let (segment, begun) = match known {
+            Some(segment) => (segment, false),
+            None => match begin(home, stream, put.index)? {
+                Some(begun) => begun,
+                None => continue,
+            },
         };
         // Whoever writes now is asked to let go: its connection is probably broken.
         let (_writing, replaced) = segment.become_writer().await;
         if segment.progress().state != State::Growing {
             continue;
         }
-        let mut writer = home.storage.write_body(name.clone()).await?;
+        // Readers share the file until this ends.
+        let (mut writer, _file) = match open(home, &segment).await {
+            Ok(opened) => opened,
+            Err(failure) => {
+                if begun {
+                    give_up(home, stream, &segment).await;
+                }
+                return Err(failure);
+            }
+        };
         if !put.resume && writer.length() > 0 {
+            let name = body_name(home.id, put.stream, put.index)?;
+            let anew = Growing::on_disk(put.index, name, Arc::clone(&home.storage));
+            // Where that fails, all is as it was.
+            writer.clear().await?;
             // It starts anew: those who follow the old bytes are told, and begin again.
             segment.end(State::Broken);
-            home.give_back(writer.length());
-            writer.clear().await?;
-            let fresh = Growing::on_disk(put.index, writer.reader(), 0);
-            stream.change(|contents| contents.growing.insert(put.index, fresh));
+            stream.change(|contents| {
+                // Of a dropped stream the old one is given back.
+                if !contents.dropped {
+                    anew.set_counted(segment.take_counted());
+                    contents.growing.insert(put.index, anew);
+                }
+            });
             continue;
         }
         if stream.contents().is_noted(put.index) {
             // After a crash the next start would count from when it broke off the last time.
-            let _book = home.book.lock().await;
+            let _book = book(home, &segment).await?;
             stream.contents().touched = home.now();
             note(home, stream).await?;
         }
         if put.resume {
-            answers.send(&Response::Resume { offset: writer.length() }).await?;
+            let offset = Response::Resume { offset: writer.length() };
+            tokio::select! {
+                () = replaced.cancelled() => return Err(taken(stream)),
+                sent = answers.send(&offset) => sent?,
+            }
         }
         if let Err(failure) = fill(home, stream, &segment, &mut *writer, body, &replaced).await {
             // What has come stays, for whoever goes on with it. If that fails, it goes on a little earlier.
@@ -173,19 +182,24 @@ async fn keep(
             }
             return Err(failure);
         }
-        let written = writer.length();
         let length = match writer.finish().await {
             Ok(length) => length,
             // After a failed sync nobody knows which bytes are on the disk, and a second one would not tell: it starts anew.
-            Err(error) => return Err(give_up(home, stream, &segment, name, written, error).await),
+            Err(error) => {
+                give_up(home, stream, &segment).await;
+                return Err(error.into());
+            }
         };
         let record = SegmentRecord { length, until };
         let mut batch = Batch::new();
         batch.put(segment_key(home.id, put.stream, put.index), cbor::encode(&record));
+        // Whoever writes the stream's record has the book: it says what was acknowledged until then. One that is there already stays.
+        let recorded = stream.contents().recorded;
+        let _book = if recorded { None } else { Some(book(home, &segment).await?) };
         {
             let contents = stream.contents();
             if contents.dropped {
-                return Err(Failure::refuse(Code::Gone, "the stream was dropped"));
+                return Err(dropped());
             }
             if !contents.recorded {
                 batch.put(stream_key(home.id, put.stream), cbor::encode(&contents.record()));
@@ -195,12 +209,15 @@ async fn keep(
             Ok(()) => {}
             // Surely not in the index: a whole file that nobody was promised.
             Err(error @ StoreError::Full(_)) => {
-                return Err(give_up(home, stream, &segment, name, length, error).await);
+                give_up(home, stream, &segment).await;
+                return Err(error.into());
             }
             Err(error) => return Err(error.into()),
         }
-        let dropped = stream.change(|contents| {
-            contents.growing.remove(&put.index);
+        let gone = stream.change(|contents| {
+            if contents.growing.remove(&put.index).is_some() {
+                home.end_upload();
+            }
             if !contents.dropped {
                 contents.recorded = true;
                 contents.kept.insert(put.index, record);
@@ -208,10 +225,12 @@ async fn keep(
             contents.dropped
         });
         segment.end(State::Whole);
-        if dropped {
+        // From now on they are the kept segment's.
+        segment.take_counted();
+        if gone {
             // Dropped while it was made durable: what was just written goes too.
             forget_segments(home, put.stream, vec![(put.index, record)]).await?;
-            return Err(Failure::refuse(Code::Gone, "the stream was dropped"));
+            return Err(dropped());
         }
         return Ok(length);
     }
@@ -228,16 +247,16 @@ async fn fill(
 ) -> Result<(), Failure> {
     loop {
         let bytes = tokio::select! {
-            () = replaced.cancelled() => return Err(Failure::refuse(Code::Conflict, "a newer put took its place")),
+            () = replaced.cancelled() => return Err(taken(stream)),
             bytes = pace::receive_many(home, body) => bytes,
         };
         match bytes {
             Ok(Some(bytes)) => {
                 let length = bytes.len() as u64;
                 check_length(home, writer.length() + length)?;
-                home.reserve(length)?;
+                count(home, segment, writer.length() + length)?;
                 if let Err(error) = writer.append(bytes).await {
-                    home.give_back(length);
+                    let _ = count(home, segment, writer.length());
                     return Err(error.into());
                 }
                 stream.contents().touched = home.now();
@@ -267,29 +286,6 @@ pub(crate) async fn note(home: &Home, stream: &Stream) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Forgets a segment that could not be made durable; whoever wants to write it begins at its first byte.
-async fn give_up(
-    home: &Home,
-    stream: &Stream,
-    segment: &Growing,
-    name: BlobName,
-    written: u64,
-    error: StoreError,
-) -> Failure {
-    // The file first: once nobody knows the segment, another writer may make a new one.
-    let removed = home.storage.remove_body(name).await;
-    stream.change(|contents| contents.growing.remove(&segment.index));
-    segment.end(State::Broken);
-    home.give_back(written);
-    if let Err(error) = removed {
-        tracing::warn!(
-            error = super::told::told(&error),
-            "an unfinished segment can't be removed; the next start will"
-        );
-    }
-    error.into()
-}
-
 fn check_length(home: &Home, length: u64) -> Result<(), Failure> {
     let limit = home.limits().segment_bytes;
     if length > limit {
@@ -309,7 +305,7 @@ pub(crate) async fn get(
     let stream = home.stream(stream).ok_or_else(not_found)?;
     let (kept, live) = {
         let contents = stream.contents();
-        if contents.dropped || (index < contents.gone_below && contents.live(index).is_none()) {
+        if contents.dropped || contents.is_gone(index) {
             return Err(Failure::refuse(Code::Gone, "this segment was here and is not any more"));
         }
         (contents.kept.get(&index).copied(), contents.live(index).map(|(segment, _)| Arc::clone(segment)))
@@ -335,7 +331,7 @@ pub(crate) async fn get(
             () = &mut stopped => return Err(Failure::Lost),
         };
         match piece {
-            Piece::Bytes(bytes) => pace::send(home, answers, bytes).await?,
+            Piece::Bytes(bytes) => pace::send(home, answers, bytes, Lane::Kept).await?,
             Piece::End => return Ok(()),
             Piece::Broken => return Err(Failure::Reset(reset::BROKEN_OFF)),
         }
@@ -369,7 +365,7 @@ pub(crate) async fn send_kept(
             return Err(Failure::Reset(reset::STORAGE));
         }
         at += bytes.len() as u64;
-        pace::send(home, out, bytes).await?;
+        pace::send(home, out, bytes, Lane::Kept).await?;
     }
     Ok(())
 }
@@ -458,32 +454,45 @@ async fn forget_if_read(home: &Home, stream: &Stream) -> Result<(), Failure> {
     if all_read { forget(home, stream).await } else { Ok(()) }
 }
 
-/// Forgets a stream, its segments and its files.
+/// Forgets a stream, its segments and its files. Under the home's book.
 pub(crate) async fn forget(home: &Home, stream: &Stream) -> Result<(), Failure> {
-    let (segments, unfinished) = {
-        let contents = stream.contents();
-        let kept: Vec<_> = contents.kept.iter().map(|(index, record)| (*index, *record)).collect();
-        let growing = contents.growing.values().map(|segment| (segment.index, segment.progress().length));
-        let unfinished: Vec<_> = growing.chain(contents.left.iter().map(|index| (*index, 0))).collect();
-        (kept, unfinished)
-    };
+    let known = stream.contents().kept.clone();
     let mut batch = Batch::new();
     batch.delete(stream_key(home.id, stream.id));
-    for (index, _) in &segments {
+    for index in known.keys() {
         batch.delete(segment_key(home.id, stream.id, *index));
     }
     home.storage.commit(batch).await?;
+    let Gone { kept, growing, left } = stream.change(Contents::drop_all);
+    let mut outcome = Ok(());
+    // As long as files of it are there it is not begun anew: their names would be the same.
+    for segment in growing.values() {
+        // Its writer lets go first: then nothing more is written, counted or renamed.
+        let (_writing, _) = segment.become_writer().await;
+        segment.closed().await;
+        home.give_back(segment.take_counted());
+        home.end_upload();
+        outcome = outcome.and(remove(home, stream.id, segment.index).await);
+    }
+    for index in left {
+        home.end_upload();
+        outcome = outcome.and(remove(home, stream.id, index).await);
+    }
+    let (known, late): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(index, _)| known.contains_key(index));
+    for (index, record) in known {
+        home.give_back(counts_as(record.length));
+        outcome = outcome.and(remove(home, stream.id, index).await);
+    }
+    if !late.is_empty() {
+        // They became whole in the meantime.
+        outcome = outcome.and(forget_segments(home, stream.id, late).await);
+    }
     home.streams().remove(&stream.id);
-    stream.change(super::stream::Contents::drop_all);
-    for (index, record) in segments {
-        home.give_back(record.length);
-        home.storage.remove_body(body_name(home.id, stream.id, index)?).await?;
-    }
-    for (index, length) in unfinished {
-        home.give_back(length);
-        home.storage.remove_body(body_name(home.id, stream.id, index)?).await?;
-    }
-    Ok(())
+    outcome
+}
+
+async fn remove(home: &Home, stream: StreamId, index: u64) -> Result<(), Failure> {
+    Ok(home.storage.remove_body(body_name(home.id, stream, index)?).await?)
 }
 
 /// Forgets some kept segments of a stream.
@@ -497,9 +506,10 @@ pub(crate) async fn forget_segments(
         batch.delete(segment_key(home.id, stream, *index));
     }
     home.storage.commit(batch).await?;
+    let mut outcome = Ok(());
     for (index, record) in segments {
-        home.give_back(record.length);
-        home.storage.remove_body(body_name(home.id, stream, index)?).await?;
+        home.give_back(counts_as(record.length));
+        outcome = outcome.and(remove(home, stream, index).await);
     }
-    Ok(())
+    outcome
 }

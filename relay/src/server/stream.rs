@@ -61,6 +61,13 @@ pub(crate) enum Next {
     Dropped,
 }
 
+/// What there was of a stream that was dropped: to be given back and removed.
+pub(crate) struct Gone {
+    pub(crate) kept: BTreeMap<u64, SegmentRecord>,
+    pub(crate) growing: BTreeMap<u64, Arc<Growing>>,
+    pub(crate) left: BTreeSet<u64>,
+}
+
 impl Stream {
     pub(crate) fn new(id: StreamId, now: Timestamp) -> Arc<Self> {
         Self::with(id, Contents { touched: now, ..Contents::default() })
@@ -122,6 +129,13 @@ impl Contents {
         !self.growing.is_empty() || !self.left.is_empty()
     }
 
+    /// Whether this one was here and is not any more. Of those that stay for longer than later ones it is not enough that those have gone.
+    pub(crate) fn is_gone(&self, index: u64) -> bool {
+        let unfinished = self.growing.contains_key(&index) || self.left.contains(&index);
+        let there = unfinished || self.kept.contains_key(&index) || self.passing(index).is_some();
+        index < self.gone_below && !there
+    }
+
     /// Whether the index says that this upload was under way.
     pub(crate) fn is_noted(&self, index: u64) -> bool {
         self.noted.as_ref().is_some_and(|record| record.unfinished.contains(&index))
@@ -145,18 +159,25 @@ impl Contents {
         growing.or_else(|| self.passing(index).map(|s| (s, true))).filter(|(s, _)| s.progress().state != State::Broken)
     }
 
-    fn numbers(&self) -> impl Iterator<Item = u64> {
-        let kept = self.kept.keys().copied();
-        kept.chain(self.growing.keys().copied()).chain(self.passing.iter().map(|s| s.index))
+    /// The first number there is that is not below this one. Asked by every follower at every change, so it looks at few segments, however
+    /// many there are.
+    fn first_from(&self, index: u64) -> Option<u64> {
+        let kept = self.kept.range(index..).next().map(|(index, _)| *index);
+        let growing = self.growing.range(index..).next().map(|(index, _)| *index);
+        let passing = self.passing.iter().map(|segment| segment.index).filter(|number| *number >= index).min();
+        [kept, growing, passing].into_iter().flatten().min()
     }
 
     pub(crate) fn newest(&self) -> Option<u64> {
-        self.numbers().max()
+        let kept = self.kept.last_key_value().map(|(index, _)| *index);
+        let growing = self.growing.last_key_value().map(|(index, _)| *index);
+        let passing = self.passing.iter().map(|segment| segment.index).max();
+        [kept, growing, passing].into_iter().flatten().max()
     }
 
     /// One more than the highest number ever seen.
     pub(crate) fn next(&self) -> u64 {
-        self.newest().map_or(self.gone_below, |newest| newest + 1)
+        self.newest().map_or(0, |newest| newest + 1).max(self.gone_below)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -174,7 +195,7 @@ impl Contents {
 
     pub(crate) fn state(&self) -> StreamState {
         StreamState {
-            first: self.numbers().min().unwrap_or(self.gone_below),
+            first: self.first_from(0).unwrap_or(self.gone_below),
             next: self.next(),
             finished: self.finished,
             bytes: self.stored_bytes(),
@@ -192,7 +213,7 @@ impl Contents {
         if let Some((segment, passing)) = self.live(index) {
             return Next::Growing { segment: Arc::clone(segment), passing };
         }
-        let above = self.numbers().filter(|number| *number > index).min();
+        let above = index.checked_add(1).and_then(|above| self.first_from(above));
         match (self.finished, above) {
             (Some(segments), _) if index >= segments => Next::Ended { segments },
             (Some(segments), above) => Next::Skip { to: above.unwrap_or(segments) },
@@ -220,16 +241,15 @@ impl Contents {
         }
     }
 
-    /// Nothing of it can be had any more.
-    pub(crate) fn drop_all(&mut self) {
+    /// Nothing of it can be had any more, and nothing comes: what was there is whose it is that asks.
+    pub(crate) fn drop_all(&mut self) -> Gone {
         self.dropped = true;
         for segment in self.growing.values().chain(&self.passing) {
             segment.end(State::Broken);
         }
-        self.growing.clear();
-        self.left.clear();
         self.passing.clear();
-        self.kept.clear();
+        let (kept, growing) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.growing));
+        Gone { kept, growing, left: std::mem::take(&mut self.left) }
     }
 }
 
@@ -269,16 +289,34 @@ mod tests {
     }
 
     #[test]
+    fn first_newest_and_next_are_those_of_all_kinds_together() {
+        let mut contents = Contents::default();
+        assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (None, None, 0));
+        for index in [3, 9] {
+            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9) });
+        }
+        passing(&mut contents, 6);
+        passing(&mut contents, 7);
+        assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (Some(3), Some(9), 10));
+        assert_eq!(
+            [4, 7, 8, 10, u64::MAX].map(|from| contents.first_from(from)),
+            [Some(6), Some(7), Some(9), None, None]
+        );
+        assert!(matches!(contents.next_for(4), Next::Skip { to: 6 }));
+        assert!(matches!(contents.next_for(u64::MAX), Next::Wait));
+    }
+
+    #[test]
     fn memory_is_given_back() {
         let budget = Budget::new(10);
         let mut contents = Contents::default();
         for index in 0..50 {
             let segment = Growing::in_memory(index, 1, Arc::clone(&budget));
-            assert!(segment.push(vec![0; 3].into()), "segment {index}");
+            assert!(segment.push(&[0; 3]), "segment {index}");
             contents.pass(segment);
         }
         let greedy = Growing::in_memory(50, 1, Arc::clone(&budget));
-        assert!(!greedy.push(vec![0; 5].into()));
+        assert!(!greedy.push(&[0; 5]));
     }
 
     #[test]
@@ -287,7 +325,7 @@ mod tests {
         let (greedy, modest) = (whole.share(), whole.share());
         let fill = |share| {
             let segment = Growing::in_memory(0, 1, share);
-            let pushed = (0..64).take_while(|_| segment.push(vec![0; 1 << 20].into())).count();
+            let pushed = (0..64).take_while(|_| segment.push(&vec![0; 1 << 20])).count();
             (pushed, segment)
         };
         let (pushed, held) = fill(greedy);

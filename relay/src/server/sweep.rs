@@ -12,59 +12,85 @@ use privet_protocol::time::Timestamp;
 use super::growing::{Growing, State};
 use super::home::{Home, messages_prefix, scan_all};
 use super::records::{EntryRecord, MailboxRecord, body_name, decode, id_at, key, last_number, stream_key};
+use super::segments;
 use super::stream::{Contents, Stream};
+use super::upload::let_go;
 use super::wire::Failure;
-use super::{priority, segments};
 use crate::storage::Storage;
 
-/// Forgets what has expired in a home.
+/// Forgets what has expired in a home. What can't be forgotten holds nothing else up; the first failure is told at the end.
 pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {
-    let oldest = Timestamp(now.0.saturating_sub_unsigned(home.limits().retention_s.saturating_mul(1000)));
+    let mut outcome = Ok(());
     let streams: Vec<_> = home.streams().values().cloned().collect();
     for stream in streams {
-        let _book = home.book.lock().await;
-        let (expired, record) = {
-            let contents = stream.contents();
-            let expired: Vec<_> =
-                contents.kept.iter().filter(|(_, s)| s.until <= now).map(|(index, s)| (*index, *s)).collect();
-            let mut record = contents.record();
-            if let Some((last, _)) = expired.last() {
-                record.gone_below = record.gone_below.max(last + 1);
-            }
-            (expired, record)
-        };
-        if !expired.is_empty() {
-            let mut batch = Batch::new();
-            batch.put(stream_key(home.id, stream.id), cbor::encode(&record));
-            home.storage.commit(batch).await?;
-            stream.change(|contents| {
-                contents.gone_below = record.gone_below;
-                for (index, _) in &expired {
-                    contents.kept.remove(index);
-                }
-            });
-            segments::forget_segments(home, stream.id, expired).await?;
-        }
-        uploads(home, &stream, now).await?;
-        let idle = {
-            let contents = stream.contents();
-            let quiet = now.since(contents.touched);
-            // Passing segments have no use when nobody writes any more.
-            let patience = if contents.finished.is_some() { FINISHED_PATIENCE } else { PASSING_PATIENCE };
-            contents.kept.is_empty() && !contents.has_unfinished() && quiet > patience
-        };
-        if idle && stream.followers() == 0 {
-            segments::forget(home, &stream).await?;
-        }
+        outcome = outcome.and(kept(home, &stream, now).await).and(idle(home, stream, now).await);
     }
+    outcome.and(entries(home, now).await).and(messages(home, now).await)
+}
 
-    let mut book = home.book.lock().await;
-    let upto = expired_upto(home, key(b"l/", &[home.id.as_bytes()]), book.record.log.first, oldest).await?;
-    super::log::forget_upto(home, &mut book, upto).await?;
-    let upto = expired_upto(home, key(b"i/", &[home.id.as_bytes()]), book.record.inbox.first, oldest).await?;
-    drop(book);
-    super::inbox::acknowledge(home, upto).await?;
+/// Forgets what has expired of a stream.
+async fn kept(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Failure> {
+    let _book = home.book.lock().await;
+    let (expired, record) = {
+        let contents = stream.contents();
+        let expired: Vec<_> =
+            contents.kept.iter().filter(|(_, s)| s.until <= now).map(|(index, s)| (*index, *s)).collect();
+        let mut record = contents.record();
+        if let Some((last, _)) = expired.last() {
+            record.gone_below = record.gone_below.max(last + 1);
+        }
+        (expired, record)
+    };
+    let mut outcome = Ok(());
+    if !expired.is_empty() {
+        let mut batch = Batch::new();
+        batch.put(stream_key(home.id, stream.id), cbor::encode(&record));
+        home.storage.commit(batch).await?;
+        stream.change(|contents| {
+            contents.gone_below = record.gone_below;
+            for (index, _) in &expired {
+                contents.kept.remove(index);
+            }
+        });
+        outcome = segments::forget_segments(home, stream.id, expired).await;
+    }
+    outcome.and(uploads(home, stream, now).await)
+}
+
+/// Forgets a stream of which nothing is there, and that nobody writes or follows.
+async fn idle(home: &Home, stream: Arc<Stream>, now: Timestamp) -> Result<(), Failure> {
+    let is_idle = |contents: &Contents| {
+        let quiet = now.since(contents.touched);
+        // Passing segments have no use when nobody writes any more.
+        let patience = if contents.finished.is_some() { FINISHED_PATIENCE } else { PASSING_PATIENCE };
+        contents.kept.is_empty() && !contents.has_unfinished() && quiet > patience
+    };
+    // A new one of this id makes its record under the book, too.
+    let _book = home.book.lock().await;
+    if home.take_away(&stream, is_idle) && stream.contents().recorded {
+        let mut batch = Batch::new();
+        batch.delete(stream_key(home.id, stream.id));
+        home.storage.commit(batch).await?;
+    }
     Ok(())
+}
+
+/// The time before which nothing is kept.
+fn oldest(home: &Home, now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_sub_unsigned(home.limits().retention_s.saturating_mul(1000)))
+}
+
+async fn entries(home: &Home, now: Timestamp) -> Result<(), Failure> {
+    let mut book = home.book.lock().await;
+    let first = book.record.log.first;
+    let upto = expired_upto(home, key(b"l/", &[home.id.as_bytes()]), first, oldest(home, now)).await?;
+    super::log::forget_upto(home, &mut book, upto).await
+}
+
+async fn messages(home: &Home, now: Timestamp) -> Result<(), Failure> {
+    let first = home.book.lock().await.record.inbox.first;
+    let upto = expired_upto(home, key(b"i/", &[home.id.as_bytes()]), first, oldest(home, now)).await?;
+    super::inbox::acknowledge(home, upto).await.map(|_| ())
 }
 
 /// Forgets the uploads of a stream that nobody went on with for too long; notes of the others, for the next start, when their last
@@ -77,25 +103,25 @@ async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Fai
             true => {
                 // Shown while their files go: who wants to go on with one waits, and begins anew.
                 for index in std::mem::take(&mut contents.left) {
-                    let shown = || Growing::in_memory(index, priority::KEPT, Arc::clone(&home.budget));
-                    contents.growing.entry(index).or_insert_with(shown);
+                    let shown = Growing::on_disk(index, body_name(home.id, stream.id, index)?, home.storage.clone());
+                    contents.growing.entry(index).or_insert(shown);
                 }
                 contents.growing.values().cloned().collect()
             }
             false => Vec::new(),
         }
     };
+    let mut outcome = Ok(());
     for segment in over {
         let Some(_held) = segment.hold() else { continue };
         // It may have ended or gone on just now.
         if segment.progress().state != State::Growing || !is_over(&stream.contents()) {
             continue;
         }
-        home.storage.remove_partial(body_name(home.id, stream.id, segment.index)?).await?;
-        stream.change(|contents| contents.growing.remove(&segment.index));
-        segment.end(State::Broken);
-        home.give_back(segment.progress().length);
+        let name = body_name(home.id, stream.id, segment.index)?;
+        outcome = outcome.and(let_go(home, stream, &segment, home.storage.remove_partial(name)).await);
     }
+    outcome?;
     let is_news = {
         let contents = stream.contents();
         contents.has_unfinished() && contents.noted.as_ref() != Some(&contents.record())

@@ -66,7 +66,7 @@ pub(crate) enum Newcomer {
     Full,
     /// It has to prove its address first.
     AskedAgain,
-    /// Too many of its network.
+    /// Too many of its network, there or within a short time.
     TooOften,
     /// The relay is about to end.
     Leaving,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use privet_protocol::cbor;
-use privet_protocol::relay::{EXPORTER_LABEL, Hello, Principal, Signature, hello_signing_input};
+use privet_protocol::relay::{ALPN, EXPORTER_LABEL, Hello, Principal, Signature, hello_signing_input};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{
@@ -27,7 +27,20 @@ pub async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), C
 
 /// The same, of a client that is set up like this.
 pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
-    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    come([127, 0, 0, 1], house, config).await
+}
+
+/// A connection of another network.
+pub async fn raw_from(address: [u8; 4], house: &House) -> Result<(Endpoint, Connection), ConnectionError> {
+    come(address, house, config(ALPN)).await
+}
+
+async fn come(
+    address: [u8; 4],
+    house: &House,
+    config: ClientConfig,
+) -> Result<(Endpoint, Connection), ConnectionError> {
+    let endpoint = Endpoint::client((address, 0).into()).unwrap();
     let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
     Ok((endpoint, connection))
 }

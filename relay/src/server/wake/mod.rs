@@ -317,19 +317,25 @@ pub(crate) async fn acknowledge(home: &Home, who: &CapabilityKey, upto: u64) -> 
 /// Forgets what has expired, and lets what waits look at the time again.
 pub(crate) async fn sweep(home: &Arc<Home>, now: Timestamp) -> Result<(), Failure> {
     let phones: Vec<_> = home.phones().iter().map(|(who, phone)| (*who, Arc::clone(phone))).collect();
+    let mut outcome = Ok(());
     for (who, phone) in phones {
-        let expired = phone.queue().expired(now);
-        home.carriers.counts.expired(forget(home, &who, &phone, &expired).await?);
-        let _book = home.book.lock().await;
-        let old = phone.queue().forgettable(now, usize::MAX);
-        if !old.is_empty() {
-            let mut batch = Batch::new();
-            old.iter().for_each(|(_, id)| batch.delete(remembered_key(home.id, &who, id)));
-            home.storage.commit(batch).await?;
-            phone.queue().forget_ids(&old);
-        }
+        outcome = outcome.and(sweep_phone(home, &who, &phone, now).await);
     }
     resume(home);
+    outcome
+}
+
+async fn sweep_phone(home: &Home, who: &CapabilityKey, phone: &Phone, now: Timestamp) -> Result<(), Failure> {
+    let expired = phone.queue().expired(now);
+    home.carriers.counts.expired(forget(home, who, phone, &expired).await?);
+    let _book = home.book.lock().await;
+    let old = phone.queue().forgettable(now, usize::MAX);
+    if !old.is_empty() {
+        let mut batch = Batch::new();
+        old.iter().for_each(|(_, id)| batch.delete(remembered_key(home.id, who, id)));
+        home.storage.commit(batch).await?;
+        phone.queue().forget_ids(&old);
+    }
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const LIMITS: &str = "stored_bytes = 1099511627776
 memory_bytes = 1073741824
 connections = 20000
+network_connections = 20000
 home_connections = 10000
 key_connections = 10000
 requests_per_s = 1000000
