@@ -15,6 +15,8 @@ pub enum Step {
     Say(Vec<u8>),
     /// Bytes, and then the stream is reset.
     BreakOff(Vec<u8>),
+    /// A segment that comes piece by piece, while others do what they do.
+    Trickle { request: Request, body: Vec<u8> },
     /// A request on a stream that stays open, whose answer is never read.
     Ignore(Request),
     /// A hello, which a connection has one of.
@@ -35,7 +37,7 @@ pub struct Known {
 
 impl Known {
     pub fn step(&self, dice: &mut Dice) -> Step {
-        match dice.below(14) {
+        match dice.below(16) {
             0..=6 => {
                 let request = self.request(dice);
                 let body = match request {
@@ -54,6 +56,13 @@ impl Known {
             }
             10 | 11 => Step::Ignore(self.request(dice)),
             12 => Step::Hello,
+            13 | 14 => {
+                // Few numbers, so that the same ones are written, resumed and dropped by several.
+                let (stream, index) = (dice.pick(&self.streams), dice.below(2));
+                let retention = Retention::Keep { until: Timestamp(i64::MAX) };
+                let request = Request::Put { stream, index, retention, resume: dice.one_in(2) };
+                Step::Trickle { request, body: dice.bytes(60_000) }
+            }
             _ if dice.one_in(2) => Step::Uni,
             _ => Step::Datagram,
         }
@@ -99,7 +108,7 @@ impl Known {
         let (stream, mailbox, key) = (dice.pick(&self.streams), dice.pick(&self.mailboxes), dice.pick(&self.keys));
         let side = dice.pick(&[Side::Hub, Side::Phone]);
         let follow = dice.one_in(2);
-        match dice.below(25) {
+        match dice.below(27) {
             0 => Request::Append { seq: dice.number(), entry: entry(dice) },
             1 => Request::ReadLog { from: dice.number(), follow },
             2 => Request::AckLog { upto: dice.number() },
@@ -118,7 +127,7 @@ impl Known {
             }
             11 => Request::Stat { stream },
             12 => Request::AckStream { stream },
-            13 => Request::DropStream { stream },
+            13 | 25 | 26 => Request::DropStream { stream },
             14 => {
                 let log_upto = dice.one_in(3).then(|| dice.number());
                 let [log, segments, inbox] = [0; 3].map(|_| dice.one_in(2));
