@@ -286,11 +286,11 @@ impl Offender {
             tokio::time::sleep(BRIEF / 8).await;
         }
         // It ends now, breaks off, or ends when it is let go.
-        match body.len() % 3 {
-            0 => drop(send.finish()),
-            1 => drop(send.reset(VarInt::from_u32(reset::CANCELLED))),
-            _ => {}
-        }
+        let _ = match body.len() % 3 {
+            0 => send.finish(),
+            1 => send.reset(VarInt::from_u32(reset::CANCELLED)),
+            _ => Ok(()),
+        };
         self.held.push((send, receive));
     }
 

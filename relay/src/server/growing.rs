@@ -42,14 +42,14 @@ struct Upload {
 }
 
 struct Memory {
-    held: Mutex<Held>,
+    held: Mutex<Chunks>,
     budget: Arc<Budget>,
 }
 
 /// A passing segment's bytes, in memory of the relay's own: what comes from the network is part of the datagrams that it came in, and holds
 /// all of them, however little of them it is.
 #[derive(Default)]
-struct Held {
+struct Chunks {
     /// Each with its offset. Of two neighbours at least one is half a chunk long, so that what a chunk costs beside its bytes is little.
     chunks: Vec<(u64, Bytes)>,
     length: u64,
@@ -60,7 +60,7 @@ struct Held {
 /// What comes is added to the last chunk as long as both together are not longer than this.
 const CHUNK: usize = 2048;
 
-impl Held {
+impl Chunks {
     fn push(&mut self, bytes: &[u8]) {
         match self.chunks.last_mut() {
             Some((_, last)) if last.len() + bytes.len() <= CHUNK => *last = [&last[..], bytes].concat().into(),
@@ -382,7 +382,7 @@ impl Growing {
     /// Gives all its memory back, whole or not; `false` when it had none.
     fn lose(&self) -> bool {
         let Kind::Memory(memory) = &self.body else { return false };
-        let lost = std::mem::replace(&mut *memory.held(), Held { lost: true, ..Held::default() }).length;
+        let lost = std::mem::replace(&mut *memory.held(), Chunks { lost: true, ..Chunks::default() }).length;
         self.progress.send_modify(|p| p.state = State::Broken);
         memory.budget.give_back(lost);
         lost > 0
@@ -407,7 +407,7 @@ impl Growing {
 }
 
 impl Memory {
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Chunks> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
