@@ -174,7 +174,7 @@ async fn hello(
     writer.finish().await?;
     match FrameReader::new(receive).message().await? {
         Some(HelloAnswer::Welcome { version, limits, now }) if VERSIONS.contains(&version) => {
-            Ok(Connection::new(endpoint, connection, limits, now))
+            Ok(Connection::new(endpoint, connection, public, limits, now))
         }
         Some(HelloAnswer::Welcome { version, .. }) => {
             Err(ClientError::Protocol(format!("the relay chose version {version}, which was not offered")))
