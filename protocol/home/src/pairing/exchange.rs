@@ -171,7 +171,6 @@ mod tests {
     use privet_protocol::random::SeededRandom;
 
     use super::*;
-    use crate::crypto::SecretBytes;
 
     fn request(name: &str, package: usize) -> Request {
         let identity = SigningKey::from_seed(&SecretBytes::new([1; 32])).unwrap();
@@ -202,7 +201,7 @@ mod tests {
         let (pairing, random) = (PairingId::from_bytes([2; 16]), SeededRandom::new(b"old"));
         let keys = Keys::derive(&pairing, &[7; 32]);
         let plain = cbor::encode(&request("Ann", 2000));
-        let sealed = crate::crypto::seal(&keys.to_hub, &aad(TO_HUB, &pairing), &plain, &random);
+        let sealed = seal(&keys.to_hub, &aad(TO_HUB, &pairing), &plain, &random);
         let old = [&[VERSION], sealed.as_slice()].concat();
         assert_eq!(open_request(&keys, &pairing, &old).ok().unwrap().name, "Ann");
     }
