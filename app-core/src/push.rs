@@ -10,7 +10,7 @@ use privet_protocol::cbor;
 use privet_protocol::id::EventId;
 use privet_protocol::storage::{Batch, Store};
 use privet_push::{PushKey, PushTarget};
-use privet_relay_client::{ClientError, ClientKey, Code, Connection};
+use privet_relay_client::{ClientError, Code, Connection};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -46,6 +46,9 @@ pub(crate) struct Push {
     /// The target as the relay gets it, and the relay's key that it was sealed to; empty: nowhere.
     sealed: ByteBuf,
     sealed_to: ByteBuf,
+    /// The key of this phone at the relay that it was sealed for.
+    #[serde(default)]
+    sealed_for: ByteBuf,
     /// The relay has it.
     registered: bool,
 }
@@ -107,7 +110,10 @@ pub(crate) async fn info(core: &Arc<Core>, connection: &Connection) -> Result<Pu
     Ok(PushInfo {
         vapid: key.vapid,
         target: push.target.as_ref().map(|target| target.kind().into()),
-        registered: push.target.is_some() && push.registered && push.sealed_to.as_slice() == key.key.as_slice(),
+        registered: push.target.is_some()
+            && push.registered
+            && push.sealed_to.as_slice() == key.key.as_slice()
+            && push.sealed_for.as_slice() == connection.key().0.as_slice(),
     })
 }
 
@@ -166,14 +172,15 @@ async fn hand_over(core: &Arc<Core>, connection: &Connection) -> std::result::Re
     let key = PushKey::from_bytes(&connection.push_key().await?.key).map_err(|e| {
         Unregistered::Here(CoreError::Network { reason: format!("the relay's push key: {e}"), retry_after_ms: None })
     })?;
-    let new = push.sealed_to.as_slice() != key.as_bytes().as_slice();
-    if new {
-        let seed = core.with_home(|home| Ok(home.capability())).await?;
-        let member = ClientKey::from_seed(&seed)?.public();
+    // Of this connection, not of the home: while a phone moves to another key it has two.
+    let member = connection.key();
+    let known = push.sealed_to.as_slice() == key.as_bytes().as_slice();
+    if !known || push.sealed_for.as_slice() != member.0.as_slice() {
         let sealed = key.seal(target, &member).map_err(|e| CoreError::Invalid { reason: e.to_string() })?;
         push = Push {
             sealed: sealed.into(),
             sealed_to: key.as_bytes().to_vec().into(),
+            sealed_for: member.0.to_vec().into(),
             registered: false,
             target: push.target,
         };

@@ -66,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) target_waits: Notify,
     /// A message waits in the outbox.
     pub(crate) outbox: Notify,
+    /// There may be a new key to move to at the relay.
+    pub(crate) new_key: Notify,
     /// Try to connect now.
     pub(crate) retry: Notify,
     pub(crate) stop: CancellationToken,
@@ -101,6 +103,7 @@ impl Core {
             kept_soon: AtomicBool::new(false),
             target_waits: Notify::new(),
             outbox: Notify::new(),
+            new_key: Notify::new(),
             retry: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

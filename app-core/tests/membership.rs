@@ -51,6 +51,39 @@ async fn a_removed_phone_is_told_and_wiped_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn those_who_stay_come_under_new_keys_and_miss_nothing() {
+    let home = Home::start().await;
+    let (lost, kept) = (home.phone("lost").await, home.phone("kept").await);
+    let own = async |phone: &Client| phone.devices().await.unwrap().iter().find(|d| d.this_device).unwrap().id.clone();
+    let (gone, stays) = (own(&lost).await.parse().unwrap(), own(&kept).await.parse().unwrap());
+    let before = home.hub.home().capability_of(&stays).unwrap();
+    home.hub.remove(gone).await;
+    let after = until("the new key", async || {
+        let hub = home.hub.home();
+        let key = hub.capability_of(&stays).unwrap();
+        (key != before && hub.left_behind().is_empty()).then_some(key)
+    })
+    .await;
+    assert_eq!(home.hub.home().capabilities(), [after]);
+    // The old one opens nothing any more; what is told now comes under the new one, also after a restart.
+    home.hub.clip(1, |_, _| {}).await;
+    let clips = async |phone: &Client, count: usize| {
+        until("the clips", async || {
+            let page = phone.clips(None, 0, i64::MAX, None, 10).await.unwrap();
+            (page.clips.len() == count && page.clips.iter().all(|clip| clip.finished)).then_some(page)
+        })
+        .await
+    };
+    clips(&kept, 1).await;
+    kept.shut_down().await.unwrap();
+    let kept = home.open("kept").await;
+    home.hub.clip(1, |_, _| {}).await;
+    let page = clips(&kept, 2).await;
+    kept.open_clip(&page.clips[0].id).await.unwrap().len().await.unwrap();
+    assert_eq!(home.hub.home().capability_of(&stays), Some(after));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_was_removed_while_it_was_away_learns_it_from_the_group() {
     let home = Home::start().await;
     let (lost, kept) = (home.phone("lost").await, home.phone("kept").await);

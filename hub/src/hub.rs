@@ -398,11 +398,13 @@ impl View {
         &self,
         device: privet_protocol::id::DeviceId,
     ) -> Result<Option<bool>, crate::uplink::UplinkError> {
-        let Some(key) = inbox::remove(&self.uplink, device).await? else { return Ok(None) };
+        if !inbox::remove(&self.uplink, device).await? {
+            return Ok(None);
+        }
         let connection = self.connection.borrow().clone();
         let Some(connection) = connection else { return Ok(Some(false)) };
         // Without a connection, or when this one breaks, the next one begins with it.
-        Ok(Some(self.uplink.revoke(&connection, key).await.is_ok()))
+        Ok(Some(self.uplink.see_off(&connection).await.is_ok()))
     }
 }
 

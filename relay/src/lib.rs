@@ -7,6 +7,7 @@
 //! * [`Machine`] is what it takes from the machine: clock and disk.
 //! * [`DataDirectory`] is what it keeps, while it does not run: to be checked and backed up.
 //! * [`Invites`] are how an operator lets homes in.
+//! * [`lines`] is what becomes a line of the log.
 //! * [`nodes`] is what makes many relays one.
 //! * [`storage`] is the seam to where state and bodies are kept.
 
@@ -18,6 +19,7 @@ pub mod doctor;
 mod gateways;
 mod identity;
 mod invites;
+pub mod lines;
 mod machine;
 pub mod nodes;
 mod server;

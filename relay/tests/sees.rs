@@ -93,13 +93,13 @@ async fn live(target: &RelayTarget) -> Names {
     names
 }
 
-/// The program, run until this has happened to it: what it wrote to its log.
-async fn log_of(dir: &Path) -> (Names, String) {
+/// The program, run until this has happened to it: what it wrote to its log, with these lines in `[log]`.
+async fn log_of(dir: &Path, lines: &str) -> (Names, String) {
     let config = dir.join("relay.toml");
     let text = format!(
         "listen = '127.0.0.1:0'\ndata = {:?}\n[homes]\npolicy = 'invite'\ninvites = [{INVITE:?}]\n\
          [limits]\nfree_bytes = 0\nsweep_s = 1\nwake_patience_ms = 0\n[push.web_push]\nsubject = 'mailto:ops@relay.example'\nallow_private = true\n\
-         [metrics]\nlisten = '127.0.0.1:0'\n",
+         [metrics]\nlisten = '127.0.0.1:0'\n[log]\n{lines}\n",
         dir.join("data")
     );
     fs::write(&config, text).unwrap();
@@ -136,7 +136,7 @@ async fn log_of(dir: &Path) -> (Names, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_on_the_disk_and_in_the_log_is_what_the_page_says() {
     let dir = tempfile::tempdir().unwrap();
-    let (names, log) = log_of(dir.path()).await;
+    let (names, log) = log_of(dir.path(), "").await;
     let data = dir.path().join("data");
     records_are_documented(&data);
     files_are_documented(&data);
@@ -152,11 +152,23 @@ async fn what_is_on_the_disk_and_in_the_log_is_what_the_page_says() {
         }
     }
     assert!(!log.contains("secret-endpoint") && !log.contains(INVITE), "{log}");
+    assert_eq!(addresses(&log), [""; 0]);
+}
+
+/// The lines with an address of a client.
+fn addresses(log: &str) -> Vec<&str> {
     // The relay's own address for metrics is nobody's.
-    let others = log.lines().filter(|line| !line.contains("metrics are served"));
-    for line in others {
-        assert!(!line.contains("127.0.0.1"), "an address: {line}");
-    }
+    log.lines().filter(|line| line.contains("127.0.0.1") && !line.contains("metrics are served")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libraries_name_addresses_only_where_these_are_wanted() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (_, silent) = log_of(dirs[0].path(), "filter = 'trace'").await;
+    assert_eq!(addresses(&silent), [""; 0]);
+    // Without this, the line above would say nothing.
+    let (_, all) = log_of(dirs[1].path(), "filter = 'trace'\naddresses = true").await;
+    assert!(addresses(&all).iter().any(|line| line.contains("quinn")), "{}", all.len());
 }
 
 fn records_are_documented(data: &Path) {

@@ -53,6 +53,30 @@ fn what_the_packages_name_is_there() {
     }
 }
 
+/// `./dev package` builds it where that is possible; this is what can be seen without.
+#[test]
+fn the_container_is_built_with_a_rust_that_is_new_enough_and_runs_as_nobody() {
+    let file = fs::read_to_string(root().join("packaging/relay/Containerfile")).unwrap();
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let lines = |word: &str| -> Vec<&str> { file.lines().filter_map(|line| line.strip_prefix(word)).collect() };
+    let images = lines("FROM ");
+    let [build, run] = images[..] else { panic!("two stages: {images:?}") };
+    let (image, stage) = build.split_once(" AS ").unwrap();
+    let (rust, release) = image.rsplit_once(':').unwrap().1.split_once('-').unwrap();
+    let wanted = workspace.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    let number = |version: &str| -> Vec<u32> { version.split('.').map(|part| part.parse().unwrap()).collect() };
+    assert!(number(rust) >= number(wanted), "{rust} builds nothing that needs {wanted}");
+    assert!(run.contains(&format!("debian:{release}")), "the C library of {run} is not that of {build}");
+    assert!(file.contains(&format!("--from={stage} /build/target/release/privet-relay /usr/bin/privet-relay")));
+    assert_eq!((lines("USER "), lines("STOPSIGNAL ")), (vec!["privet-relay"], vec!["SIGTERM"]));
+    assert_eq!((lines("EXPOSE "), lines("VOLUME ")), (vec!["4433/udp"], vec!["/var/lib/privet-relay"]));
+    // What a build of this tree leaves, and its history, is nobody's in there.
+    for ignored in [".containerignore", "packaging/relay/Containerfile.dockerignore"] {
+        let ignored = fs::read_to_string(root().join(ignored)).unwrap();
+        assert!(ignored.lines().any(|line| line == "target") && ignored.lines().any(|line| line == ".git"));
+    }
+}
+
 #[test]
 fn systemd_understands_the_units_and_finds_them_shut_in() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {

@@ -1,8 +1,9 @@
 //! Keeps this phone in step with its home: connects, follows the log, sends what waits, tries again without end.
 //!
-//! `session` is one connection, `notices` what it brings beside the log; `silence` decides, without a clock of its own, when the hub was silent for too long.
+//! `session` is one connection, `notices` what it brings beside the log, `relay_key` the move to another key; `silence` decides, without a clock of its own, when the hub was silent for too long.
 
 mod notices;
+mod relay_key;
 mod session;
 mod silence;
 
@@ -107,7 +108,14 @@ async fn once(core: &Arc<Core>) -> Result<ClientError, SyncError> {
             return Err(error.into());
         }
     };
-    session::run(core, connection).await
+    let outcome = session::run(core, connection).await;
+    let has_moved = matches!(outcome, Err(SyncError::Refused(_)))
+        && core.with_home(move |home| Ok(*home.capability() != *seed)).await?;
+    if has_moved {
+        // The hub took the old key away, as it should; this phone comes again under the new one.
+        return Err(SyncError::Link("this phone has a new key at the relay".into()));
+    }
+    outcome
 }
 
 /// How the relay at `address` is reached and recognized.

@@ -10,7 +10,7 @@ use privet_relay_client::{ClientError, Code, Connection, LogItem};
 use tokio::sync::Mutex;
 
 use super::silence::Silence;
-use super::{SyncError, connected, notices};
+use super::{SyncError, connected, notices, relay_key};
 use crate::clock;
 use crate::error::CoreError;
 use crate::events::TrustAlert;
@@ -41,6 +41,7 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<Cli
         end = send_outbox(core, &connection) => end,
         end = keep_house(core, &silence, started) => end,
         end = notices::bring(core, &connection) => end,
+        end = relay_key::keep(core, &connection) => Err(end),
         lost = connection.closed() => match lost {
             ClientError::Closed { revoked: true, .. } => Err(lost.into()),
             lost => Ok(lost),
@@ -129,6 +130,12 @@ impl Follower<'_> {
             Received::Removed => {
                 let _ = self.connection.ack_log(seq).await;
                 return Err(SyncError::NoHome(CoreError::Revoked));
+            }
+            Received::Members(_) => {
+                // Somebody left: there is a new key, and the hub is told of it.
+                self.core.new_key.notify_one();
+                self.core.outbox.notify_one();
+                None
             }
             Received::Renewed { .. } => {
                 self.rejoin("the hub made the group anew").await?;

@@ -141,7 +141,14 @@ impl TestHub {
         let mut said = self.said.lock().await;
         loop {
             let message = tokio::time::timeout(super::PATIENCE, said.recv()).await.unwrap().unwrap();
-            if !matches!(message.1, PhoneMessage::Paired | PhoneMessage::Receipt { .. } | PhoneMessage::SetPush(_)) {
+            if !matches!(
+                message.1,
+                PhoneMessage::Paired
+                    | PhoneMessage::Receipt { .. }
+                    | PhoneMessage::SetPush(_)
+                    | PhoneMessage::NewRelayKey { .. }
+                    | PhoneMessage::UsesRelayKey { .. }
+            ) {
                 return message;
             }
         }
@@ -322,6 +329,23 @@ impl Shared {
         self.upload().await;
     }
 
+    /// As the hub does it: lets a phone's new key in, and takes the old one away once it is left behind.
+    async fn relay_key(&self, message: &PhoneMessage) {
+        let (known, behind) = {
+            let home = self.home.lock().unwrap();
+            (home.capabilities(), home.left_behind())
+        };
+        if let PhoneMessage::NewRelayKey { key } = message
+            && known.contains(key)
+        {
+            self.connection.grant(*key, Rights::PHONE).await.unwrap();
+        }
+        for key in behind {
+            self.connection.revoke(key).await.unwrap();
+            self.home.lock().unwrap().forget_left_behind(&key).unwrap();
+        }
+    }
+
     async fn inbox(self: Arc<Self>, said: mpsc::UnboundedSender<(DeviceId, PhoneMessage)>) {
         let mut inbox = self.connection.read_inbox(1, true).await.unwrap();
         while let Ok(Some(item)) = inbox.next().await {
@@ -336,6 +360,7 @@ impl Shared {
                     }
                     self.upload().await;
                     let Some(message) = received.message else { continue };
+                    self.relay_key(&message).await;
                     if self.obeys.load(std::sync::atomic::Ordering::Relaxed) {
                         self.obey(received.device, &message).await;
                     }

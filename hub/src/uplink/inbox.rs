@@ -117,17 +117,22 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
         }
         // Done already; if this connection ends first, the next one takes the key its rights.
         Some(PhoneMessage::RemoveDevice { device }) => match from.removed {
-            Some(removed) => {
+            Some(_) => {
                 if let Some(constant) = &uplink.constant {
                     constant.begin_anew();
                 }
-                uplink.revoke(connection, removed.capability).await?;
+                uplink.see_off(connection).await?;
             }
             None => tracing::info!(%device, "a device to be removed is not a member"),
         },
         Some(PhoneMessage::Paired) => {
             tracing::info!(device = %viewer, "a phone is in");
             uplink.pairings.arrived(viewer);
+        }
+        // If this connection ends first, the next one begins with it.
+        Some(PhoneMessage::NewRelayKey { key }) => uplink.offer(connection, key).await?,
+        Some(PhoneMessage::UsesRelayKey { .. }) => {
+            tracing::debug!(device = %viewer, "a phone has a new key at the relay")
         }
         // Done already, in the commit that took them.
         Some(PhoneMessage::SetWishes(_) | PhoneMessage::SetPush(_) | PhoneMessage::PinClip { .. }) => {}
@@ -137,12 +142,9 @@ async fn act(uplink: &Uplink, connection: &Connection, from: FromPhone) -> Resul
     Ok(())
 }
 
-/// Removes a phone from the home and moves all streams to new keys. Gives the key to revoke at the relay; `None` when it is
-/// no member.
-pub(crate) async fn remove(
-    uplink: &Uplink,
-    device: DeviceId,
-) -> Result<Option<privet_relay_client::CapabilityKey>, UplinkError> {
+/// Removes a phone from the home and moves all streams to new keys; whether it was a member. Its keys at the relay are still to be
+/// revoked ([`Uplink::see_off`]).
+pub(crate) async fn remove(uplink: &Uplink, device: DeviceId) -> Result<bool, UplinkError> {
     let (recorders, notices) = (uplink.recorders.clone(), uplink.notices.clone());
     let removed = uplink
         .home
@@ -159,13 +161,13 @@ pub(crate) async fn remove(
         })
         .await?;
     match removed {
-        Ok(removed) => {
+        Ok(_) => {
             if let Some(constant) = &uplink.constant {
                 constant.begin_anew();
             }
-            Ok(Some(removed.capability))
+            Ok(true)
         }
-        Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => Ok(None),
+        Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

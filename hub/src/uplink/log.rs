@@ -42,6 +42,8 @@ pub(super) async fn heartbeats(uplink: Uplink, connection: Connection) -> Result
                 uplink.board.round_trip(connection.round_trip());
                 let heartbeat = sign_of_life(&uplink);
                 uplink.home.call(|home, env| home.append(&[heartbeat], Batch::new(), env)).await??;
+                // Not at once when a phone moved: what was sent to wake it before then has reached it.
+                uplink.retire(&connection).await?;
             }
             _ = refresh.tick() => {
                 uplink.home.call(|home, env| home.refresh(env)).await??;

@@ -211,15 +211,20 @@ impl Uplink {
         }
         let over = |home: &mut HubHome, env: Env<'_>| {
             let over = home.revocations().into_iter().filter(|key| home.farewell(key, env.now).is_none());
-            (over.collect::<Vec<_>>(), home.capabilities())
+            let next: Vec<_> = home.next_capabilities().collect();
+            (over.collect::<Vec<_>>(), home.capabilities(), next)
         };
-        let (over, members) = self.home.call(over).await?;
+        let (over, members, next) = self.home.call(over).await?;
         // In this order, because the relay counts keys: what has no use goes first, and members go before those who left.
+        self.retire(connection).await?;
         for key in over {
             self.revoke(connection, key).await?;
         }
-        for key in members {
+        for key in members.into_iter().filter(|key| !next.contains(key)) {
             self.let_in(connection, key).await?;
+        }
+        for key in next {
+            self.offer(connection, key).await?;
         }
         self.see_off(connection).await
     }
@@ -242,9 +247,43 @@ impl Uplink {
         Ok(())
     }
 
+    /// Lets in the key that a phone is about to move to. Where the relay has no room for it, the phone stays with the one it has.
+    async fn offer(&self, connection: &Connection, key: CapabilityKey) -> Result<(), UplinkError> {
+        let is_wanted = move |home: &mut HubHome, _: Env<'_>| home.capabilities().contains(&key);
+        if !self.home.call(is_wanted).await? {
+            return Ok(());
+        }
+        match connection.grant(key, Rights::PHONE).await {
+            Ok(()) => {}
+            Err(error) if error.refusal() == Some(Code::Quota) => {
+                tracing::info!(why = %error, "a phone keeps its key at the relay: there is no room for a new one");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if !self.home.call(is_wanted).await? {
+            self.revoke(connection, key).await?;
+        }
+        Ok(())
+    }
+
+    /// Revokes the keys that phones moved away from.
+    async fn retire(&self, connection: &Connection) -> Result<(), UplinkError> {
+        for key in self.home.call(|home, _| home.left_behind()).await? {
+            match connection.revoke(key).await {
+                Ok(()) => {}
+                // The relay lost it.
+                Err(error) if error.refusal() == Some(Code::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.home.call(move |home, _| home.forget_left_behind(&key)).await??;
+        }
+        Ok(())
+    }
+
     /// Takes every removed phone the rights that it should not have: all but its farewell's, and all when that is over. Again and
     /// again, because the one that removed it may not have had a connection that lasted.
-    async fn see_off(&self, connection: &Connection) -> Result<(), UplinkError> {
+    pub(crate) async fn see_off(&self, connection: &Connection) -> Result<(), UplinkError> {
         for key in self.home.call(|home, _| home.revocations()).await? {
             self.revoke(connection, key).await?;
         }

@@ -137,8 +137,13 @@ impl World {
 
     /// What the relay lets this phone do.
     async fn rights(&self, phone: &PhoneHome) -> Seen {
+        self.rights_of(&client(phone), phone).await
+    }
+
+    /// What the relay lets this key do in the phone's home.
+    async fn rights_of(&self, key: &ClientKey, phone: &PhoneHome) -> Seen {
         let principal = Principal::Member { home: phone.home_id() };
-        let connection = match connect(&self.uplink.target, principal, &client(phone), PATIENCE).await {
+        let connection = match connect(&self.uplink.target, principal, key, PATIENCE).await {
             Ok(connection) => connection,
             Err(error) => {
                 assert_eq!(error.refusal(), Some(Code::Denied));
@@ -213,6 +218,50 @@ async fn where_keys_are_few_members_go_before_those_who_left() {
     let five = world.member().await;
     let refused = world.uplink.let_in(&connection, client(&five).public()).await.unwrap_err();
     assert!(matches!(refused, UplinkError::Relay(error) if error.refusal() == Some(Code::Quota)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_new_key_is_let_in_before_the_old_one_goes_and_waits_where_keys_are_few() {
+    let world = World::new(3).await;
+    let (mut one, two) = (world.member().await, world.member().await);
+    let connection = world.connect().await;
+    world.uplink.put_right(&connection).await.unwrap();
+    let (old, new) = (client(&one), ClientKey::from_seed(&[7; 32]).unwrap());
+    let mut say =
+        |message: PhoneMessage| one.send(&message, Batch::new(), Env::new(wall(), &SystemRandom)).unwrap().bytes;
+    let (key, stolen) = (new.public(), client(&two).public());
+    let said = [
+        say(PhoneMessage::NewRelayKey { key }),
+        say(PhoneMessage::UsesRelayKey { key: stolen }),
+        say(PhoneMessage::UsesRelayKey { key }),
+    ];
+    let rights = async |old_key, new_key| {
+        assert_eq!((world.rights_of(&old, &two).await, world.rights_of(&new, &two).await), (old_key, new_key));
+    };
+    for (seq, bytes) in (1..).zip(said.iter().take(2)) {
+        inbox::take(&world.uplink, &connection, seq, bytes.clone()).await.unwrap();
+        rights(Seen::Everything, Seen::Everything).await;
+    }
+    inbox::take(&world.uplink, &connection, 3, said[2].clone()).await.unwrap();
+    rights(Seen::Everything, Seen::Everything).await;
+    world.uplink.retire(&connection).await.unwrap();
+    rights(Seen::Nothing, Seen::Everything).await;
+    // A crash before the old one was gone, or a relay that lost all: the next connection puts it right.
+    connection.revoke(key).await.unwrap();
+    world.uplink.put_right(&connection).await.unwrap();
+    rights(Seen::Nothing, Seen::Everything).await;
+
+    // No room for another one: all stays as it is.
+    let three = world.member().await;
+    world.uplink.let_in(&connection, client(&three).public()).await.unwrap();
+    let fourth = ClientKey::from_seed(&[8; 32]).unwrap();
+    let message = PhoneMessage::NewRelayKey { key: fourth.public() };
+    let bytes = one.send(&message, Batch::new(), Env::new(wall(), &SystemRandom)).unwrap().bytes;
+    inbox::take(&world.uplink, &connection, 4, bytes).await.unwrap();
+    world.uplink.put_right(&connection).await.unwrap();
+    assert_eq!(world.rights_of(&fourth, &two).await, Seen::Nothing);
+    rights(Seen::Nothing, Seen::Everything).await;
     world.end().await;
 }
 

@@ -3,6 +3,7 @@
 
 use privet_protocol::cbor::{self, DecodeError};
 use privet_protocol::id::{CameraId, DeviceId, PairingId, StreamId};
+use privet_protocol::relay::CapabilityKey;
 use privet_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -267,6 +268,16 @@ pub enum PhoneMessage {
         /// Whether it shall be kept.
         pinned: bool,
     },
+    /// The sender made another key for the relay: let it in beside the one it has, which goes on.
+    NewRelayKey {
+        /// The key.
+        key: CapabilityKey,
+    },
+    /// From now on the sender comes to the relay under this key; the one before has no use any more.
+    UsesRelayKey {
+        /// The key.
+        key: CapabilityKey,
+    },
     /// A kind this version does not know. Never sent.
     #[serde(skip)]
     Unknown {
@@ -293,8 +304,19 @@ const HUB_KINDS: &[&str] = &[
     "Forgotten",
     "Carried",
 ];
-const PHONE_KINDS: &[&str] =
-    &["Paired", "Watch", "Unwatch", "RemoveDevice", "Rename", "Receipt", "SetWishes", "SetPush", "PinClip"];
+const PHONE_KINDS: &[&str] = &[
+    "Paired",
+    "Watch",
+    "Unwatch",
+    "RemoveDevice",
+    "Rename",
+    "Receipt",
+    "SetWishes",
+    "SetPush",
+    "PinClip",
+    "NewRelayKey",
+    "UsesRelayKey",
+];
 
 impl HubMessage {
     /// The message that `bytes` hold; a kind unknown here is `Unknown`.

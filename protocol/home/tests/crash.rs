@@ -8,6 +8,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use common::*;
 use privet_home::inbox::Inbox;
 use privet_home::{
@@ -15,6 +16,7 @@ use privet_home::{
     PhoneMessage, PolicyError, ReceiveError, Received,
 };
 use privet_protocol::random::SeededRandom;
+use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::{Batch, Fault, MemoryStore, Store};
 use privet_protocol::time::Timestamp;
 
@@ -43,7 +45,7 @@ struct Life {
     log: Vec<LogEntry>,
     /// The inbox at the relay, and how much of it the hub has taken.
     inbox: Vec<Vec<u8>>,
-    heard: Vec<PhoneMessage>,
+    heard: Vec<&'static str>,
     shown: Vec<String>,
     now: Timestamp,
     random: SeededRandom,
@@ -53,6 +55,8 @@ struct Life {
 
 const TAKEN: &[u8] = b"app/taken/";
 const SHOWN: &[u8] = b"app/shown/";
+/// Stands for a message that was taken, although it was reported failed.
+const TAKEN_SOMEHOW: &str = "something";
 
 /// The caller's own note that a step is done, in the step's own commit.
 fn done(name: &str) -> Batch {
@@ -291,14 +295,13 @@ impl Life {
             match self.hub.as_mut().unwrap().receive(&bytes, cursor.clone(), env) {
                 Ok(from) => {
                     self.returned(&from.entries);
-                    self.heard.extend(from.message);
+                    self.heard.extend(from.message.as_ref().map(kind));
                 }
                 Err(ReceiveError::Home(error)) => {
                     self.crashed(&error);
                     let taken_now = self.hub_store.scan(TAKEN, b"", usize::MAX).unwrap().len();
                     if taken_now > taken && matches!(Inbox::parse(&bytes), Some(Inbox::Message(_))) {
-                        // Taken, although it was reported failed.
-                        self.heard.push(PhoneMessage::Paired);
+                        self.heard.push(TAKEN_SOMEHOW);
                     }
                 }
                 Err(ReceiveError::Seen | ReceiveError::Stale | ReceiveError::Refused(PolicyError::OldRejoin)) => {
@@ -348,6 +351,7 @@ impl Life {
         assert_eq!(self.ben_reads_until_removed(), Received::Removed);
         self.say("three");
         self.ann_reads();
+        self.ann_moves();
         self.ann_rejoins();
         self.say("four");
         self.ann_reads();
@@ -378,6 +382,29 @@ impl Life {
         }
     }
 
+    /// Ben left, so Ann has a new key for the relay.
+    fn ann_moves(&mut self) {
+        self.ann_uploads();
+        self.ann_is_let_in();
+        while self.ann.as_ref().unwrap().next_capability().is_some() {
+            let env = Env::new(self.now, &self.random);
+            if let Err(error) = self.ann.as_mut().unwrap().move_capability(env) {
+                self.crashed(&error);
+            }
+            self.ann_is_let_in();
+        }
+        self.ann_uploads();
+        self.ann_is_let_in();
+    }
+
+    /// The key under which Ann comes is one that the hub lets in.
+    fn ann_is_let_in(&self) {
+        let seed = self.ann.as_ref().unwrap().capability();
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).unwrap();
+        let key = CapabilityKey(pair.public_key().as_ref().try_into().unwrap());
+        assert!(self.hub.as_ref().unwrap().capabilities().contains(&key));
+    }
+
     fn ann_rejoins(&mut self) {
         loop {
             let env = Env::new(self.now, &self.random);
@@ -403,7 +430,16 @@ impl Life {
         assert_eq!(ann.position(), hub.head());
         assert_eq!(hub.members().len(), 1);
         assert_eq!(ann.members().len(), 1);
-        assert_eq!(self.heard, [PhoneMessage::Paired, PhoneMessage::Paired], "each message once");
+        // After the rejoin the key is said again, should the hub have come back from a backup.
+        let said = ["paired", "new key", "uses key", "uses key", "paired"];
+        assert_eq!(self.heard.len(), said.len(), "each message once: {:?}", self.heard);
+        assert!(
+            self.heard.iter().zip(said).all(|(heard, said)| [said, TAKEN_SOMEHOW].contains(heard)),
+            "{:?}",
+            self.heard
+        );
+        self.ann_is_let_in();
+        assert_eq!((hub.capabilities().len(), hub.left_behind().len()), (1, 1));
         for text in ["one", "two", "three", "four"] {
             assert_eq!(self.shown.iter().filter(|shown| shown.as_str() == text).count(), 1, "'{text}' once");
         }
@@ -411,6 +447,15 @@ impl Life {
         let hub_again = HubHome::load(Arc::new(self.hub_store.clone())).unwrap().unwrap();
         assert_eq!(hub_again.head(), hub.head());
         assert_eq!(hub_again.members(), hub.members());
+    }
+}
+
+fn kind(message: &PhoneMessage) -> &'static str {
+    match message {
+        PhoneMessage::Paired => "paired",
+        PhoneMessage::NewRelayKey { .. } => "new key",
+        PhoneMessage::UsesRelayKey { .. } => "uses key",
+        _ => "another one",
     }
 }
 

@@ -16,6 +16,7 @@ use privet_home::{
 use privet_protocol::cbor;
 use privet_protocol::id::{CameraId, DeviceId, EventId, StreamId};
 use privet_protocol::random::SeededRandom;
+use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::{Batch, MemoryStore};
 use privet_protocol::time::Timestamp;
 use proptest::prelude::*;
@@ -89,6 +90,8 @@ fn the_bytes_are_the_stored_ones() {
         ("set_wishes", PhoneMessage::SetWishes(wishes())),
         ("set_push", PhoneMessage::SetPush(PushSetup { notification_key: ByteBuf::from([5; 8]), counter: 3 })),
         ("pin_clip", PhoneMessage::PinClip { stream: StreamId::from_bytes([3; 16]), pinned: true }),
+        ("new_relay_key", PhoneMessage::NewRelayKey { key: CapabilityKey([6; 32]) }),
+        ("uses_relay_key", PhoneMessage::UsesRelayKey { key: CapabilityKey([7; 32]) }),
     ];
     let mut text = String::new();
     for (name, message) in &hub {

@@ -78,6 +78,21 @@ pub mod close {
     pub const REPLACED: u32 = 6;
     /// The key has fewer rights than before: come again with what is left.
     pub const CURTAILED: u32 = 7;
+
+    /// What a relay says with a code, in words for people: short, and the same for everybody. Empty for a code that is none of these.
+    pub const fn words(code: u32) -> &'static str {
+        match code {
+            DONE => "nothing is left to do",
+            REFUSED => "the hello was refused",
+            REVOKED => "the key lost its rights",
+            SHUTDOWN => "the relay ends: come again",
+            LATE => "no hello came in time",
+            MALFORMED => "not a message of this protocol, or not at this point",
+            REPLACED => "a newer connection of the same key took its place",
+            CURTAILED => "the key has fewer rights than before: come again",
+            _ => "",
+        }
+    }
 }
 
 /// Why a stream was reset or stopped: QUIC application error codes.

@@ -149,6 +149,7 @@ async fn handshake(
         Err(error) => Err(match (&target.trust, found.take(), certificate_fault(&error)) {
             (Trust::Pin(expected), Some(found), _) => ClientError::WrongIdentity { expected: *expected, found },
             (Trust::WebPki, _, Some(cause)) => untrusted(cause),
+            _ if speaks_otherwise(&error) => ClientError::OtherProtocol { host: target.to_string() },
             _ => unreachable(error.to_string()),
         }),
     }
@@ -174,11 +175,9 @@ async fn hello(
     writer.finish().await?;
     match FrameReader::new(receive).message().await? {
         Some(HelloAnswer::Welcome { version, limits, now }) if VERSIONS.contains(&version) => {
-            Ok(Connection::new(endpoint, connection, limits, now))
+            Ok(Connection::new(endpoint, connection, public, limits, now))
         }
-        Some(HelloAnswer::Welcome { version, .. }) => {
-            Err(ClientError::Protocol(format!("the relay chose version {version}, which was not offered")))
-        }
+        Some(HelloAnswer::Welcome { version, .. }) => Err(ClientError::Version { chosen: version }),
         Some(HelloAnswer::Refused(refusal)) => Err(ClientError::Refused(refusal)),
         None => Err(ClientError::Protocol("the relay did not answer the hello".into())),
     }
@@ -222,6 +221,16 @@ fn udp_socket(peer: SocketAddr) -> std::io::Result<UdpSocket> {
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER);
     Ok(socket)
+}
+
+/// Whether the two found no protocol that both speak: TLS alert 120, whichever side sent it.
+fn speaks_otherwise(error: &quinn::ConnectionError) -> bool {
+    let code = match error {
+        quinn::ConnectionError::TransportError(error) => u64::from(error.code),
+        quinn::ConnectionError::ConnectionClosed(closed) => u64::from(closed.error_code),
+        _ => return false,
+    };
+    code == 0x100 + 120
 }
 
 /// What is wrong with the certificate, in words for whoever has to mend it; nothing if it is not about that.

@@ -43,6 +43,7 @@ struct Inner {
     endpoint: Endpoint,
     routes: Routes,
     router: tokio::task::JoinHandle<()>,
+    key: CapabilityKey,
     limits: Limits,
     clock: RelayClock,
 }
@@ -71,13 +72,19 @@ impl Connection {
     pub(crate) fn new(
         endpoint: Endpoint,
         connection: quinn::Connection,
+        key: CapabilityKey,
         limits: Limits,
         server_time: Timestamp,
     ) -> Self {
         let clock = RelayClock { hello: server_time, began: Instant::now() };
         let routes = Routes::default();
         let router = tokio::spawn(routes.clone().run(connection.clone()));
-        Self { inner: Arc::new(Inner { connection, endpoint, routes, router, limits, clock }) }
+        Self { inner: Arc::new(Inner { connection, endpoint, routes, router, key, limits, clock }) }
+    }
+
+    /// The key that the relay knows this connection by.
+    pub fn key(&self) -> CapabilityKey {
+        self.inner.key
     }
 
     /// What the relay allows.

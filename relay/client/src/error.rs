@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use privet_protocol::cbor::DecodeError;
-use privet_protocol::relay::{Code, Refusal, SolveError, close, reset};
+use privet_protocol::relay::{ALPN, Code, Refusal, SolveError, VERSIONS, close, reset};
 
 /// Why a call on a relay failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +58,30 @@ pub enum ClientError {
         /// Why, in words.
         reason: &'static str,
     },
+    /// The relay goes on in a version of the protocol that was not offered to it.
+    #[error("the relay chose version {chosen} of the protocol, and this program speaks {:?}: update {}", VERSIONS, older(*chosen))]
+    Version {
+        /// The version that it chose.
+        chosen: u16,
+    },
+    /// What answers there is no relay of this generation.
+    #[error(
+        "what answers at {host} does not speak {}: either no Privet relay is there (check host and port), or one of another generation \
+         (update it, or this program)",
+        String::from_utf8_lossy(ALPN)
+    )]
+    OtherProtocol {
+        /// Host and port.
+        host: String,
+    },
     /// The relay said something that this protocol does not allow.
     #[error("the relay broke the protocol: {0}")]
     Protocol(String),
+}
+
+/// Which of the two is to be updated.
+fn older(chosen: u16) -> &'static str {
+    if VERSIONS.iter().all(|known| *known < chosen) { "this program" } else { "the relay" }
 }
 
 impl ClientError {
@@ -70,7 +91,12 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Timeout | Self::GaveUp { .. } => true,
             Self::Closed { revoked, .. } => !revoked,
             Self::Refused(refusal) => matches!(refusal.code, Code::Busy | Code::Storage | Code::Quota),
-            Self::WrongIdentity { .. } | Self::Untrusted { .. } | Self::Work(_) | Self::Protocol(_) => false,
+            Self::WrongIdentity { .. }
+            | Self::Untrusted { .. }
+            | Self::Work(_)
+            | Self::Version { .. }
+            | Self::OtherProtocol { .. }
+            | Self::Protocol(_) => false,
         }
     }
 
@@ -106,7 +132,8 @@ impl From<quinn::ConnectionError> for ClientError {
                     close::MALFORMED => "the relay says that this side broke the protocol",
                     close::REPLACED => "a newer connection of the same key took its place",
                     close::CURTAILED => "this key has fewer rights than before",
-                    _ => "the relay closed it",
+                    // A newer relay has reasons of its own.
+                    _ => return Self::Closed { reason: unknown_reason(code, &closed.reason), revoked: false },
                 };
                 Self::Closed { reason: reason.into(), revoked: code == close::REVOKED }
             }
@@ -114,6 +141,20 @@ impl From<quinn::ConnectionError> for ClientError {
         }
     }
 }
+
+/// The relay's own words, as far as they can be shown.
+fn unknown_reason(code: u32, words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words);
+    let words: String = words.chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect();
+    if words.is_empty() {
+        format!("the relay closed it (code {code})")
+    } else {
+        format!("the relay closed it: {words} (code {code})")
+    }
+}
+
+/// Characters of a relay's own words that are shown.
+const MOST_WORDS: usize = 120;
 
 impl From<quinn::ReadError> for ClientError {
     fn from(error: quinn::ReadError) -> Self {

@@ -12,16 +12,16 @@ use clap::{Args, Parser, Subcommand};
 use data_encoding::HEXLOWER;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
-use privet_relay::config::LogFormat;
 use privet_relay::config::{Policy, StorageKind};
 use privet_relay::doctor::{self, Verdict};
 use privet_relay::{
     Config, ConfigError, DataDirectory, DataError, Finding, Identity, Invite, InviteError, InviteState, Invites,
-    Report, Server, ServerError, check_shared,
+    Report, Server, ServerError, check_shared, lines,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The blind relay of Privet: stores and forwards sealed bytes for homes it knows nothing about.
 #[derive(Parser)]
@@ -363,14 +363,7 @@ fn start_logging(config: &Config) {
     let filter = EnvFilter::try_from_default_env()
         .or_else(|_| EnvFilter::try_new(&config.log.filter))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match config.log.format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
+    lines::to(&config.log, filter, std::io::stderr, std::io::stderr().is_terminal()).init();
 }
 
 /// Runs until it is asked to end; `read` reads the configuration again.

@@ -144,13 +144,15 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Gre
             if let Failure::Refused(refusal) = failure {
                 relay.tally.refused.add(refusal.code);
                 let code = if refusal.code == Code::Malformed { close::MALFORMED } else { close::REFUSED };
+                // The class only: whoever can read the answer has the rest there.
+                let words = refusal.code.to_string();
                 if answers.send(&HelloAnswer::Refused(refusal)).await.is_ok() {
                     let told = answers.stopped();
                     answers.finish();
                     // The answer has to arrive before the connection goes; a client that waits is cut off by the deadline.
                     told.await;
                 }
-                relay.tally.close(connection, code, b"");
+                relay.tally.close(connection, code, words.as_bytes());
             } else {
                 relay.tally.close(connection, close::MALFORMED, b"");
             }

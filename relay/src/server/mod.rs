@@ -382,9 +382,9 @@ impl Server {
         self.relay.serving.close();
         let _ = tokio::time::timeout(patience, self.relay.serving.wait()).await;
         self.relay.shutdown.cancel();
-        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), close::words(close::SHUTDOWN).as_bytes());
         if let Some(nodes) = &self.relay.nodes {
-            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), close::words(close::SHUTDOWN).as_bytes());
         }
         // The last packets go out. Whether they arrive is not waited for: a client that is gone would hold the relay up for three
         // of its timeouts, and one that did not hear asks the next relay, which knows nothing of it and says so.
@@ -400,9 +400,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.relay.shutdown.cancel();
-        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+        self.endpoint.close(VarInt::from_u32(close::SHUTDOWN), close::words(close::SHUTDOWN).as_bytes());
         if let Some(nodes) = &self.relay.nodes {
-            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), b"");
+            nodes.endpoint.close(VarInt::from_u32(close::SHUTDOWN), close::words(close::SHUTDOWN).as_bytes());
         }
     }
 }

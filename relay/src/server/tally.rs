@@ -156,8 +156,9 @@ impl Label for Code {
 
 impl Tally {
     /// Closes a connection for a reason of [`close`], and counts that, unless it is over already: closed once more, it would no
-    /// longer say that the client closed it.
+    /// longer say that the client closed it. Without `words` the client is told those of the reason.
     pub(crate) fn close(&self, connection: &quinn::Connection, reason: u32, words: &[u8]) {
+        let words = if words.is_empty() { close::words(reason).as_bytes() } else { words };
         if connection.close_reason().is_none() {
             self.closed.add(Closed::Relay(reason));
             connection.close(VarInt::from_u32(reason), words);

@@ -101,8 +101,16 @@ pub fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
 
 /// Why the relay closes the connection.
 pub async fn closed_with(connection: &Connection) -> u32 {
+    closed_in_words(connection).await.0
+}
+
+/// The same with the words that come with it.
+pub async fn closed_in_words(connection: &Connection) -> (u32, String) {
     match in_time(connection.closed()).await {
-        ConnectionError::ApplicationClosed(closed) => u32::try_from(closed.error_code.into_inner()).unwrap(),
+        ConnectionError::ApplicationClosed(closed) => {
+            let words = String::from_utf8(closed.reason.to_vec()).unwrap();
+            (u32::try_from(closed.error_code.into_inner()).unwrap(), words)
+        }
         other => panic!("{other:?}"),
     }
 }

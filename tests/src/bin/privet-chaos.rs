@@ -2,18 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use privet_tests::chaos::{Outcome, Wish, run};
+use privet_tests::chaos::{Outcome, Wish, make_folder, run};
 use privet_tests::dice::seed;
 
 const USAGE: &str = "privet-chaos [--rounds N] [--seconds S] [--seed X] [--folder DIR]
 
 Kills relay, hub and phone at random while a house is busy, N times (200 if not said), and holds what was promised against what
 is there. No round begins after S seconds. The same seed makes the same choices. All is kept in DIR (target/chaos if not said),
-which is made anew. Prints one line of JSON; exit code 0 only if all is well.";
+which is made anew; one that no run made and that is not empty is refused. Prints one line of JSON; exit code 0 only if all is well.";
 
 fn main() -> ExitCode {
     let wish = match parse(std::env::args().skip(1)) {
@@ -27,11 +26,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if wish.folder.exists()
-        && let Err(error) = fs::remove_dir_all(&wish.folder)
-    {
-        eprintln!("privet-chaos: {}: {error}", wish.folder.display());
-        return ExitCode::FAILURE;
+    if let Err(error) = make_folder(&wish.folder) {
+        eprintln!("privet-chaos: {error}");
+        return ExitCode::from(2);
     }
     let outcome = run(&wish);
     report(&wish, &outcome);

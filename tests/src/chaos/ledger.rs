@@ -21,9 +21,40 @@ pub(super) struct Ledger {
     told: Told,
     /// Events that the phone showed when it was not asked for a list.
     shown: BTreeSet<String>,
+    /// What the hub may keep of what was asked for: what it kept last, until there is a promise, and what was asked for later.
+    wishes: BTreeSet<u32>,
+    /// The last of them that must come, or one after it.
+    promised: Option<u32>,
 }
 
 impl Ledger {
+    /// The phone begins to ask for something; each time for more than the time before.
+    pub(super) fn asks(&mut self, wish: u32) {
+        self.wishes.insert(wish);
+    }
+
+    /// This wish is on its way for sure.
+    pub(super) fn promised(&mut self, wish: u32) {
+        self.promised = Some(wish);
+        self.wishes.retain(|other| *other >= wish);
+    }
+
+    /// Whether the hub may keep this, once nothing is on its way any more.
+    pub(super) fn may_keep(&self, kept: u32) -> bool {
+        self.wishes.contains(&kept) || (self.promised.is_none() && self.wishes.iter().all(|wish| *wish > kept))
+    }
+
+    /// The hub keeps this now.
+    pub(super) fn keeps(&mut self, kept: u32) {
+        self.wishes = BTreeSet::from([kept]);
+        self.promised = Some(kept);
+    }
+
+    /// What the hub may keep, in words.
+    pub(super) fn wishes(&self) -> String {
+        format!("one of {:?} was to be kept", self.wishes)
+    }
+
     /// What was told last.
     pub(super) fn told(&self) -> &Told {
         &self.told
@@ -113,6 +144,19 @@ mod tests {
         assert!(lost(Told { events: words(&["1", "2", "1"]), ..whole() })[0].contains("twice"));
         assert!(lost(Told { events: words(&["3", "1", "2"]), ..whole() })[0].contains("before"));
         assert!(lost(Told { alerts: words(&["a fork"]), ..whole() })[0].contains("a fork"));
+    }
+
+    #[test]
+    fn a_promised_wish_must_come_or_a_later_one() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.may_keep(60), "what it was before");
+        ledger.asks(100);
+        assert!(ledger.may_keep(60) && ledger.may_keep(100));
+        ledger.promised(100);
+        ledger.asks(101);
+        assert!(!ledger.may_keep(60) && ledger.may_keep(100) && ledger.may_keep(101) && !ledger.may_keep(102));
+        ledger.keeps(101);
+        assert!(!ledger.may_keep(100) && ledger.may_keep(101));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! 4. At the end the hub is killed for good, so that nothing can be put again. The second phone, which fetched nothing so far and for which
 //!    the relay therefore had to keep everything, gets all of it from the relay alone. Then the relay's data is checked.
 
+mod folder;
 mod ledger;
 mod round;
 
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::{SMALL, SOON};
+pub use folder::{FolderError, make as make_folder};
 use ledger::{Ledger, Told};
 use round::{Round, Victim, Work};
 
@@ -41,10 +43,16 @@ const CAMERAS: [(&str, &[&str], &str); 2] = [
     ("garden", &["--moving", "2", "--every", "7", "--quiet", "2"], ""),
     ("street", &["--moving", "0"], "record = \"continuous\""),
 ];
-/// Exit codes with which a phone's command may end when relay and hub come and go: done, other, out of reach, not there (yet).
-const EXCUSED: [i32; 4] = [0, 1, 5, 7];
-/// The code for out of reach.
+/// The exit code of a phone's command that was done.
+const DONE: i32 = 0;
+/// The one for out of reach.
 const OUT_OF_REACH: i32 = 5;
+/// Codes with which a phone's command may end when relay and hub come and go: also that something is not there (yet).
+const EXCUSED: [i32; 3] = [DONE, OUT_OF_REACH, 7];
+/// With how many seconds of cooldown wishes begin; each asks for one more than the one before.
+const FIRST_WISH: u32 = 100;
+/// What a relay writes to its log when something that it acknowledged is gone.
+const RELAY_LOST: &str = "lost outside of this program";
 /// What a phone rightly warns of while a hub is dead or the machine is too busy: something is late, nothing is lost.
 const LATENESS: [&str; 3] = ["no sign of the hub for ", "the hub's messages arrive ", "live pictures of stream "];
 /// Alarms of a hub that stand for a loss.
@@ -61,7 +69,7 @@ pub struct Wish {
     pub seconds: Option<u64>,
     /// The same seed makes the same choices.
     pub seed: u64,
-    /// Where everything is kept; must not be there yet.
+    /// Where everything is kept; must not be there yet, or come from [`make_folder`].
     pub folder: PathBuf,
 }
 
@@ -109,8 +117,12 @@ pub fn run(wish: &Wish) -> Outcome {
     if let Err(trouble) = story(wish, started, &mut outcome) {
         outcome.wrong.push(format!("round {}: {trouble}", outcome.rounds));
     }
-    for panic in panics(&wish.folder) {
+    for panic in logged(&wish.folder, "panicked") {
         outcome.wrong.push(format!("somebody panicked: {panic}"));
+    }
+    for loss in logged(&wish.folder, RELAY_LOST) {
+        outcome.lost += 1;
+        outcome.wrong.push(format!("LOST, says the relay: {loss}"));
     }
     outcome.seconds = started.elapsed().as_secs();
     outcome.all_well = outcome.wrong.is_empty()
@@ -146,11 +158,20 @@ struct Chaos<'a> {
     phone: Phone,
     /// The phone that looks at the end only.
     witness: Phone,
-    at_work: Option<Process>,
+    at_work: Option<AtWork>,
+    /// The cooldown that is asked for next.
+    next_wish: u32,
     ledger: Ledger,
     /// Clips that the phone fetched at rest.
     checked: BTreeSet<String>,
     outcome: &'a mut Outcome,
+}
+
+/// The phone's command.
+struct AtWork {
+    process: Process,
+    /// The cooldown it asks for, if it does.
+    wish: Option<u32>,
 }
 
 impl<'a> Chaos<'a> {
@@ -175,7 +196,8 @@ impl<'a> Chaos<'a> {
         }
         house.start_hub()?;
         let (ledger, checked) = (Ledger::default(), BTreeSet::new());
-        Ok(Self { house, cameras, phone, witness, at_work: None, ledger, checked, outcome })
+        let (at_work, next_wish) = (None, FIRST_WISH);
+        Ok(Self { house, cameras, phone, witness, at_work, next_wish, ledger, checked, outcome })
     }
 
     fn round(&mut self, round: &Round) -> Result<(), Trouble> {
@@ -193,7 +215,11 @@ impl<'a> Chaos<'a> {
                     self.house.hub = None;
                     self.outcome.kills.hub += 1;
                 }
-                Victim::Phone => self.end_work()?,
+                Victim::Phone => {
+                    if self.end_work()? {
+                        self.outcome.kills.phone += 1;
+                    }
+                }
             }
         }
         thread::sleep(round.dark);
@@ -222,6 +248,7 @@ impl<'a> Chaos<'a> {
         lost.extend(self.ledger.hear(told));
         self.outcome.events = self.ledger.told().events.len() as u64;
         self.judge(lost)?;
+        self.wishes_came()?;
         self.fetch_new()?;
         let Outcome { clips_verified, events, .. } = &*self.outcome;
         eprintln!("         all is there: {clips_verified} clips, {events} events");
@@ -279,7 +306,7 @@ impl<'a> Chaos<'a> {
 
     /// Sets the phone to work, unless it is.
     fn work(&mut self, round: &Round) -> Result<(), Trouble> {
-        if self.at_work.as_mut().is_some_and(Process::is_running) {
+        if self.at_work.as_mut().is_some_and(|at_work| at_work.process.is_running()) {
             return Ok(());
         }
         self.end_work()?;
@@ -288,22 +315,37 @@ impl<'a> Chaos<'a> {
         let which = (round.which % new.len().max(1) as u64) as usize;
         let film = self.house.folder().join("at-work.mp4");
         let film = film.to_string_lossy();
+        let cooldown = format!("cooldown={}s", self.next_wish);
+        let mut wish = None;
         let words = match (round.work, new.get(which)) {
             (Work::Fetch, Some(id)) => vec!["clip", id.as_str(), "--out", &film],
             (Work::Watch, _) => vec!["live", "garden", "--seconds", "20", "--out", &film],
+            (Work::Wish, _) => {
+                wish = Some(self.next_wish);
+                // Of a camera that tells no motion: nothing else depends on it.
+                vec!["settings", "set", "--camera", "street", &cooldown]
+            }
             _ => vec!["events", "--follow", "--limit", MANY],
         };
-        self.at_work = Some(self.phone.start(&words)?);
+        let process = self.phone.start(&words)?;
+        if let Some(cooldown) = wish {
+            self.ledger.asks(cooldown);
+            self.next_wish += 1;
+        }
+        self.at_work = Some(AtWork { process, wish });
         Ok(())
     }
 
-    /// Kills the phone if it still is at work. What it showed counts.
-    fn end_work(&mut self) -> Result<(), Trouble> {
-        let Some(mut process) = self.at_work.take() else { return Ok(()) };
+    /// Kills the phone if it still is at work; whether it was. What it showed counts.
+    fn end_work(&mut self) -> Result<bool, Trouble> {
+        let Some(AtWork { mut process, wish }) = self.at_work.take() else { return Ok(false) };
         let ended = process.ended();
         if ended.is_none() {
             process.kill();
-            self.outcome.kills.phone += 1;
+        }
+        // Also one that the hub did not confirm in time: then it is kept here and sent, or waits at the relay.
+        if let (Some(cooldown), Some(DONE | OUT_OF_REACH)) = (wish, ended.and_then(|status| status.code())) {
+            self.ledger.promised(cooldown);
         }
         let mut events = Vec::new();
         // It is gone, so this reads on to its last line and ends there.
@@ -319,7 +361,7 @@ impl<'a> Chaos<'a> {
             Some(status) if !excused(status) => {
                 Err(Trouble::new(format!("the phone ended by itself: {status}; see {}", process.log().display())))
             }
-            _ => Ok(()),
+            _ => Ok(ended.is_none()),
         }
     }
 
@@ -344,6 +386,25 @@ impl<'a> Chaos<'a> {
             settled.then(|| last.clone())
         })
         .map_err(|trouble| Trouble::new(format!("{trouble}; the hub is {last}")))
+    }
+
+    /// Waits until the hub keeps what the phone asked for last, so that no message was lost on the way through the relay.
+    fn wishes_came(&mut self) -> Result<(), Trouble> {
+        let mut last = Value::Null;
+        let kept = until("the hub's keeping what the phone asked for", SOON, || {
+            last = self.phone.says(&["settings"]).and_then(Said::first).ok()?;
+            let cameras = last["kept"]["cameras"].as_array()?;
+            let street = cameras.iter().find(|camera| camera["name"] == "street")?;
+            let kept = street["cooldown_s"].as_u64().and_then(|seconds| u32::try_from(seconds).ok())?;
+            (last["pending"].is_null() && self.ledger.may_keep(kept)).then_some(kept)
+        });
+        match kept {
+            Ok(kept) => {
+                self.ledger.keeps(kept);
+                Ok(())
+            }
+            Err(trouble) => self.judge(vec![format!("{trouble}: {}; the phone says {last}", self.ledger.wishes())]),
+        }
     }
 
     /// Fetches the clips that the phone learned of since the last time.
@@ -485,8 +546,8 @@ fn excused(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| EXCUSED.contains(&code))
 }
 
-/// The lines of all logs that tell of a panic.
-fn panics(folder: &Path) -> Vec<String> {
+/// The lines of all logs with these words.
+fn logged(folder: &Path, words: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -495,7 +556,7 @@ fn panics(folder: &Path) -> Vec<String> {
         }
         let bytes = fs::read(&path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines().filter(|line| line.contains("panicked"));
+        let lines = text.lines().filter(|line| line.contains(words));
         found.extend(lines.map(|line| format!("{}: {line}", path.display())));
     }
     found

@@ -23,6 +23,8 @@ pub(super) enum Work {
     Fetch,
     /// It watches a camera.
     Watch,
+    /// It changes a setting, which the hub keeps.
+    Wish,
 }
 
 /// A round.
@@ -50,9 +52,10 @@ impl Round {
         if dice.below(4) == 0 {
             victims.push(victim(second));
         }
-        let work = match dice.below(4) {
+        let work = match dice.below(5) {
             0 => Work::Fetch,
             1 => Work::Watch,
+            2 => Work::Wish,
             _ => Work::Follow,
         };
         let mut within = |ms| Duration::from_millis(dice.below(ms));
@@ -99,6 +102,13 @@ mod tests {
     fn the_same_seed_gives_the_same_rounds() {
         assert_eq!(rounds(7), rounds(7));
         assert_ne!(rounds(7), rounds(8));
+    }
+
+    #[test]
+    fn the_phone_does_everything() {
+        for work in [Work::Follow, Work::Fetch, Work::Watch, Work::Wish] {
+            assert!(rounds(7).iter().any(|round| round.work == work), "{work:?}");
+        }
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl HubHome {
             work.state.members.push(MemberState {
                 member: member.clone(),
                 capability: request.capability,
+                next_capability: None,
                 rejoin_key: rejoin_key.clone(),
                 since_epoch: work.group.epoch().as_u64(),
                 window: Window::default(),

@@ -136,7 +136,10 @@ impl Work<'_> {
             self.commit(Change { remove: Some(leaf), ..Change::default() })?;
             let farewells = &mut self.state.farewells;
             let last = self.state.head.seq;
-            farewells.push(Farewell { capability: gone.capability, until: self.now.after(FAREWELL), last });
+            // It may have moved to its next key already, and not have said so.
+            for capability in [gone.next_capability, Some(gone.capability)].into_iter().flatten() {
+                farewells.push(Farewell { capability, until: self.now.after(FAREWELL), last });
+            }
             // Each is a key more at the relay, which has a limit.
             let over = farewells.len().saturating_sub(FAREWELLS);
             farewells.drain(..over);
@@ -146,7 +149,8 @@ impl Work<'_> {
             let index = absent.iter().position(|m| m.member.device == device);
             absent.remove(index.ok_or(HomeError::NotAMember(device))?)
         };
-        self.state.revocations.push((device, gone.capability));
+        let keys = [Some(gone.capability), gone.next_capability].into_iter().flatten();
+        self.state.revocations.extend(keys.map(|key| (device, key)));
         self.say(&HubMessage::Left { device, name: gone.member.name, by })?;
         Ok(gone.capability)
     }

@@ -6,6 +6,7 @@
 mod admit;
 mod members;
 mod receive;
+mod relay_keys;
 mod state;
 mod work;
 
@@ -172,17 +173,6 @@ impl HubHome {
     /// The seed of the key that owns the home at the relay (Ed25519).
     pub fn capability(&self) -> Zeroizing<[u8; 32]> {
         self.state.capability.key().unwrap_or_default()
-    }
-
-    /// The relay keys of all phones: each may have a phone's rights, no other may.
-    pub fn capabilities(&self) -> Vec<CapabilityKey> {
-        self.state.members.iter().chain(&self.state.absent).map(|m| m.capability).collect()
-    }
-
-    /// The relay key of a phone; nothing for a device that is none.
-    pub fn capability_of(&self, device: &DeviceId) -> Option<CapabilityKey> {
-        let mut phones = self.state.members.iter().chain(&self.state.absent);
-        phones.find(|m| &m.member.device == device).map(|m| m.capability)
     }
 
     /// The name under which the relay is asked to wake `device` for `event`: the same every time, and nothing that the relay could

@@ -145,6 +145,8 @@ impl Work<'_> {
                 Err(HomeError::NotAMember(_) | HomeError::NotRemovable) => {}
                 Err(error) => return Err(error.into()),
             },
+            PhoneMessage::NewRelayKey { key } => self.offer_key(sender.device, *key)?,
+            PhoneMessage::UsesRelayKey { key } => self.move_key(sender.device, *key)?,
             _ => {}
         }
         taken.message = Some(message);

@@ -48,6 +48,9 @@ pub(super) struct State {
     /// Until when such a phone may read the log, so that it finds its own removal there.
     #[serde(default)]
     pub(super) farewells: Vec<Farewell>,
+    /// Relay keys that members left behind, still to be revoked.
+    #[serde(default)]
+    pub(super) left_behind: Vec<CapabilityKey>,
 }
 
 /// A removed phone that may not know it yet.
@@ -80,6 +83,7 @@ impl State {
             dirty: false,
             revocations: Vec::new(),
             farewells: Vec::new(),
+            left_behind: Vec::new(),
         }
     }
 
@@ -116,6 +120,9 @@ impl State {
 pub(super) struct MemberState {
     pub(super) member: Member,
     pub(super) capability: CapabilityKey,
+    /// The relay key that it is about to move to.
+    #[serde(default)]
+    pub(super) next_capability: Option<CapabilityKey>,
     pub(super) rejoin_key: SecretBytes,
     /// The first epoch of its present leaf: what claims to be older is not of this leaf.
     pub(super) since_epoch: u64,

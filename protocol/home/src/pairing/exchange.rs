@@ -80,7 +80,7 @@ pub(crate) enum RequestError {
 }
 
 pub(crate) fn seal_request(keys: &Keys, pairing: &PairingId, request: &Request, random: &dyn Random) -> Vec<u8> {
-    let plain = Zeroizing::new(cbor::encode(request));
+    let plain = padded(request);
     [&[VERSION], seal(&keys.to_hub, &aad(TO_HUB, pairing), &plain, random).as_slice()].concat()
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn open_request(keys: &Keys, pairing: &PairingId, message: &[u8]) -> 
 }
 
 pub(crate) fn seal_answer(keys: &Keys, pairing: &PairingId, answer: &Answer, random: &dyn Random) -> Vec<u8> {
-    let plain = Zeroizing::new(cbor::encode(answer));
+    let plain = padded(answer);
     [&[VERSION], seal(&keys.to_phone, &aad(TO_PHONE, pairing), &plain, random).as_slice()].concat()
 }
 
@@ -125,6 +125,37 @@ pub(crate) fn open_answer(keys: &Keys, pairing: &PairingId, message: &[u8]) -> R
     cbor::decode(&plain, MAX_ENTRY).map_err(|e| AnswerError::Unreadable(e.to_string()))
 }
 
+/// The two messages are whole multiples of this, so that neither a device's name nor the number of members shows in a length, but
+/// for steps.
+const BLOCK: usize = 4096;
+/// What a sealed message may hold.
+const ROOM: usize = MAX_ENTRY - 64;
+
+/// A message with a field that fills it up. Whoever reads it does not know the field and passes it over, as every other one.
+#[derive(Serialize)]
+struct Padded<'a, T> {
+    #[serde(flatten)]
+    message: &'a T,
+    #[serde(with = "serde_bytes")]
+    padding: Vec<u8>,
+}
+
+fn padded<T: Serialize>(message: &T) -> Zeroizing<Vec<u8>> {
+    let with = |padding| Zeroizing::new(cbor::encode(&Padded { message, padding: vec![0; padding] }));
+    let bare = with(0).len();
+    let blocks = (1..=2).map(|blocks| (bare.div_ceil(BLOCK) + blocks - 1) * BLOCK).filter(|length| *length <= ROOM);
+    for length in blocks {
+        // The head of a longer byte string is longer by up to four bytes, and there are lengths that so can't be had.
+        let most = length - bare;
+        let fitting = (most.saturating_sub(4)..=most).map(with).find(|plain| plain.len() == length);
+        if let Some(plain) = fitting {
+            return plain;
+        }
+    }
+    // There is hardly any room left. It goes as it is.
+    Zeroizing::new(cbor::encode(message))
+}
+
 fn aad(label: &[u8], pairing: &PairingId) -> Vec<u8> {
     [label, &[VERSION], pairing.as_bytes().as_slice()].concat()
 }
@@ -133,3 +164,45 @@ const VERSION: u8 = 1;
 const TO_HUB: &[u8] = b"privet pairing request\0";
 const TO_PHONE: &[u8] = b"privet pairing answer\0";
 const REQUEST_LABEL: &[u8] = b"privet pairing request signature v1\0";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use privet_protocol::random::SeededRandom;
+
+    use super::*;
+
+    fn request(name: &str, package: usize) -> Request {
+        let identity = SigningKey::from_seed(&SecretBytes::new([1; 32])).unwrap();
+        let device = DeviceId::from_bytes([3; 16]);
+        let pairing = PairingId::from_bytes([2; 16]);
+        Request::sign(&pairing, device, name, &identity, CapabilityKey([4; 32]), vec![5; package])
+    }
+
+    #[test]
+    fn a_length_says_nothing_of_names_and_never_more_than_its_blocks() {
+        let (pairing, random) = (PairingId::from_bytes([2; 16]), SeededRandom::new(b"padding"));
+        let keys = Keys::derive(&pairing, &[7; 32]);
+        let seal = |request: &Request| seal_request(&keys, &pairing, request, &random);
+        let overhead = 1 + 12 + 16;
+        let names: Vec<_> = (1..=MAX_NAME).map(|length| seal(&request(&"x".repeat(length), 2000)).len()).collect();
+        assert!(names.iter().all(|length| *length == BLOCK + overhead), "{names:?}");
+        // Every length in and around a block, and the longest.
+        for package in (3700..4300).chain([ROOM - 5000, ROOM - BLOCK, ROOM - 400]) {
+            let sealed = seal(&request("Ann", package));
+            assert!((sealed.len() - overhead).is_multiple_of(BLOCK) || sealed.len() > ROOM - BLOCK, "{package}");
+            assert!(sealed.len() <= MAX_ENTRY);
+            assert_eq!(open_request(&keys, &pairing, &sealed).ok().unwrap().key_package.len(), package);
+        }
+    }
+
+    #[test]
+    fn messages_of_before_without_padding_are_read() {
+        let (pairing, random) = (PairingId::from_bytes([2; 16]), SeededRandom::new(b"old"));
+        let keys = Keys::derive(&pairing, &[7; 32]);
+        let plain = cbor::encode(&request("Ann", 2000));
+        let sealed = seal(&keys.to_hub, &aad(TO_HUB, &pairing), &plain, &random);
+        let old = [&[VERSION], sealed.as_slice()].concat();
+        assert_eq!(open_request(&keys, &pairing, &old).ok().unwrap().name, "Ann");
+    }
+}

@@ -5,6 +5,7 @@
 
 mod join;
 mod receive;
+mod relay_key;
 mod send;
 mod state;
 

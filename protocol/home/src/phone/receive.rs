@@ -118,6 +118,7 @@ impl PhoneHome {
         let result = self.step(env.now, |work| {
             let received = work.take(entry_seq, &envelope)?;
             work.state.position = work.state.position.after(entry);
+            work.leave_key_behind(&received, env)?;
             work.finish(received, extra_for)
         });
         match result {
@@ -324,6 +325,7 @@ impl Work<'_> {
         for secret in [&mut state.identity, &mut state.capability, &mut state.rejoin_key, &mut state.leaf] {
             *secret = SecretBytes::new(Vec::new());
         }
+        state.next_capability = None;
         for (number, _) in outbox(self.store)? {
             self.batch.delete(outbox_key(number));
         }
@@ -394,6 +396,9 @@ impl Work<'_> {
         self.group = Some(group);
         self.fresh = true;
         self.requeue(true)?;
+        if self.state.moved {
+            self.say_relay_key()?;
+        }
         Ok(())
     }
 

@@ -102,7 +102,7 @@ impl PhoneHome {
 }
 
 impl Work<'_> {
-    fn say(&mut self, message: &PhoneMessage) -> Result<Outgoing, HomeError> {
+    pub(super) fn say(&mut self, message: &PhoneMessage) -> Result<Outgoing, HomeError> {
         self.check()?;
         let body = SecretBytes::new(cbor::encode(message));
         let length = body.expose().len();

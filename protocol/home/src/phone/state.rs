@@ -30,6 +30,12 @@ pub(super) struct State {
     pub(super) relay: RelayAddress,
     pub(super) identity: SecretBytes,
     pub(super) capability: SecretBytes,
+    /// The relay key that the hub was asked to let in, until this phone moves to it.
+    #[serde(default)]
+    pub(super) next_capability: Option<SecretBytes>,
+    /// Whether it moved before: a hub that came back from a backup may know an older key.
+    #[serde(default)]
+    pub(super) moved: bool,
     pub(super) rejoin_key: SecretBytes,
     /// The seed of the leaf's signature key; another one after each rejoin.
     pub(super) leaf: SecretBytes,
@@ -115,6 +121,8 @@ impl State {
             relay: attempt.relay.clone(),
             identity: attempt.identity.clone(),
             capability: attempt.capability.clone(),
+            next_capability: None,
+            moved: false,
             rejoin_key: founding.rejoin_key,
             leaf: attempt.leaf.clone(),
             group: founding.group,

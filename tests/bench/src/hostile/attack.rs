@@ -4,14 +4,15 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use privet_demo::Trouble;
 use privet_protocol::id::StreamId;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::relay::{ALPN, From, MAX_MESSAGE, Principal, Request, frame};
+use privet_protocol::relay::{ALPN, From, MAX_MESSAGE, Principal, Request, Retention, frame};
+use privet_protocol::time::Timestamp;
 use privet_relay_client::{RelayTarget, connect};
-use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime, TransportConfig, VarInt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{interval, sleep, timeout};
@@ -32,6 +33,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Of one who opens streams and resets them.
 const FLOOD_BEAT: Duration = Duration::from_millis(100);
+/// Within this a relay that lets something come has let it come.
+const FILL: Duration = Duration::from_secs(2);
 /// Of one who connects and goes.
 const STORM_BEAT: Duration = Duration::from_secs(4);
 /// As many as the relay allows.
@@ -52,14 +55,34 @@ pub enum Kind {
     GiantFrames,
     /// Follow a live stream and take nothing of it.
     NeverRead,
+    /// Begin requests and go on with what nobody asked for, until the relay takes no more.
+    FullWindows,
+    /// Put a segment byte by byte, each in a datagram of its own.
+    TinyFrames,
+    /// Begin kept segments, one after the other, and break each off.
+    Unfinished,
     /// Connect, say hello, close, come again.
     Storm,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::HalfOpen, Self::SlowHello, Self::StreamFlood, Self::GiantFrames, Self::NeverRead, Self::Storm];
+    pub const ALL: [Self; 9] = [
+        Self::HalfOpen,
+        Self::SlowHello,
+        Self::StreamFlood,
+        Self::GiantFrames,
+        Self::NeverRead,
+        Self::FullWindows,
+        Self::TinyFrames,
+        Self::Unfinished,
+        Self::Storm,
+    ];
+
+    /// Whether those who came stay, and are clients to the relay for as long.
+    pub fn stays(self) -> bool {
+        !matches!(self, Self::HalfOpen | Self::SlowHello | Self::Storm)
+    }
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -69,6 +92,9 @@ impl Kind {
             Self::StreamFlood => "stream flood",
             Self::GiantFrames => "giant frames",
             Self::NeverRead => "followers that never read",
+            Self::FullWindows => "full windows",
+            Self::TinyFrames => "tiny frames",
+            Self::Unfinished => "unfinished uploads",
             Self::Storm => "storm of connections",
         }
     }
@@ -213,6 +239,9 @@ impl Attacker {
                 let reason = connection.closed().await;
                 Err(trouble(reason))
             }
+            Kind::FullWindows => fill(&self.come(self.number).await?).await,
+            Kind::TinyFrames => trickle(&self.come(self.number).await?).await,
+            Kind::Unfinished => break_off(&self.come(self.number).await?).await,
             Kind::Storm => {
                 let connection = self.come(self.number).await?;
                 connection.close(VarInt::from_u32(0), b"");
@@ -250,6 +279,56 @@ async fn flood(connection: &Connection) -> Result<(), Trouble> {
         send.write_all(&[0, 0, 1, 0, 0xa1]).await.map_err(trouble)?;
         send.reset(VarInt::from_u32(0)).map_err(trouble)?;
     }
+}
+
+/// Half a megabyte that no request has room for: what a relay lets come, it holds.
+async fn fill(connection: &Connection) -> Result<(), Trouble> {
+    let (mut streams, junk) = (Vec::new(), vec![0x55; 64 * 1024]);
+    for _ in 0..STREAMS / 2 {
+        let (mut send, receive) = connection.open_bi().await.map_err(trouble)?;
+        let stream = StreamId::generate(&SystemRandom);
+        send.write_all(&frame(&Request::Follow { stream, from: From::Newest })).await.map_err(trouble)?;
+        // Ends as well where the relay wants no more, or lets no more come.
+        let _ = timeout(FILL, send.write_all(&junk)).await;
+        streams.push((send, receive));
+    }
+    let reason = connection.closed().await;
+    Err(trouble(reason))
+}
+
+async fn trickle(connection: &Connection) -> Result<(), Trouble> {
+    let mut beat = interval(FLOOD_BEAT);
+    let (mut send, _receive) = put(connection, StreamId::generate(&SystemRandom), 0, Retention::Pass).await?;
+    loop {
+        beat.tick().await;
+        send.write_all(&[0x55]).await.map_err(trouble)?;
+    }
+}
+
+async fn break_off(connection: &Connection) -> Result<(), Trouble> {
+    let mut beat = interval(FLOOD_BEAT);
+    let stream = StreamId::generate(&SystemRandom);
+    for index in 0.. {
+        let until = Timestamp::from(SystemTime::now()).after(Duration::from_secs(3600));
+        let (mut send, _receive) = put(connection, stream, index, Retention::Keep { until }).await?;
+        send.write_all(&[0x55]).await.map_err(trouble)?;
+        beat.tick().await;
+        // An answer may have ended it before.
+        let _ = send.reset(VarInt::from_u32(0));
+    }
+    Ok(())
+}
+
+async fn put(
+    connection: &Connection,
+    stream: StreamId,
+    index: u64,
+    retention: Retention,
+) -> Result<(SendStream, RecvStream), Trouble> {
+    let (mut send, receive) = connection.open_bi().await.map_err(trouble)?;
+    let request = frame(&Request::Put { stream, index, retention, resume: false });
+    send.write_all(&request).await.map_err(trouble)?;
+    Ok((send, receive))
 }
 
 async fn announce(connection: &Connection) -> Result<(), Trouble> {

@@ -6,6 +6,7 @@
 //! connections of a key and of a home, which all have one owner here, and `connects_per_s`, which stands at 1000 in every house.
 
 mod attack;
+mod beside;
 mod mute;
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attack::{ATTACKERS, Attack, Kind};
+use beside::Seen;
 use privet_demo::Trouble;
 use privet_demo::process::pss_kib;
 use tokio::sync::mpsc::unbounded_channel;
@@ -36,6 +38,12 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED: Duration = Duration::from_secs(10);
 /// Time for what is under way.
 const GRACE: Duration = Duration::from_secs(1);
+/// So many of those that stay have to be there, by the relay's own count: some are always on their way.
+const PRESENT: f64 = 0.9 * ATTACKERS as f64;
+/// What an attacker may take of the relay's memory, in kB: a few times what an idle connection may.
+const MEMORY_KB: f64 = 128.0;
+/// How long a good newcomer may take while attackers come, in ms.
+const NEWCOMER_MS: f64 = 2000.0;
 /// After all attackers came once.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -62,31 +70,38 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
 struct Measured {
     alone: Outcome,
     attacked: Outcome,
+    seen: Seen,
     /// How often an attacker came while it was measured.
     came_per_s: f64,
     bytes_each: f64,
 }
 
 impl Measured {
-    fn figures(&self, kind: Kind) -> [Figure; 7] {
+    fn figures(&self, kind: Kind) -> Vec<Figure> {
         let case = format!("{ATTACKERS} x {}", kind.name());
         let known = |metric, value, unit| Figure::known(BENCH, case.clone(), metric, value, unit);
         let ratio = self.attacked.p99_ms / self.alone.p99_ms;
-        [
+        let good = (HOMES * (FOLLOWERS + 1)) as u64;
+        let there = known("attackers there at once", self.seen.there.saturating_sub(good) as f64, "");
+        vec![
             known("p99 alone", self.alone.p99_ms, "ms"),
             known("p50 under attack", self.attacked.p50_ms, "ms"),
             known("p99 under attack", self.attacked.p99_ms, "ms"),
             known("p99 against alone", ratio, "x").with_goal(Goal::AtMost(2.0)),
-            known("delivered under attack", self.attacked.delivered * 100.0, "%"),
+            known("delivered under attack", self.attacked.delivered * 100.0, "%").with_goal(Goal::AtLeast(99.0)),
+            known("slowest newcomer under attack", self.seen.slowest_ms, "ms").with_goal(Goal::AtMost(NEWCOMER_MS)),
+            known("newcomers turned away", self.seen.turned_away as f64, "").with_goal(Goal::AtMost(0.0)),
             known("attackers that came", self.came_per_s, "per s"),
-            known("memory for each attacker", self.bytes_each / 1000.0, "kB"),
+            if kind.stays() { there.with_goal(Goal::AtLeast(PRESENT)) } else { there },
+            known("memory for each attacker", self.bytes_each / 1000.0, "kB").with_goal(Goal::AtMost(MEMORY_KB)),
         ]
     }
 }
 
 /// Everything anew for each kind, so that none has what another left.
 fn measure(folder: &Path, kind: Kind) -> Result<Measured, Trouble> {
-    let relay = Relay::start_with(folder, LIMITS)?;
+    let metrics = beside::address()?;
+    let relay = Relay::start_with(folder, &format!("{LIMITS}\n[metrics]\nlisten = \"{metrics}\""))?;
     let tally = Tally::of(RECORD);
     runtime()?.block_on(async {
         for _ in 0..HOMES {
@@ -109,13 +124,14 @@ fn measure(folder: &Path, kind: Kind) -> Result<Measured, Trouble> {
         }
         sleep(SETTLE).await;
         let came_before = attack.came();
-        let attacked = watch(&tally).await;
+        let (attacked, seen) = tokio::join!(watch(&tally), beside::watch(&relay.target, metrics, MEASURED));
         let came = attack.came() - came_before;
         let after_kib = pss_kib(relay.id)?;
         let bytes = after_kib.saturating_sub(before_kib) as f64 * 1024.0;
         Ok(Measured {
             alone,
             attacked,
+            seen: seen?,
             came_per_s: came as f64 / (MEASURED + GRACE).as_secs_f64(),
             bytes_each: bytes / ATTACKERS as f64,
         })

@@ -218,7 +218,7 @@ fn row(
         .collect())
 }
 
-/// Privet, and TCP with what congestion controls this kernel has.
+/// Privet, and TCP with both congestion controls: a comparison that leaves the better one out is none.
 fn carriers() -> Result<Vec<Carrier>, Trouble> {
     const AVAILABLE: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
     let available = std::fs::read_to_string(AVAILABLE).map_err(|e| Trouble::new(format!("{AVAILABLE}: {e}")))?;
@@ -227,9 +227,9 @@ fn carriers() -> Result<Vec<Carrier>, Trouble> {
         if available.split_whitespace().any(|name| name == congestion) {
             carriers.push(Carrier::Tls(congestion));
         } else {
-            eprintln!(
-                "NOT MEASURED: TCP with {congestion}, which this kernel does not have (modprobe tcp_{congestion})"
-            );
+            return Err(Trouble::new(format!(
+                "this kernel has no {congestion} for TCP, with which live video is compared: modprobe tcp_{congestion}"
+            )));
         }
     }
     Ok(carriers)
