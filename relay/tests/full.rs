@@ -5,7 +5,7 @@ mod common;
 #[allow(dead_code)]
 #[path = "../../hub/tests/common/openmetrics.rs"]
 mod openmetrics;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod pages;
 
 use common::{House, until};

@@ -207,7 +207,7 @@ async fn nobody_is_closed_for_a_newcomer_that_is_refused() {
     smaller.limits.home_connections = 2;
     house.server.reload(&smaller).unwrap();
     let principal = Principal::Founder { home: house.home, invite: None };
-    let refused = privet_relay_client::connect(&house.target(), principal, &house.owner, PATIENCE).await;
+    let refused = connect(&house.target(), principal, &house.owner, PATIENCE).await;
     assert_eq!(code(refused), Code::Busy);
     for connection in [&hub].into_iter().chain(&phones) {
         connection.usage().await.unwrap();
