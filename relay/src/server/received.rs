@@ -5,14 +5,19 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use quinn::{Chunk, ReadError, ReadExactError, RecvStream, VarInt};
 
 use super::tally::Tally;
 
-/// Packets whose bytes are handed on in one piece: 64 KiB and some, so that the disk is not asked for each packet.
+/// Packets that are taken from QUIC at once.
 const PACKETS: usize = 48;
+/// Bytes that are handed on in one piece, and some, so that the disk is not asked for each packet.
+const PIECE: usize = 256 * 1024;
+/// How long bytes may wait for others.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// A stream from a client.
 #[derive(Debug)]
@@ -44,18 +49,22 @@ impl Received {
         Ok(chunk)
     }
 
-    /// All that has come of what is next in order, or what comes next: many packets in one piece.
+    /// What comes next, many packets in one piece: as many bytes as a disk takes gladly, or what has come within a moment.
     pub(crate) async fn read_many(&mut self) -> Result<Option<Bytes>, ReadError> {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
         let Some(read) = self.stream.read_chunks(&mut packets).await? else { return Ok(None) };
-        let bytes = match packets.get(..read).unwrap_or_default() {
-            [one] => one.clone(),
-            packets => {
-                let mut bytes = BytesMut::with_capacity(packets.iter().map(Bytes::len).sum());
-                packets.iter().for_each(|packet| bytes.extend_from_slice(packet));
-                bytes.freeze()
+        let mut bytes = BytesMut::with_capacity(PIECE);
+        gather(&mut bytes, &mut packets, read);
+        let stream = &mut self.stream;
+        let more = async {
+            while bytes.len() < PIECE {
+                // An end, and an error, are there for the next call too.
+                let Ok(Some(read)) = stream.read_chunks(&mut packets).await else { return };
+                gather(&mut bytes, &mut packets, read);
             }
         };
+        let _ = tokio::time::timeout(MOMENT, more).await;
+        let bytes = bytes.freeze();
         self.keep(&bytes);
         Ok(Some(bytes))
     }
@@ -88,4 +97,9 @@ fn new_file(folder: &Path) -> std::io::Result<File> {
     fs::create_dir_all(folder)?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     File::create(folder.join(format!("{}-{number}", std::process::id())))
+}
+
+/// Packets hold on to the datagrams they came in: their bytes are taken out.
+fn gather(bytes: &mut BytesMut, packets: &mut [Bytes], read: usize) {
+    packets.iter_mut().take(read).for_each(|packet| bytes.extend_from_slice(&std::mem::take(packet)));
 }
