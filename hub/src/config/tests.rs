@@ -76,7 +76,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "name = \"Cottage\"",
             "nam = 'Cottage'",
-            ":2: nam is not a key; allowed: name, data_dir, relay, recording, log, camera, notifications, mqtt, metrics, heartbeat_s",
+            ":2: nam is not a key; allowed: name, data_dir, relay, recording, log, camera, constant_rate, notifications, mqtt, metrics, heartbeat_s",
         ),
         (
             "name = \"Cottage\"",
@@ -201,7 +201,7 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         (
             "[relay]",
             "[relays]",
-            ":5: relays is not a key; allowed: name, data_dir, relay, recording, log, camera, notifications, mqtt, metrics, heartbeat_s",
+            ":5: relays is not a key; allowed: name, data_dir, relay, recording, log, camera, constant_rate, notifications, mqtt, metrics, heartbeat_s",
         ),
         ("[relay]", "[[relay]]", ":5: relay is of type array; allowed: a table, `[relay]`, with host and pin"),
         (
