@@ -189,7 +189,9 @@ async fn uploads_that_break_off_keep_no_file_open_and_are_so_many_and_no_more() 
     while got < 20_000 {
         got += in_time(reader.read()).await.unwrap().unwrap().len();
     }
-    assert_eq!(open_uploads(&house), 1);
+    if !common::is_shared() {
+        assert_eq!(open_uploads(&house), 1);
+    }
     drop(reader);
     until(|| async { open_uploads(&house) == 0 }).await;
 

@@ -385,7 +385,9 @@ async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_an
         assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
         assert_eq!(code(hub.stat(id).await), Code::NotFound);
     }
-    assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
+    if !common::is_shared() {
+        assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
+    }
     let house = house.restart().await;
     let hub = house.hub().await;
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000);
