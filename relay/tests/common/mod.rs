@@ -51,6 +51,9 @@ pub fn is_shared() -> bool {
     }
 }
 
+/// Connections of one relay to PostgreSQL; each is a task.
+pub const POSTGRES_CONNECTIONS: u32 = 8;
+
 /// Keeps things in the PostgreSQL that is reached like this, in a schema of this relay's data directory, and bodies in a directory.
 pub fn share(config: &mut Config, reached: &str) {
     let mut hasher = DefaultHasher::new();
@@ -61,7 +64,7 @@ pub fn share(config: &mut Config, reached: &str) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     config.storage.kind = StorageKind::Postgres;
     config.storage.postgres = Some(format!("{reached} options='-c search_path={schema}'"));
-    config.storage.postgres_connections = 8;
+    config.storage.postgres_connections = POSTGRES_CONNECTIONS;
     config.storage.objects = Some(format!("file://{}", config.data.join("objects").display()));
 }
 

@@ -4,7 +4,7 @@
 //! - [`simulated`]: a month of minutes with the hub's own pacer;
 //! - [`tap`]: real houses (relay, hub, camera; all of them processes) with a tap between hub and relay; a box crosses the picture in
 //!   half of the windows, which ones is chance. All houses run at the same time;
-//! - [`guess`]: the observer, who learns from one half of the windows which are which.
+//! - [`mod@guess`]: the observer, who learns from one half of the windows which are which.
 
 mod guess;
 mod simulated;
