@@ -164,6 +164,7 @@ impl Task {
             }
         }
     }
+
     /// Looks at the room that is left at the relay, as far as it said.
     async fn look_at_relay(&self, watch: &mut Watch) -> Option<Happened> {
         let room = self.board.relay_room()?;
