@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quinn::{Chunk, ReadError};
+use quinn::ReadError;
 
-use super::growing::READ_SIZE;
 use super::home::Home;
 use super::quota::TokenBucket;
 use super::received::Received;
@@ -122,12 +121,12 @@ pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Opt
 }
 
 /// The next bytes of a passing segment, when it is their turn.
-pub(crate) async fn receive_live(home: &Home, body: &mut Received) -> Result<Option<Chunk>, ReadError> {
-    let chunk = body.read_chunk(READ_SIZE).await?;
-    if let Some(chunk) = &chunk {
-        turn(home, Direction::Received, Lane::Live, chunk.bytes.len()).await;
+pub(crate) async fn receive_live(home: &Home, body: &mut Received) -> Result<Option<Bytes>, ReadError> {
+    let bytes = body.read_waiting().await?;
+    if let Some(bytes) = &bytes {
+        turn(home, Direction::Received, Lane::Live, bytes.len()).await;
     }
-    Ok(chunk)
+    Ok(bytes)
 }
 
 /// Sends bytes of a segment to a reader when it is their turn, unless it wants no more before.

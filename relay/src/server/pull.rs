@@ -10,7 +10,7 @@ use quinn::{RecvStream, VarInt};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::edge::{self, Link, Place};
-use super::growing::{Growing, READ_SIZE, State};
+use super::growing::{Growing, State};
 use super::home::Home;
 use super::received::Received;
 use super::stream::Stream;
@@ -190,9 +190,9 @@ async fn take_segment(home: &Home, stream: &Stream, segment: RecvStream) -> Take
         return Taken::Live;
     }
     let whole = loop {
-        match segment.read_chunk(READ_SIZE).await {
-            Ok(Some(chunk)) => {
-                if !growing.push(&chunk.bytes) {
+        match segment.read_waiting().await {
+            Ok(Some(bytes)) => {
+                if !growing.push(&bytes) {
                     // No memory is left for it.
                     break false;
                 }

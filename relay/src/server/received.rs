@@ -49,6 +49,18 @@ impl Received {
         Ok(chunk)
     }
 
+    /// What has come and was not taken yet, at least one packet, in one piece and memory of its own: each reader of a passing segment is
+    /// sent pieces, and what one costs has little to do with its length.
+    pub(crate) async fn read_waiting(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
+        let Some(read) = self.stream.read_chunks(&mut packets).await? else { return Ok(None) };
+        let mut bytes = BytesMut::with_capacity(packets.iter().take(read).map(Bytes::len).sum());
+        gather(&mut bytes, &mut packets, read);
+        let bytes = bytes.freeze();
+        self.keep(&bytes);
+        Ok(Some(bytes))
+    }
+
     /// What comes next, many packets in one piece: as many bytes as a disk takes gladly, or what has come within a moment.
     pub(crate) async fn read_many(&mut self) -> Result<Option<Bytes>, ReadError> {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());

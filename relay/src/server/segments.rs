@@ -89,10 +89,10 @@ async fn pass(home: &Home, stream: &Stream, put: &Put, body: &mut Received, now:
 async fn pass_body(home: &Home, segment: &Growing, body: &mut Received) -> Result<u64, Failure> {
     loop {
         match pace::receive_live(home, body).await {
-            Ok(Some(chunk)) => {
-                let length = segment.progress().length + chunk.bytes.len() as u64;
+            Ok(Some(bytes)) => {
+                let length = segment.progress().length + bytes.len() as u64;
                 check_length(home, length)?;
-                if !segment.push(&chunk.bytes) {
+                if !segment.push(&bytes) {
                     return Err(Failure::refuse(Code::Busy, "the relay has no memory left for passing segments"));
                 }
             }
