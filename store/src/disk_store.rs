@@ -1,6 +1,6 @@
 //! [`Store`] on redb, in one file (`docs/design/0003-storage.md` says why not on sled).
 //!
-//! * A commit is one redb transaction, synced before it is acknowledged: `tests/power_cut.rs`.
+//! * A commit is one redb transaction, synced before it is acknowledged: `tests/it/power_cut.rs`.
 //! * Commits that wait at the same time share one transaction and one sync; readers see only what is durable.
 //! * A disk that is nearly full refuses a commit before it is begun, so that the store goes on afterwards.
 //! * After a failed write nobody knows what is on the disk: the store refuses everything until it is opened again.

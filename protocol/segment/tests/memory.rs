@@ -1,7 +1,8 @@
 //! Memory while streaming: flat in the segment's length, and not at the mercy of who sends. Counted by an allocator of its
-//! own, so this file has one test.
+//! own, which is the whole program's: so this is a program of its own, with one test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

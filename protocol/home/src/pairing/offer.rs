@@ -216,7 +216,7 @@ mod tests {
         Offer::new(pairing, Zeroizing::new(bytes(0x20)), hub, Timestamp(1_795_000_600_000), relay).unwrap()
     }
 
-    /// The stored texts are what this code writes; `tests/vectors.rs` holds what they mean.
+    /// The stored texts are what this code writes; `tests/it/vectors.rs` holds what they mean.
     #[test]
     fn texts_are_written_as_the_vectors_say() {
         let pinned = RelayAddress { host: "relay.example.org".into(), port: 4433, pin: Some([0x11; 32]) };

@@ -1,0 +1,39 @@
+//! The relay in this process and as a program; the tests are one program, so that it is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../../hub/tests/it/common/alone.rs"]
+mod alone;
+mod by_hand;
+mod closed;
+mod common;
+mod data_directory;
+mod doctor;
+mod expiry;
+mod founding;
+mod full;
+#[path = "../../push/tests/it/common/mod.rs"]
+mod gateway;
+mod hostile;
+mod lines;
+mod messages;
+mod metrics;
+mod nodes;
+mod nodes_killed;
+#[path = "../../../hub/tests/it/common/openmetrics.rs"]
+mod openmetrics;
+mod operate;
+mod pages;
+mod power_cut;
+mod power_cut_rest;
+mod program;
+mod public_certificate;
+mod push;
+mod quotas;
+mod sees;
+mod sequences;
+mod shared;
+mod slow_link;
+mod steps;
+mod storage;
+mod video;
+mod wake;

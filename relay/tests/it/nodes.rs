@@ -1,0 +1,179 @@
+//! Relays that are one: three of them in this process on one store and one list. Clients come to any of them, nodes go, and nothing that
+//! was acknowledged is lost.
+
+use std::time::Duration;
+
+use privet_protocol::id::MailboxId;
+use privet_protocol::random::SystemRandom;
+use privet_protocol::relay::{Code, Principal, Retention, Rights, Side, Urgency};
+use privet_protocol::time::Timestamp;
+use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, connect};
+
+use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
+use crate::shared::Nodes;
+
+/// The next segment that the follower gets, whole.
+async fn segment(follower: &mut Follower) -> (u64, Vec<u8>) {
+    loop {
+        match in_time(follower.next()).await.unwrap().expect("the stream ended") {
+            FollowEvent::Segment(mut reader) => {
+                let index = reader.index();
+                return (index, read_all(&mut reader).await.unwrap());
+            }
+            FollowEvent::Skipped { .. } => {}
+            FollowEvent::Ended { .. } => panic!("the stream ended"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_works_through_the_wrong_node() {
+    let nodes = Nodes::new(3).await;
+    let (home, at) = nodes.home_of(0);
+    let (wrong, other) = ((at + 1) % 3, (at + 2) % 3);
+    let hub = nodes.hub(wrong, home).await;
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    let phone = nodes.phone(other, home, 2).await;
+
+    assert_eq!(hub.append(1, b"one".to_vec()).await.unwrap(), 1);
+    let mut log = phone.read_log(1, true).await.unwrap();
+    assert_eq!(entry(&mut log).await, (1, b"one".to_vec()));
+    hub.append(2, b"two".to_vec()).await.unwrap();
+    assert_eq!(entry(&mut log).await, (2, b"two".to_vec()));
+    assert_eq!(phone.send(b"hello".to_vec()).await.unwrap(), 1);
+    assert_eq!(entries(hub.read_inbox(1, false).await.unwrap()).await, [(1, b"hello".to_vec())]);
+
+    let kept = stream();
+    assert_eq!(put(&hub, kept, 0, keep(), body(1, 300_000)).await, 300_000);
+    assert_eq!(read_all(&mut phone.get(kept, 0, 0).await.unwrap()).await.unwrap(), body(1, 300_000));
+    let mut follower = phone.follow(kept, From::Index(0)).await.unwrap();
+    assert_eq!(segment(&mut follower).await, (0, body(1, 300_000).to_vec()));
+    hub.finish_stream(kept, 1).await.unwrap();
+    assert!(matches!(in_time(follower.next()).await.unwrap(), Some(FollowEvent::Ended { segments: 1 })));
+
+    let soon = Timestamp::from(std::time::SystemTime::now()).after(Duration::from_secs(600));
+    let mailbox = MailboxId::generate(&SystemRandom);
+    hub.open_mailbox(mailbox, key(5).public(), soon).await.unwrap();
+    let guest = Principal::Mailbox { mailbox };
+    let guest = connect(&target(&nodes.servers[other]), guest, &key(5), PATIENCE).await.unwrap();
+    guest.post(mailbox, Side::Hub, b"a card".to_vec()).await.unwrap();
+    let mut side = hub.collect(mailbox, Side::Hub, 1).await.unwrap();
+    assert_eq!(entry(&mut side).await, (1, b"a card".to_vec()));
+
+    hub.wake(key(2).public(), [1; 16], b"wake up".to_vec(), Urgency::High, soon).await.unwrap();
+    let mut wakes = phone.read_wakes(1, true).await.unwrap();
+    assert_eq!(entry(&mut wakes).await, (1, b"wake up".to_vec()));
+    phone.ack_wakes(1).await.unwrap();
+
+    assert_eq!(code(phone.append(3, vec![1]).await), Code::Denied);
+    let stranger = connect(&target(&nodes.servers[other]), Principal::Member { home }, &key(9), PATIENCE).await;
+    assert_eq!(code(stranger), Code::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_followers_at_another_node_bring_a_live_stream_there_once() {
+    let nodes = Nodes::new(3).await;
+    let (home, at) = nodes.home_of(1);
+    let hub = nodes.hub(at, home).await;
+    let live = stream();
+    let (mut phones, mut followers) = (Vec::new(), Vec::new());
+    for number in 2..12 {
+        hub.grant(key(number).public(), Rights::PHONE).await.unwrap();
+        let phone = nodes.phone((at + 1) % 3, home, number).await;
+        followers.push(phone.follow(live, From::Newest).await.unwrap());
+        phones.push(phone);
+    }
+    for index in 0..4 {
+        put(&hub, live, index, Retention::Pass, body(index, 40_000)).await;
+        for follower in &mut followers {
+            assert_eq!(segment(follower).await, (index, body(index, 40_000).to_vec()));
+        }
+    }
+    assert_eq!(nodes.number((at + 1) % 3, "privet_relay_pulled_streams").await, 1.0);
+    assert_eq!(nodes.number((at + 1) % 3, "privet_relay_followers").await, 10.0);
+    assert_eq!(nodes.number(at, "privet_relay_followers").await, 1.0);
+    drop((followers, phones));
+    until(|| async {
+        let pulled = nodes.number((at + 1) % 3, "privet_relay_pulled_streams").await;
+        pulled == 0.0 && nodes.number(at, "privet_relay_followers").await == 0.0
+    })
+    .await;
+}
+
+async fn closed_with(connection: &Connection) -> ClientError {
+    in_time(connection.closed()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_closes_across_nodes_and_says_so() {
+    let nodes = Nodes::new(2).await;
+    let (home, at) = nodes.home_of(0);
+    let hub = nodes.hub(at, home).await;
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    let phone = nodes.phone(1 - at, home, 2).await;
+    let live = stream();
+    let mut follower = phone.follow(live, From::Newest).await.unwrap();
+    put(&hub, live, 0, Retention::Pass, body(0, 1000)).await;
+    segment(&mut follower).await;
+    hub.revoke(key(2).public()).await.unwrap();
+    assert!(matches!(closed_with(&phone).await, ClientError::Closed { revoked: true, .. }));
+    let again = connect(&target(&nodes.servers[1 - at]), Principal::Member { home }, &key(2), PATIENCE).await;
+    assert_eq!(code(again), Code::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_hands_its_homes_over_with_all_that_was_acknowledged() {
+    let mut nodes = Nodes::new(3).await;
+    let (home, at) = nodes.home_of(2);
+    let hub = nodes.hub(at, home).await;
+    hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+    let phone = nodes.phone((at + 1) % 3, home, 2).await;
+    hub.append(1, b"one".to_vec()).await.unwrap();
+    let kept = stream();
+    put(&hub, kept, 0, keep(), body(3, 50_000)).await;
+    let mut begun = hub.put(kept, 1, keep(), true).await.unwrap();
+    begun.write(body(4, 20_000)).await.unwrap();
+
+    let leaving = nodes.servers.remove(at);
+    leaving.shutdown().await;
+    closed_with(&hub).await;
+    closed_with(&phone).await;
+    // Both come again, to whichever node there is.
+    let hub = nodes.hub(0, home).await;
+    let phone = nodes.phone(1, home, 2).await;
+    assert_eq!(entries(phone.read_log(1, false).await.unwrap()).await, [(1, b"one".to_vec())]);
+    assert_eq!(read_all(&mut phone.get(kept, 0, 0).await.unwrap()).await.unwrap(), body(3, 50_000));
+    assert_eq!(hub.append(2, b"two".to_vec()).await.unwrap(), 2);
+    assert_eq!(put(&hub, kept, 1, keep(), body(4, 60_000)).await, 60_000);
+    assert_eq!(nodes.number(0, "privet_relay_nodes").await, 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_others_took_for_gone_acknowledges_nothing_more_of_its_homes() {
+    let nodes = Nodes::new(2).await;
+    let (home, at) = nodes.home_of(0);
+    let hub = nodes.hub(at, home).await;
+    hub.append(1, b"one".to_vec()).await.unwrap();
+    // As another node does it that knows no better.
+    let other = nodes.store.take_over_by_another(home).await;
+    let outcome = hub.append(2, b"two".to_vec()).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+    closed_with(&hub).await;
+    drop(other);
+    let hub = nodes.hub(1 - at, home).await;
+    assert_eq!(hub.append(2, b"second".to_vec()).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_list_is_away_everything_goes_on() {
+    let nodes = Nodes::new(2).await;
+    let (home, at) = nodes.home_of(0);
+    let hub = nodes.hub(1 - at, home).await;
+    nodes.table.set_away(true);
+    until(|| async { !nodes.ready(at).await && !nodes.ready(1 - at).await }).await;
+    assert_eq!(hub.append(1, b"one".to_vec()).await.unwrap(), 1);
+    nodes.table.set_away(false);
+    until(|| async { nodes.ready(at).await && nodes.ready(1 - at).await }).await;
+    assert_eq!(hub.append(2, b"two".to_vec()).await.unwrap(), 2);
+    assert_eq!(nodes.number(at, "privet_relay_nodes").await, 2.0);
+}

@@ -1,0 +1,137 @@
+//! A follower behind a link slower than the video. Needs root for the link (`privet-link`); skipped without, and says so.
+
+use std::time::Duration;
+
+use privet_link::{CENTRE, Centre, Conditions, Link, Rate};
+use privet_protocol::id::StreamId;
+use privet_protocol::relay::{From, Principal, Retention, Rights};
+use privet_relay_client::{ClientKey, Connection, FollowEvent, Follower, RelayTarget, Trust, connect};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{House, PATIENCE, body, entry, in_time, key, stream};
+
+/// On a thread of the runtime: sockets have to be opened there.
+fn on<T: Send + 'static>(runtime: &Runtime, what: impl Future<Output = T> + Send + 'static) -> T {
+    runtime.block_on(runtime.spawn(what)).unwrap()
+}
+
+/// A relay in the centre, a phone at the end of a link of 0.5 Mb/s, and what each of them runs on.
+struct Scene {
+    here: Runtime,
+    there: Runtime,
+    hub: Connection,
+    phone: Connection,
+    _house: House,
+    link: Link,
+    _centre: Centre,
+}
+
+impl Scene {
+    fn or_skip(test: &str) -> Option<Self> {
+        let mut centre = Centre::or_skip(test)?;
+        let slow = Conditions::delay(Duration::from_millis(10)).with_rate(Some(Rate::mbit(0.5)));
+        let link = centre.link(slow, slow, 1).unwrap();
+        let (here, there) = (centre.namespace().runtime().unwrap(), link.namespace().runtime().unwrap());
+        let house = on(&here, House::with(|config| config.listen = (CENTRE, 0).into()));
+        let port = house.server.address().port();
+        let target = RelayTarget { host: CENTRE.to_string(), port, trust: Trust::Pin(house.server.pin()) };
+        let home = house.home;
+        let connection = |runtime: &Runtime, principal: Principal, key: ClientKey| {
+            let target = target.clone();
+            on(runtime, async move { connect(&target, principal, &key, PATIENCE).await.unwrap() })
+        };
+        let hub = connection(&here, Principal::Founder { home, invite: None }, key(1));
+        let owner = hub.clone();
+        on(&here, async move { owner.grant(key(2).public(), Rights::PHONE).await.unwrap() });
+        let phone = connection(&there, Principal::Member { home }, key(2));
+        Some(Self { here, there, hub, phone, _house: house, link, _centre: centre })
+    }
+}
+
+/// Films 3.2 Mb/s, a segment a second, until told to stop: how many segments.
+async fn film(hub: Connection, id: StreamId, stop: CancellationToken) -> u64 {
+    let mut beat = tokio::time::interval(Duration::from_millis(100));
+    let mut index = 0;
+    while !stop.is_cancelled() {
+        let mut writer = hub.put(id, index, Retention::Pass, false).await.unwrap();
+        for _ in 0..10 {
+            beat.tick().await;
+            in_time(writer.write(body(index, 40_000))).await.unwrap();
+        }
+        in_time(writer.finish()).await.unwrap();
+        index += 1;
+    }
+    hub.finish_stream(id, index).await.unwrap();
+    index
+}
+
+/// What a follower was told of the segments of a stream, by its end.
+#[derive(Debug, Default)]
+struct Told {
+    begun: u64,
+    whole: u64,
+    skipped: u64,
+    ended: u64,
+}
+
+async fn follow(mut follower: Follower) -> Told {
+    let mut told = Told::default();
+    let mut readers = tokio::task::JoinSet::new();
+    loop {
+        match follower.next().await.unwrap().unwrap() {
+            FollowEvent::Segment(mut reader) => {
+                told.begun += 1;
+                readers.spawn(async move {
+                    while reader.read().await?.is_some() {}
+                    Ok::<_, privet_relay_client::ClientError>(())
+                });
+            }
+            FollowEvent::Skipped { from, to } => told.skipped += to - from,
+            FollowEvent::Ended { segments } => {
+                told.ended = segments;
+                break;
+            }
+        }
+    }
+    while let Some(read) = readers.join_next().await {
+        told.whole += u64::from(read.unwrap().is_ok());
+    }
+    told
+}
+
+#[test]
+fn log_entries_overtake_video_and_every_segment_that_does_not_come_is_told() {
+    const ENTRIES: u64 = 20;
+    let Some(scene) = Scene::or_skip("a follower behind a slow link") else { return };
+    let Scene { here, there, hub, phone, link, .. } = &scene;
+    let id = stream();
+    let follower = on(there, {
+        let phone = phone.clone();
+        async move { phone.follow(id, From::Index(0)).await.unwrap() }
+    });
+    let mut log = on(there, {
+        let phone = phone.clone();
+        async move { phone.read_log(1, true).await.unwrap() }
+    });
+    let stop = CancellationToken::new();
+    let following = there.spawn(follow(follower));
+    let filming = here.spawn(film(hub.clone(), id, stop.clone()));
+    for seq in 1..=ENTRIES {
+        let hub = hub.clone();
+        on(here, async move {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            in_time(hub.append(seq, vec![7; 2000])).await.unwrap();
+        });
+        let (got, back) = on(there, async move { (entry(&mut log).await, log) });
+        log = back;
+        assert_eq!(got, (seq, vec![7; 2000]));
+    }
+    stop.cancel();
+    let (filmed, told) = on(here, async move { (in_time(filming).await.unwrap(), in_time(following).await.unwrap()) });
+    println!("{filmed} segments filmed; {told:?}; the link: {:?}", link.down());
+    assert_eq!(told.ended, filmed);
+    assert_eq!(told.whole + told.skipped, filmed, "each is whole, or told as skipped");
+    assert!(told.skipped > filmed / 2, "the link is far too slow for more");
+    assert!(told.begun > told.skipped / 2, "and yet it goes on with a new one again and again");
+}

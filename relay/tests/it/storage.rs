@@ -1,0 +1,336 @@
+//! What every store promises, asked of each: on the disk of the machine, in PostgreSQL with a directory, and in PostgreSQL with a
+//! server of the S3 protocol.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use privet_protocol::id::HomeId;
+use privet_protocol::random::SystemRandom;
+use privet_protocol::storage::{Batch, StoreError};
+use privet_relay::storage::{Body, Embedded, Shared, Storage};
+use privet_relay::{Config, Server, check_shared};
+use privet_store::{BlobName, SystemDisk};
+
+use crate::common::postgres::Postgres;
+use crate::common::s3::S3;
+use crate::common::{self, House, body, keep, key, put, read_all, share, stream, until};
+
+type Store = Arc<dyn Storage>;
+
+/// The configuration of a relay with this data directory and this PostgreSQL.
+fn shared(dir: &Path, postgres: &Postgres) -> Config {
+    let mut config = common::config(dir);
+    share(&mut config, &postgres.reached);
+    config
+}
+
+async fn open(config: &Config) -> Store {
+    Arc::new(Shared::open(&config.storage).await.unwrap())
+}
+
+fn name(text: &str) -> BlobName {
+    text.parse().unwrap()
+}
+
+fn batch(puts: &[(&str, &str)], gone: &[&str]) -> Batch {
+    let mut batch = Batch::new();
+    puts.iter().for_each(|(key, value)| batch.put(*key, *value));
+    gone.iter().for_each(|key| batch.delete(*key));
+    batch
+}
+
+async fn whole(body: &dyn Body) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let bytes = body.read(all.len() as u64, 70_000).await.unwrap();
+        if bytes.is_empty() {
+            return all;
+        }
+        all.extend_from_slice(&bytes);
+    }
+}
+
+async fn listed(store: &Store, prefix: &str) -> Vec<(String, u64, bool)> {
+    let mut found: Vec<_> = store.bodies(prefix.into()).await.unwrap();
+    found.sort_by(|a, b| (&a.name, a.partial).cmp(&(&b.name, b.partial)));
+    found.into_iter().map(|body| (body.name.to_string(), body.length, body.partial)).collect()
+}
+
+/// Appends in pieces like those that come over the network.
+async fn append(writer: &mut dyn privet_relay::storage::BodyWriter, bytes: &Bytes) {
+    for from in (0..bytes.len()).step_by(50_000) {
+        writer.append(bytes.slice(from..(from + 50_000).min(bytes.len()))).await.unwrap();
+    }
+}
+
+/// Everything that both kinds promise; `again` opens the store anew, as another process would.
+async fn keeps_its_promises<F: Future<Output = Store>>(store: Store, again: impl Fn(Store) -> F) {
+    index(&store).await;
+    let store = bodies(store, &again).await;
+    let home = HomeId::generate(&SystemRandom);
+    let mine = store.take_over(home).await.unwrap();
+    mine.commit(batch(&[("of a home", "1")], &[])).await.unwrap();
+    assert!(!mine.moved().is_cancelled());
+    drop(mine);
+    let store = again(store).await;
+    assert_eq!(store.get(b"of a home".to_vec()).await.unwrap(), Some(b"1".to_vec()));
+    assert_eq!(store.get(b"b/2".to_vec()).await.unwrap(), Some(b"3".to_vec()));
+}
+
+async fn index(store: &Store) {
+    assert_eq!(store.get(b"none".to_vec()).await.unwrap(), None);
+    store.commit(batch(&[("a/1", ""), ("b/1", "1"), ("b/2", "2"), ("b/3", "3"), ("c", "4")], &[])).await.unwrap();
+    assert_eq!(store.get(b"a/1".to_vec()).await.unwrap(), Some(Vec::new()));
+    // Replaced, removed, and removed though never there: together.
+    store.commit(batch(&[("b/2", "3")], &["b/3", "nothing"])).await.unwrap();
+    let keys = |from: &'static str, limit| async move {
+        let found = store.scan(b"b/".to_vec(), from.into(), limit).await.unwrap();
+        found.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("", 9).await, ["b/1", "b/2"]);
+    assert_eq!(keys("b/2", 9).await, ["b/2"]);
+    assert_eq!(keys("", 1).await, ["b/1"]);
+    // Bytes, not letters: order and ends are those of bytes.
+    let mut odd = Batch::new();
+    for key in [[0xfe, 0xff], [0xff, 0x00], [0xff, 0xff]] {
+        odd.put(key, key);
+    }
+    store.commit(odd).await.unwrap();
+    let found = store.scan(vec![0xff], Vec::new(), usize::MAX).await.unwrap();
+    assert_eq!(found, [(vec![0xff, 0x00], vec![0xff, 0x00]), (vec![0xff, 0xff], vec![0xff, 0xff])]);
+    let all = store.scan(Vec::new(), Vec::new(), usize::MAX).await.unwrap();
+    assert!(all.is_sorted() && all.len() == 7, "{all:?}");
+}
+
+async fn bodies<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) -> F) -> Store {
+    let bytes = body(1, 2_600_000);
+    let film = name("film-1");
+    assert!(store.body(film.clone()).await.unwrap().is_none());
+    let mut writer = store.write_body(film.clone()).await.unwrap();
+    append(&mut *writer, &bytes.slice(..1_700_001)).await;
+    let reader = writer.reader();
+    assert_eq!(whole(&*reader).await, bytes[..1_700_001], "a reader reads what was written so far");
+    assert_eq!(writer.length(), 1_700_001);
+    writer.leave().await.unwrap();
+    assert_eq!(listed(&store, "film-").await, [("film-1".to_owned(), 1_700_001, true)]);
+    assert!(store.body(film.clone()).await.unwrap().is_none(), "it is not whole");
+
+    // The same reader goes on behind the next writer; another process goes on at the byte.
+    let mut writer = store.write_body(film.clone()).await.unwrap();
+    append(&mut *writer, &bytes.slice(1_700_001..1_800_000)).await;
+    assert_eq!(whole(&*reader).await, bytes[..1_800_000]);
+    writer.leave().await.unwrap();
+    drop(reader);
+    let store = again(store).await;
+    let mut writer = store.write_body(film.clone()).await.unwrap();
+    assert_eq!(writer.length(), 1_800_000);
+    append(&mut *writer, &bytes.slice(1_800_000..)).await;
+    assert_eq!(writer.finish().await.unwrap(), 2_600_000);
+    let found = store.body(film.clone()).await.unwrap().unwrap();
+    assert_eq!(whole(&*found).await, bytes);
+    assert_eq!(found.read(1_048_570, 100).await.unwrap()[..6], bytes[1_048_570..1_048_576]);
+    assert_eq!(found.read(2_600_000, 10).await.unwrap(), Bytes::new());
+
+    // Begun anew, and again beside the whole one, which it replaces at its end.
+    let mut writer = store.write_body(film.clone()).await.unwrap();
+    assert_eq!(writer.length(), 0);
+    append(&mut *writer, &bytes.slice(..100)).await;
+    writer.clear().await.unwrap();
+    assert_eq!(writer.length(), 0);
+    append(&mut *writer, &bytes.slice(5..10)).await;
+    assert_eq!(whole(&*writer.reader()).await, bytes[5..10]);
+    assert_eq!(writer.finish().await.unwrap(), 5);
+    assert_eq!(whole(&*store.body(film.clone()).await.unwrap().unwrap()).await, bytes[5..10]);
+
+    // Nothing is a body, too.
+    let empty = store.write_body(name("film-2")).await.unwrap();
+    assert_eq!(empty.finish().await.unwrap(), 0);
+    let mut partial = store.write_body(name("other")).await.unwrap();
+    append(&mut *partial, &bytes.slice(..9)).await;
+    partial.leave().await.unwrap();
+    assert_eq!(listed(&store, "film-").await, [("film-1".to_owned(), 5, false), ("film-2".to_owned(), 0, false)]);
+    assert_eq!(listed(&store, "").await.len(), 3);
+    store.remove_partial(film.clone()).await.unwrap();
+    assert!(store.body(film.clone()).await.unwrap().is_some(), "a whole one is left alone");
+    for gone in ["film-1", "film-2", "other", "never-there"] {
+        store.remove_body(name(gone)).await.unwrap();
+    }
+    assert!(listed(&store, "").await.is_empty());
+    store
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_keeps_its_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || -> Store {
+        let disk: Arc<dyn privet_store::Disk> = Arc::new(SystemDisk);
+        Arc::new(Embedded::open(&disk, dir.path(), 0).unwrap())
+    };
+    keeps_its_promises(open(), |store| {
+        drop(store);
+        std::future::ready(open())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_with_a_directory_keeps_its_promises() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    keeps_its_promises(open(&config).await, |_| open(&config)).await;
+    let _removes_what_is_left = open(&config).await;
+    let files = || walk(&dir.path().join("objects"));
+    until(|| async { files() == 0 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_with_an_s3_server_keeps_its_promises() {
+    let (postgres, s3) = (Postgres::start(), S3::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = shared(dir.path(), &postgres);
+    s3.keep_bodies(&mut config.storage);
+    keeps_its_promises(open(&config).await, |_| open(&config)).await;
+    let removes_what_is_left = open(&config).await;
+    until(|| async { s3.objects() == 0 }).await;
+    drop(removes_what_is_left);
+    // Who has the wrong keys gets nowhere, and what was refused is no object.
+    std::fs::write(dir.path().join("keys"), "AKIAPRIVETTEST\nanother secret\n").unwrap();
+    config.storage.s3_keys = Some(dir.path().join("keys"));
+    let stranger = open(&config).await;
+    let mut writer = stranger.write_body(name("film")).await.unwrap();
+    writer.append(body(1, 10)).await.unwrap();
+    assert!(matches!(writer.finish().await, Err(StoreError::Io(_))));
+    assert_eq!(s3.objects(), 0);
+}
+
+fn walk(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
+    entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_a_home_writes_nothing_for_it_any_more() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    let (one, other) = (open(&config).await, open(&config).await);
+    let (home, apart) = (HomeId::generate(&SystemRandom), HomeId::generate(&SystemRandom));
+    let before = one.take_over(home).await.unwrap();
+    let elsewhere = one.take_over(apart).await.unwrap();
+    before.commit(batch(&[("k", "before")], &[])).await.unwrap();
+    let mut writer = before.write_body(name("film")).await.unwrap();
+    writer.append(body(1, 100)).await.unwrap();
+
+    let after = other.take_over(home).await.unwrap();
+    let refused = before.commit(batch(&[("k", "late")], &["j"])).await;
+    assert!(matches!(refused, Err(StoreError::Moved(_))), "{refused:?}");
+    assert!(before.moved().is_cancelled() && !after.moved().is_cancelled() && !elsewhere.moved().is_cancelled());
+    assert!(matches!(writer.finish().await, Err(StoreError::Moved(_))));
+    assert!(matches!(before.remove_body(name("film")).await, Err(StoreError::Moved(_))));
+    assert!(listed(&after, "film").await.is_empty());
+    assert_eq!(after.get(b"k".to_vec()).await.unwrap(), Some(b"before".to_vec()));
+    after.commit(batch(&[("k", "after")], &[])).await.unwrap();
+    elsewhere.commit(batch(&[("other", "1")], &[])).await.unwrap();
+    // Taken back, it is the first one's again, through a new handle.
+    let again = one.take_over(home).await.unwrap();
+    again.commit(batch(&[("k", "again")], &[])).await.unwrap();
+    assert!(matches!(after.commit(batch(&[("k", "no")], &[])).await, Err(StoreError::Moved(_))));
+    assert!(matches!(before.commit(batch(&[("k", "no")], &[])).await, Err(StoreError::Moved(_))));
+    assert_eq!(one.get(b"k".to_vec()).await.unwrap(), Some(b"again".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_postgres_restarts_what_is_asked_waits() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&shared(dir.path(), &postgres)).await;
+    store.commit(batch(&[("k", "1")], &[])).await.unwrap();
+    postgres.stop();
+    let asked = Arc::clone(&store);
+    let get = tokio::spawn(async move { asked.get(b"k".to_vec()).await });
+    let asked = Arc::clone(&store);
+    let commit = tokio::spawn(async move { asked.commit(batch(&[("l", "2")], &[])).await });
+    postgres.start_again();
+    assert_eq!(get.await.unwrap().unwrap(), Some(b"1".to_vec()));
+    commit.await.unwrap().unwrap();
+    assert_eq!(store.get(b"l".to_vec()).await.unwrap(), Some(b"2".to_vec()));
+}
+
+/// PostgreSQL is killed again and again while one handle after the other counts on. What was confirmed is there; what was not is there
+/// or not, and whoever goes on reads which.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_outlives_a_postgres_that_is_killed() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&shared(dir.path(), &postgres)).await;
+    let home = HomeId::generate(&SystemRandom);
+    let counting = tokio::spawn(async move {
+        let (mut confirmed, mut taken_over) = (0_u64, 0);
+        while taken_over < 100 && confirmed < 3000 {
+            let Ok(mine) = store.take_over(home).await else { continue };
+            taken_over += 1;
+            let there = mine.get(b"count".to_vec()).await.unwrap();
+            let mut count = there.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+            assert!(count == confirmed || count == confirmed + 1, "{count} is there, {confirmed} were confirmed");
+            confirmed = count;
+            while confirmed < 3000 {
+                count += 1;
+                let mut batch = Batch::new();
+                batch.put(*b"count", count.to_be_bytes());
+                if mine.commit(batch).await.is_err() {
+                    break;
+                }
+                confirmed = count;
+            }
+        }
+        confirmed
+    });
+    while !counting.is_finished() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        postgres.kill();
+        postgres.start_again();
+    }
+    assert!(counting.await.unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_relay_goes_on_with_a_home_and_its_upload() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    let server = Server::start(config.clone()).await.unwrap();
+    let first = House { dir, server, home: HomeId::generate(&SystemRandom), owner: key(1) };
+    let hub = first.hub().await;
+    hub.append(1, b"an entry".to_vec()).await.unwrap();
+    let (film, bytes) = (stream(), body(1, 1_500_000));
+    put(&hub, film, 0, keep(), bytes.clone()).await;
+    let mut writer = hub.put(film, 1, keep(), true).await.unwrap();
+    writer.write(bytes.slice(..700_000)).await.unwrap();
+    until(|| async { hub.usage().await.unwrap().stored_bytes >= 2_200_000 }).await;
+    let House { dir, server, home, owner } = first;
+    server.shutdown().await;
+
+    let server = Server::start(config.clone()).await.unwrap();
+    let second = House { dir, server, home, owner };
+    let hub = second.hub().await;
+    assert_eq!(hub.usage().await.unwrap().log_head, 1);
+    let mut writer = hub.put(film, 1, keep(), true).await.unwrap();
+    assert_eq!(writer.offset(), 700_000);
+    writer.write(bytes.slice(700_000..)).await.unwrap();
+    assert_eq!(writer.finish().await.unwrap(), 1_500_000);
+    for index in 0..2 {
+        assert_eq!(read_all(&mut hub.get(film, index, 0).await.unwrap()).await.unwrap(), bytes);
+    }
+    assert!(check_shared(&config.storage, false).await.is_err(), "a relay is at work");
+    drop(hub);
+    second.server.shutdown().await;
+    until(|| async { check_shared(&config.storage, false).await.is_ok_and(|report| report.findings.is_empty()) }).await;
+    // What is gone from the objects is a loss, and named.
+    std::fs::remove_dir_all(config.data.join("objects")).unwrap();
+    let report = check_shared(&config.storage, true).await.unwrap();
+    assert_eq!((report.findings.len(), report.repaired), (2, true));
+    assert!(check_shared(&config.storage, false).await.unwrap().findings.is_empty());
+}
