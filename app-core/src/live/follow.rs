@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::late::Lateness;
 use super::pace::Pace;
 use super::pump::{self, Piece};
+use super::stall::Stall;
 use super::{GapReason, Live, LiveFormat, LiveItem, SegmentSeen, Shared};
 use crate::clock;
 use crate::error::{CoreError, Result};
@@ -30,8 +31,6 @@ use crate::types::{Track, Trust};
 const LEASE: Duration = Duration::from_secs(30);
 /// How long the hub may take to start.
 const START: Duration = Duration::from_secs(10);
-/// A segment that stands still for so long is left behind once a newer one is there.
-const STALL: Duration = Duration::from_millis(300);
 /// Pictures that are older than this by both clocks are told as late.
 const LATE_MS: i64 = 30_000;
 
@@ -230,6 +229,7 @@ impl Following {
     /// `first` is the first segment that this phone has a key for: a stream that it joined has earlier ones.
     async fn follow(&mut self, mut follower: privet_relay_client::Follower, key: Arc<StreamKey>, first: u64) -> Ended {
         let mut open: BTreeMap<u64, mpsc::Receiver<Piece>> = BTreeMap::new();
+        let mut stall = Stall::default();
         let mut ended = false;
         let mut changes = self.core.changes();
         loop {
@@ -239,6 +239,17 @@ impl Following {
             if current.is_none() && ended {
                 return Ended::Stream;
             }
+            let now = self.shared.started.elapsed();
+            let shown = current.as_ref().map(|entry| *entry.key());
+            let left = stall.ends(shown, newer, now).map(|ends| ends.saturating_sub(now));
+            let stalled = async {
+                match left {
+                    // A timer takes a moment also for this, and within it the next event may come, for ever.
+                    Some(left) if left.is_zero() => {}
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            };
             let next_piece = async {
                 match current {
                     Some(mut entry) => (*entry.key(), entry.get_mut().recv().await),
@@ -249,9 +260,18 @@ impl Following {
                 biased;
                 () = self.stop.cancelled() => return Ended::View("stopped".into()),
                 (index, piece) = next_piece => {
+                    stall.moves();
                     if self.piece(index, piece) {
                         open.remove(&index);
                         self.due = self.due.max(index + 1);
+                    }
+                }
+                () = stalled => {
+                    if let Some((index, _)) = open.pop_first() {
+                        tracing::debug!(target: "privet::live", index, "a stalled segment is left behind");
+                        self.due = self.due.max(index + 1);
+                        self.previous = None;
+                        self.lost();
                     }
                 }
                 event = follower.next(), if !ended => match event {
@@ -277,14 +297,6 @@ impl Following {
                     Ok(Some(FollowEvent::Ended { .. }) | None) => ended = true,
                     Err(error) => return Ended::Link(error),
                 },
-                () = tokio::time::sleep(STALL), if newer => {
-                    if let Some((index, _)) = open.pop_first() {
-                        tracing::debug!(target: "privet::live", index, "a stalled segment is left behind");
-                        self.due = self.due.max(index + 1);
-                        self.previous = None;
-                        self.lost();
-                    }
-                }
                 _ = changes.changed() => {
                     // A relay that hides the end of a stream can't keep a view in the past.
                     let current = self.core.library().live_of(&self.camera).map(|(stream, _)| stream);

@@ -7,7 +7,8 @@
 //! 3. At a segment's end its signature is checked: [`LiveItem::Segment`] says Verified or Broken, and a broken one never
 //!    yields further pictures.
 //! 4. `pace` asks for the camera's substream while the link is too slow for the main one.
-//! 5. `late` gives the rest of a segment up when its pictures come too late: latency stays bounded whatever the link.
+//! 5. `late` gives the rest of a segment up when its pictures come too late, and `stall` when none come any more and a newer segment is
+//!    there: latency stays bounded whatever the link.
 //! 6. `ring` holds what the viewer has not taken yet, bounded; what it can't hold is told as a [`Gap`].
 
 mod follow;
@@ -15,6 +16,7 @@ mod late;
 mod pace;
 mod pump;
 mod ring;
+mod stall;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
