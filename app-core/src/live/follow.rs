@@ -1,7 +1,7 @@
 //! Following a camera's live streams: asks the hub, opens records as they arrive, judges each segment at its end, and goes on
 //! with the next stream when one ends. `pump` opens one segment; here is their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ use crate::types::{Track, Trust};
 const LEASE: Duration = Duration::from_secs(30);
 /// How long the hub may take to start.
 const START: Duration = Duration::from_secs(10);
+/// So many of the segments that came to their end are remembered.
+const REMEMBERED: usize = 64;
 /// Pictures that are older than this by both clocks are told as late.
 const LATE_MS: i64 = 30_000;
 
@@ -114,6 +116,16 @@ async fn keep_watching(core: Arc<Core>, camera: CameraId, mut wanted: watch::Rec
     if !core.stop.is_cancelled() {
         let _ = core.tell_hub(PhoneMessage::Unwatch { camera }).await;
     }
+}
+
+/// What there is to say of the rest of a segment.
+enum Rest {
+    /// It is still to come.
+    Comes,
+    /// There is none: the segment was judged.
+    Judged,
+    /// It is not shown, or does not come.
+    Lost,
 }
 
 /// How following one stream ended.
@@ -229,6 +241,9 @@ impl Following {
     /// `first` is the first segment that this phone has a key for: a stream that it joined has earlier ones.
     async fn follow(&mut self, mut follower: privet_relay_client::Follower, key: Arc<StreamKey>, first: u64) -> Ended {
         let mut open: BTreeMap<u64, mpsc::Receiver<Piece>> = BTreeMap::new();
+        // What this follower brought to its end. Only that can't come again: a segment whose writer broke off may, and so may the newest
+        // one, which was shown whole already, after the connection was lost.
+        let mut judged = BTreeSet::new();
         let mut stall = Stall::default();
         let mut ended = false;
         let mut changes = self.core.changes();
@@ -261,10 +276,18 @@ impl Following {
                 () = self.stop.cancelled() => return Ended::View("stopped".into()),
                 (index, piece) = next_piece => {
                     stall.moves();
-                    if self.piece(index, piece) {
-                        open.remove(&index);
-                        self.due = self.due.max(index + 1);
+                    match self.piece(index, piece) {
+                        Rest::Comes => continue,
+                        Rest::Judged => {
+                            judged.insert(index);
+                            if judged.len() > REMEMBERED {
+                                judged.pop_first();
+                            }
+                        }
+                        Rest::Lost => {}
                     }
+                    open.remove(&index);
+                    self.due = self.due.max(index + 1);
                 }
                 () = stalled => {
                     if let Some((index, _)) = open.pop_first() {
@@ -280,12 +303,15 @@ impl Following {
                         if index < first {
                             continue;
                         }
-                        if index < self.due || open.contains_key(&index) {
+                        if judged.contains(&index) {
                             self.core.alert(TrustAlert::BrokenMedia {
                                 stream: self.stream.to_string(),
                                 segment: index,
                                 why: "the relay sent it again".into(),
                             });
+                        }
+                        // What was shown of it, or given up, is not shown again.
+                        if index < self.due || open.contains_key(&index) {
                             continue;
                         }
                         open.insert(index, pump::start(&self.core, self.stream, key.clone(), reader, &self.stop));
@@ -312,8 +338,8 @@ impl Following {
         }
     }
 
-    /// Takes a piece of segment `index`; true when that was the last of it.
-    fn piece(&mut self, index: u64, piece: Option<Piece>) -> bool {
+    /// Takes a piece of segment `index`.
+    fn piece(&mut self, index: u64, piece: Option<Piece>) -> Rest {
         match piece {
             Some(Piece::Item(Item::Init { info, segment })) => {
                 let feed = if info.substream { Feed::Substream } else { Feed::Main };
@@ -325,28 +351,31 @@ impl Following {
                     self.parameters = Some(parameters);
                     self.shared.with(|ring, _| ring.format(item));
                 }
-                false
+                Rest::Comes
             }
-            Some(Piece::Item(Item::Unit { head, chunk })) => !self.unit(index, &head, chunk),
+            Some(Piece::Item(Item::Unit { head, chunk })) => match self.unit(index, &head, chunk) {
+                true => Rest::Comes,
+                false => Rest::Lost,
+            },
             Some(Piece::End(Ok(signed))) => {
                 let (statement, signer) = *signed;
                 match self.chain(index, &statement) {
                     Ok(()) => self.verified(index, &statement, &signer),
                     Err(why) => self.broken(index, why),
                 }
-                true
+                Rest::Judged
             }
             Some(Piece::End(Err(error))) => {
                 self.broken(index, error.to_string());
-                true
+                Rest::Judged
             }
             Some(Piece::Lost(error)) => {
                 tracing::debug!(target: "privet::live", index, %error, "a segment broke off");
                 self.previous = None;
                 self.lost();
-                true
+                Rest::Lost
             }
-            None => true,
+            None => Rest::Lost,
         }
     }
 

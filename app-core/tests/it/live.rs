@@ -192,6 +192,29 @@ async fn a_changed_segment_shows_nothing_of_what_was_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_again_because_the_connection_was_lost_is_no_lie_of_the_relay() {
+    let home = Home::counting().await;
+    let phone = home.phone("phone").await;
+    let (live, mut stream) = view(&home, &phone, LiveFormat::Fmp4, 5000).await;
+    put(&home, &mut stream).await;
+    items(&live, verdict).await;
+
+    // Lost between two segments: whoever comes again begins with the newest one, which was shown whole.
+    until("the view to break off", async || {
+        home.hub.let_follow(false).await;
+        home.followed().await.filter(|followed| *followed == 0.0)
+    })
+    .await;
+    home.hub.let_follow(true).await;
+    until("the view to go on", async || home.followed().await.filter(|followed| *followed == 1.0)).await;
+    put(&home, &mut stream).await;
+    let seen = items(&live, verdict).await;
+    assert_eq!(frames(&seen), [1005, 1006, 1007, 1008, 1009], "nothing is shown twice");
+    assert_eq!((live.stats().verified, live.stats().broken), (2, 0));
+    assert_eq!(phone.status().await.unwrap().alerts, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_streams_segment_is_refused() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;

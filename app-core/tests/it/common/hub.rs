@@ -136,6 +136,14 @@ impl TestHub {
         }
     }
 
+    /// The relay closes the connections of phones that may follow no streams any more; or lets all phones follow again.
+    pub async fn let_follow(&self, may: bool) {
+        let keys = self.shared.home.lock().unwrap().capabilities();
+        for key in keys {
+            self.shared.connection.grant(key, Rights { segments: may, ..Rights::PHONE }).await.unwrap();
+        }
+    }
+
     /// What a phone said, passing over what is said on its own.
     pub async fn heard(&self) -> (DeviceId, PhoneMessage) {
         let mut said = self.said.lock().await;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use privet_app_core::{Client, Config, FileKeys, PairingOffer};
 use privet_relay::Server;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 pub use camera::TestCamera;
 pub use hub::TestHub;
@@ -34,6 +36,24 @@ impl Home {
         let relay = start_relay_with(&dir.path().join("relay"), set_up).await;
         let hub = TestHub::start(&relay).await;
         Self { relay, hub, dir }
+    }
+
+    /// With a relay that says how many streams are followed there.
+    pub async fn counting() -> Self {
+        Self::with_relay(|config| {
+            let counting = privet_relay::Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap();
+            config.metrics = counting.metrics;
+        })
+        .await
+    }
+
+    /// How many streams are followed at the relay now; of [`Home::counting`].
+    pub async fn followed(&self) -> Option<f64> {
+        let mut page = TcpStream::connect(self.relay.metrics()?).await.ok()?;
+        page.write_all(b"GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n").await.ok()?;
+        let mut text = String::new();
+        page.read_to_string(&mut text).await.ok()?;
+        text.lines().find_map(|line| line.strip_prefix("privet_relay_followers "))?.trim().parse().ok()
     }
 
     pub async fn open(&self, name: &str) -> Client {
