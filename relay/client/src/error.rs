@@ -130,7 +130,7 @@ impl From<quinn::ConnectionError> for ClientError {
                     close::SHUTDOWN => "the relay shuts down",
                     close::LATE => "the hello came too late",
                     close::MALFORMED => "the relay says that this side broke the protocol",
-                    close::REPLACED => "a newer connection of the same key took its place",
+                    close::REPLACED => return Self::Closed { reason: replaced(&closed.reason), revoked: false },
                     close::CURTAILED => "this key has fewer rights than before",
                     // A newer relay has reasons of its own.
                     _ => return Self::Closed { reason: unknown_reason(code, &closed.reason), revoked: false },
@@ -142,15 +142,27 @@ impl From<quinn::ConnectionError> for ClientError {
     }
 }
 
-/// The relay's own words, as far as they can be shown.
+/// Why the oldest connection of a key was closed; the relay says how many there may be.
+fn replaced(words: &[u8]) -> String {
+    let known = close::words(close::REPLACED);
+    match own_words(words) {
+        words if words.is_empty() || words == known => known.to_owned(),
+        words => format!("{known}; the relay says: {words}"),
+    }
+}
+
 fn unknown_reason(code: u32, words: &[u8]) -> String {
-    let words = String::from_utf8_lossy(words);
-    let words: String = words.chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect();
+    let words = own_words(words);
     if words.is_empty() {
         format!("the relay closed it (code {code})")
     } else {
         format!("the relay closed it: {words} (code {code})")
     }
+}
+
+/// The relay's own words, as far as they can be shown.
+fn own_words(words: &[u8]) -> String {
+    String::from_utf8_lossy(words).chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect()
 }
 
 /// Characters of a relay's own words that are shown.

@@ -417,11 +417,13 @@ impl Home {
         let replaced = (of_key + 1).saturating_sub(most);
         // Nobody is closed for a newcomer that is refused.
         if (all - replaced) as u64 >= limits.home_connections {
-            return Err(Failure::refuse(Code::Busy, "too many connections of this home"));
+            let what = format!("{} connections at the same time", limits.home_connections);
+            return Err(Failure::refuse(Code::Busy, may_have(what, "home_connections")));
         }
         let of_key = connections.entry(key).or_default();
+        let words = format!("a newer one came: limits.key_connections is {most}");
         for old in of_key.drain(..replaced) {
-            self.tally.close(&old, close::REPLACED, b"");
+            self.tally.close(&old, close::REPLACED, words.as_bytes());
         }
         of_key.push(connection.clone());
         Ok(())
@@ -491,10 +493,14 @@ impl Drop for FollowerPlace<'_> {
     }
 }
 
-/// What a home is told that has used up what it may have, and who can do something about it.
+/// Refuses a home that has used up what it may have.
 pub(crate) fn over_quota(what: impl std::fmt::Display, key: &str) -> Failure {
-    let text = format!("the home may have {what}; for more the relay's operator raises limits.{key}");
-    Failure::refuse(Code::Quota, text)
+    Failure::refuse(Code::Quota, may_have(what, key))
+}
+
+/// What a home may have, and who can do something about it.
+fn may_have(what: impl std::fmt::Display, key: &str) -> String {
+    format!("the home may have {what}; for more the relay's operator raises limits.{key}")
 }
 
 /// The prefix of a mailbox side's messages.

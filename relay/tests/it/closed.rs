@@ -45,7 +45,8 @@ async fn who_is_cut_off_later_is_told_why() {
     hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
     let (first, oldest) = greeted(&house, |hello| hello, 2).await;
     let (second, newer) = greeted(&house, |hello| hello, 2).await;
-    endings.push((oldest, close::REPLACED));
+    let many = "a newer one came: limits.key_connections is 1".to_owned();
+    assert_eq!(closed_in_words(&oldest).await, (close::REPLACED, many));
     hub.grant(key(2).public(), Rights::farewell(0)).await.unwrap();
     endings.push((newer, close::CURTAILED));
     let (third, farewell) = greeted(&house, |hello| hello, 2).await;

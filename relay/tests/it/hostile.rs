@@ -184,9 +184,13 @@ async fn too_many_requests_and_connections_are_refused() {
 
     let second = house.hub().await;
     let third = house.hub().await;
-    in_time(hub.closed()).await;
+    let replaced = in_time(hub.closed()).await.to_string();
+    assert!(replaced.contains("limits.key_connections is 2"), "{replaced}");
     let phone = house.try_phone(2).await.unwrap();
-    assert_eq!(code(house.try_phone(2).await), Code::Busy);
+    let refused = house.try_phone(2).await.unwrap_err();
+    assert_eq!(refused.refusal(), Some(Code::Busy));
+    let told = "the home may have 3 connections at the same time; for more the relay's operator raises limits.home_connections";
+    assert!(refused.to_string().contains(told), "{refused}");
     for connection in [&second, &third, &phone] {
         connection.usage().await.unwrap();
     }
