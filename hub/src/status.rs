@@ -17,7 +17,7 @@ use crate::outbox::retention::Forecast;
 use crate::recorder::{CameraNews, Watching};
 use crate::source::SourceEvent;
 use crate::time::{mono_us, wall};
-use crate::uplink::room::{RelayRoom, RelayRooms};
+use crate::uplink::room::{RelayRoom, RelayRooms, Said};
 
 mod alarm;
 mod news;
@@ -361,8 +361,8 @@ impl Board {
     }
 
     /// The relay said how much of the home's room is used, at this time of the clock that nobody sets, in milliseconds.
-    pub fn relay_said(&self, at_ms: u64, stored: u64, limit: u64) {
-        self.lock().relay_rooms.said(at_ms, stored, limit);
+    pub fn relay_said(&self, at_ms: u64, said: Said) {
+        self.lock().relay_rooms.said(at_ms, said);
     }
 
     /// The home's room at the relay, once the relay said it.
@@ -425,6 +425,11 @@ impl Board {
     /// There is room at the relay again.
     pub fn clear_relay_room(&self) {
         self.clear("relay-room");
+    }
+
+    /// There is room in the log at the relay again.
+    pub fn clear_relay_log(&self) {
+        self.clear("relay-log");
     }
 
     /// Whether the group may be made anew now; if so, that it was is noted.

@@ -83,6 +83,7 @@ fn page(status: &Status, now_ms: i64) -> String {
         line += &format!("; {}", room_line(room));
     }
     lines.push(line);
+    lines.extend(status.relay_room.as_ref().and_then(log_and_wakes_line).map(|line| format!("         {line}")));
     if let Some(rate) = &status.constant_rate {
         let (up, down) = (rate.up_mbit_a_day, rate.phone_mbit_a_day);
         let kept = bytes(rate.kept_bytes);
@@ -137,6 +138,21 @@ fn room_line(room: &RelayRoom) -> String {
         Some(left) => format!("{used}, full in about {}", days(left)),
         None => used,
     }
+}
+
+/// What the relay keeps for the phones to read, and how often it still wakes them, as far as it says what there may be.
+fn log_and_wakes_line(room: &RelayRoom) -> Option<String> {
+    let log = room.log.map(|log| {
+        let used = format!("log: {} of {} entries", log.entries, log.limit);
+        match log.full_in_days {
+            _ if log.entries >= log.limit => format!("{used}: full"),
+            Some(left) => format!("{used}, full in about {}", days(left)),
+            None => used,
+        }
+    });
+    let wakes = room.wakes.map(|wakes| format!("wakes: {} of {} an hour are left", wakes.left, wakes.limit));
+    let parts: Vec<_> = [log, wakes].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn clips_line(clips: &Forecast, now_ms: i64) -> String {
@@ -226,6 +242,7 @@ fn ago_s(s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use privet_hub::status::Board;
+    use privet_hub::uplink::room::{LogRoom, Said, WakeRoom};
 
     use super::*;
 
@@ -265,13 +282,34 @@ mod tests {
     fn the_relay_line_says_when_its_room_is_full() {
         let board = Board::new();
         board.relay("relay.example:4433", "connected", None, None);
-        board.relay_said(0, 2 << 30, 10 << 30);
-        board.relay_said(86_400_000, 16 << 28, 10 << 30);
+        let said = |stored_bytes, log_entries| Said {
+            stored_bytes,
+            limit_bytes: 10 << 30,
+            log_entries,
+            log_limit: Some(50_000),
+            wakes: Some(WakeRoom { left: 7, limit: 600 }),
+        };
+        board.relay_said(0, said(2 << 30, 1000));
+        board.relay_said(86_400_000, said(16 << 28, 2000));
         let status = board.page("Cottage", std::time::Duration::ZERO, Default::default(), 1, 3);
         let page = page(&status, 0);
         assert!(page.contains("4433: connected; 4.0 GiB of 10.0 GiB used, full in about 3 days"), "{page}");
-        let full = RelayRoom { stored_bytes: 10 << 30, limit_bytes: 10 << 30, full_in_days: Some(0.0) };
+        assert!(
+            page.contains(
+                "\n         log: 2000 of 50000 entries, full in about 48 days; wakes: 7 of 600 an hour are left\n"
+            ),
+            "{page}"
+        );
+        let full = RelayRoom {
+            stored_bytes: 10 << 30,
+            limit_bytes: 10 << 30,
+            full_in_days: Some(0.0),
+            log: Some(LogRoom { entries: 9, limit: 9, full_in_days: None }),
+            wakes: None,
+        };
         assert_eq!(room_line(&full), "10.0 GiB of 10.0 GiB used: full");
+        assert_eq!(log_and_wakes_line(&full).as_deref(), Some("log: 9 of 9 entries: full"));
+        assert_eq!(log_and_wakes_line(&RelayRoom::default()), None, "an older relay");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::status::{Alarm, CameraStatus, Status, Vital};
+use crate::uplink::room::RelayRoom;
 
 /// What the page is of. All of it is read at one moment.
 #[derive(Clone, Debug)]
@@ -67,6 +68,7 @@ impl Numbers {
                 let help = "Time until the relay keeps no more, at the rate of the last days";
                 gauge(to, "privet_relay_room_lasts_seconds", help, days * 86_400.0)?;
             }
+            log_and_wakes(room, to)?;
         }
         let outbox = &status.outbox;
         gauge(
@@ -171,6 +173,27 @@ impl Numbers {
         }
         Ok(())
     }
+}
+
+/// Log entries and wakes, where the relay says how many there may be.
+fn log_and_wakes(room: &RelayRoom, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    if let Some(log) = &room.log {
+        let help = "Log entries that the relay keeps for the home";
+        gauge(to, "privet_relay_log_entries", help, log.entries as f64)?;
+        let help = "Log entries that the relay would keep for the home";
+        gauge(to, "privet_relay_log_limit_entries", help, log.limit as f64)?;
+        if let Some(days) = log.full_in_days {
+            let help = "Time until the relay keeps no more log entries, at the rate of the last days";
+            gauge(to, "privet_relay_log_lasts_seconds", help, days * 86_400.0)?;
+        }
+    }
+    if let Some(wakes) = &room.wakes {
+        let help = "Wakes that the relay takes from the home now";
+        gauge(to, "privet_relay_wakes_left", help, wakes.left as f64)?;
+        let help = "Wakes that the relay takes from the home within an hour";
+        gauge(to, "privet_relay_wakes_limit", help, wakes.limit as f64)?;
+    }
+    Ok(())
 }
 
 fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Result<(), Error> {

@@ -19,6 +19,7 @@ use crate::recorder::Sighting;
 use crate::status::{Alarm, Board};
 use crate::time::moment;
 use crate::uplink::home::Stopping;
+use crate::uplink::room::LogRoom;
 
 /// How often the disk and waiting wishes are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -168,6 +169,7 @@ impl Task {
     /// Looks at the room that is left at the relay, as far as it said.
     async fn look_at_relay(&self, watch: &mut Watch) -> Option<Happened> {
         let room = self.board.relay_room()?;
+        look_at_log(&self.board, room.log);
         let alarm = Alarm::RelayNearlyFull { free_mib: room.free_mib() };
         match watch.relay_room(&room, moment(), &*self.random) {
             Room::Same => None,
@@ -188,5 +190,41 @@ impl Task {
                 None
             }
         }
+    }
+}
+
+/// For whoever sees the hub only: what phones are told goes through the log.
+fn look_at_log(board: &Board, log: Option<LogRoom>) {
+    match log {
+        Some(log) if log.is_short() => board.raise(Alarm::LogNearlyFull { free: log.free() }),
+        Some(log) if !log.is_ample() => {}
+        _ => board.clear_relay_log(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_runs_full_is_an_alarm_until_there_is_much_room_again() {
+        let board = Board::new();
+        let stands = |entries, full_in_days| {
+            look_at_log(&board, Some(LogRoom { entries, limit: 1000, full_in_days }));
+            let page = board.page("Cottage", Duration::ZERO, Default::default(), 1, 0);
+            page.alarms
+                .first()
+                .map(|alarm| (alarm.kind.clone(), alarm.text.contains(&format!("{} entries", 1000 - entries))))
+        };
+        let alarm = |says_how_many| Some(("relay-log".to_owned(), says_how_many));
+        assert_eq!(stands(500, Some(4.0)), None);
+        assert_eq!(stands(500, Some(2.0)), alarm(true));
+        assert_eq!(stands(995, None), alarm(true));
+        assert_eq!(stands(970, None), alarm(false), "as it was");
+        assert_eq!(stands(500, Some(6.0)), None);
+        assert_eq!(stands(1000, None), alarm(true));
+        // Another relay, that does not say it.
+        look_at_log(&board, None);
+        assert!(board.page("Cottage", Duration::ZERO, Default::default(), 1, 0).alarms.is_empty());
     }
 }

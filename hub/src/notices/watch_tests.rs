@@ -129,7 +129,12 @@ fn a_disk_that_runs_full_is_told_once_and_again_only_after_there_was_room() {
 #[test]
 fn a_relay_that_runs_full_is_told_once_and_again_only_after_there_was_room() {
     let mut watch = watch(&[]);
-    let room = |mib: u64, days| RelayRoom { stored_bytes: mib * MIB, limit_bytes: 1000 * MIB, full_in_days: days };
+    let room = |mib: u64, full_in_days| RelayRoom {
+        stored_bytes: mib * MIB,
+        limit_bytes: 1000 * MIB,
+        full_in_days,
+        ..RelayRoom::default()
+    };
     let mut look = |mib, days| watch.relay_room(&room(mib, days), at(1), &SystemRandom);
     assert_eq!(look(500, Some(4.0)), Room::Same);
     let Room::Low(event) = look(500, Some(2.0)) else { panic!("untold") };

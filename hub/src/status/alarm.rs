@@ -43,12 +43,17 @@ pub enum Alarm {
         /// What is left, in MiB.
         free_mib: u64,
     },
+    /// The home's log at the relay is nearly full.
+    LogNearlyFull {
+        /// Entries that are left.
+        free: u64,
+    },
 }
 
 impl Alarm {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 8] =
-        ["no-room", "state", "renewed", "relay", "notices", "motion", "disk", "relay-room"];
+    pub const KINDS: [&'static str; 9] =
+        ["no-room", "state", "renewed", "relay", "notices", "motion", "disk", "relay-room", "relay-log"];
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -60,6 +65,7 @@ impl Alarm {
             Self::Motion { .. } => "motion",
             Self::DiskNearlyFull { .. } => "disk",
             Self::RelayNearlyFull { .. } => "relay-room",
+            Self::LogNearlyFull { .. } => "relay-log",
         }
     }
 
@@ -93,6 +99,11 @@ impl Alarm {
             Self::RelayNearlyFull { free_mib } => {
                 format!(
                     "{free_mib} MiB are left for this home at the relay: connect phones that fetch what waits, record less, or ask its operator for more"
+                )
+            }
+            Self::LogNearlyFull { free } => {
+                format!(
+                    "{free} entries are left in this home's log at the relay, and then phones are told nothing more: connect those that have not been there for long, remove those that never come again, or ask its operator for more (limits.log_entries)"
                 )
             }
         }

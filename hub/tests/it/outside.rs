@@ -11,6 +11,7 @@ use privet_hub::metrics::{Numbers, text};
 use privet_hub::outbox::Waiting;
 use privet_hub::source::WorkerOptions;
 use privet_hub::status::{Alarm, Board, CameraStatus, Vital};
+use privet_hub::uplink::room::{Said, WakeRoom};
 use privet_raw_camera::{Clip, Options, RawCamera};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -191,6 +192,15 @@ fn names_that_people_give_break_no_line_and_every_alarm_has_its_own() {
     let board = Board::new();
     board.raise(Alarm::NoRoom { cause: "full".into() });
     board.round_trip(Duration::from_millis(25));
+    let said = |stored_bytes, log_entries| Said {
+        stored_bytes,
+        limit_bytes: 1000,
+        log_entries,
+        log_limit: Some(500),
+        wakes: Some(WakeRoom { left: 7, limit: 600 }),
+    };
+    board.relay_said(0, said(100, 10));
+    board.relay_said(3_600_000, said(200, 20));
     let waiting = Waiting { segments: 2, bytes: 3 << 20, oldest_ms: Some(1_000), given_up: 1 };
     let mut status = board.page("Home \"x\"\n", Duration::from_secs(7), waiting, 2, 5);
     let names = ["Door", "a\"} 1\nprivet_phones 99\n# EOF\n", "back\\slash\\", "Tür 庭 🚪", "{},=\" "];
@@ -212,6 +222,20 @@ fn names_that_people_give_break_no_line_and_every_alarm_has_its_own() {
     assert_eq!(value(&page, "privet_outbox_oldest_age_seconds", &[]), 2.5);
     assert_eq!(value(&page, "privet_outbox_given_up_total", &[]), 1.0);
     assert_eq!(value(&page, "privet_relay_round_trip_seconds", &[]), 0.025);
+    for (name, number) in [
+        ("privet_relay_room_used_bytes", 200.0),
+        ("privet_relay_room_limit_bytes", 1000.0),
+        ("privet_relay_log_entries", 20.0),
+        ("privet_relay_log_limit_entries", 500.0),
+        ("privet_relay_wakes_left", 7.0),
+        ("privet_relay_wakes_limit", 600.0),
+    ] {
+        assert_eq!(value(&page, name, &[]), number, "{name}");
+    }
+    // Hours at the rate of the last one.
+    for (name, hours) in [("privet_relay_room_lasts_seconds", 8.0), ("privet_relay_log_lasts_seconds", 48.0)] {
+        assert!((value(&page, name, &[]) - hours * 3600.0).abs() < 1.0, "{name}");
+    }
     assert_eq!(value(&page, "privet_notices_waiting", &[]), 3.0);
     assert_eq!(value(&page, "privet_alarm", &[("kind", "no-room")]), 1.0);
     assert_eq!(page["privet_alarm"].len(), Alarm::KINDS.len());
