@@ -17,6 +17,7 @@ mod hostile;
 mod lines;
 mod messages;
 mod metrics;
+mod no_room;
 mod nodes;
 mod nodes_killed;
 #[path = "../../../hub/tests/it/common/openmetrics.rs"]
@@ -33,6 +34,8 @@ mod sees;
 mod sequences;
 mod shared;
 mod slow_link;
+#[path = "../../../tests/src/space.rs"]
+mod space;
 mod steps;
 mod storage;
 mod video;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{Code, From, Retention, Rights};
 use privet_protocol::time::Timestamp;
-use privet_relay::Config;
+use privet_relay::{Config, Server};
 use privet_relay_client::{Connection, FollowEvent, Follower, SegmentReader};
 use tokio::sync::watch;
 
@@ -470,28 +470,62 @@ async fn a_home_has_no_more_tiny_segments_than_large_ones() {
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
 }
 
+/// Before the disk is full: `no_room.rs` is about one that is.
 #[tokio::test]
-async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
+async fn a_disk_with_too_little_room_left_takes_nothing_to_keep_and_all_else_goes_on() {
     if common::is_shared() {
         // `limits.free_bytes` is about the disk of the data directory.
         return;
     }
-    let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;
+    let house = House::new().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
-    let id = stream();
-    let mut writer = hub.put(id, 0, keep(), false).await.unwrap();
-    let refused = match writer.write(body(1, 1000)).await {
-        Ok(()) => in_time(writer.finish()).await.unwrap_err(),
-        Err(error) => error,
+    let (id, kept) = (stream(), body(1, 300_000));
+    put(&hub, id, 0, keep(), kept.clone()).await;
+    drop((hub, phone));
+    let again = async |house: House, free_bytes: u64| {
+        let House { dir, server, home, owner } = house;
+        server.shutdown().await;
+        let mut config = common::config(dir.path());
+        config.limits.free_bytes = free_bytes;
+        let server = Server::start(config).await.unwrap();
+        House { dir, server, home, owner }
     };
-    assert_eq!(refused.refusal(), Some(Code::Storage));
-    assert!(refused.is_retryable());
-    assert_eq!(hub.usage().await.unwrap().stored_bytes, 0);
-    hub.append(1, b"small things go on".to_vec()).await.unwrap();
-    let mut follower = phone.follow(stream(), From::Newest).await.unwrap();
-    drop(follower.next());
-    put(&hub, stream(), 0, Retention::Pass, body(2, 1000)).await;
+    let house = again(house, u64::MAX / 2).await;
+    let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
+    for (id, index) in [(id, 1), (stream(), 0)] {
+        let mut writer = hub.put(id, index, keep(), false).await.unwrap();
+        let refused = match writer.write(body(1, 1000)).await {
+            Ok(()) => in_time(writer.finish()).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(refused.refusal(), Some(Code::Storage));
+        assert!(refused.is_retryable() && refused.to_string().contains("the relay's disk is full"), "{refused}");
+    }
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, 300_000);
+    // What is there is read, fetched and followed.
+    assert!(read_all(&mut phone.get(id, 0, 0).await.unwrap()).await.unwrap() == kept);
+    let mut follower = phone.follow(id, From::Index(0)).await.unwrap();
+    assert!(read_all(&mut segment(&mut follower).await).await.unwrap() == kept);
+    // Small things go on, and live.
+    hub.append(1, b"an entry".to_vec()).await.unwrap();
+    let live = stream();
+    let mut follower = phone.follow(live, From::Newest).await.unwrap();
+    for index in 0..3 {
+        put(&hub, live, index, Retention::Pass, body(index, 50_000)).await;
+        let mut passing = segment(&mut follower).await;
+        assert_eq!(passing.index(), index);
+        assert!(read_all(&mut passing).await.unwrap() == body(index, 50_000));
+    }
+    drop((hub, phone));
+
+    let house = again(house, 0).await;
+    let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
+    put(&hub, id, 1, keep(), kept.clone()).await;
+    for index in 0..2 {
+        assert!(read_all(&mut phone.get(id, index, 0).await.unwrap()).await.unwrap() == kept);
+    }
+    assert_eq!(hub.usage().await.unwrap().log_head, 1);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //! under a name that nothing had before, and never changed.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +32,7 @@ impl Objects {
     pub(super) fn open(settings: &Settings) -> Result<Self, StoreError> {
         match settings.objects_place().map_err(StoreError::Io)? {
             ObjectsPlace::Directory(directory) => {
-                let fail = |e: std::io::Error| StoreError::Io(format!("{}: {e}", directory.display()));
+                let fail = |e: io::Error| StoreError::Io(format!("{}: {e}", directory.display()));
                 std::fs::create_dir_all(&directory).map_err(fail)?;
                 let files = LocalFileSystem::new_with_prefix(&directory).map_err(|e| failed(&e))?.with_fsync(true);
                 Ok(Self(Arc::new(files)))
@@ -117,5 +119,32 @@ impl Objects {
 }
 
 fn failed(error: &object_store::Error) -> StoreError {
-    StoreError::Io(format!("bodies: {error}"))
+    let text = format!("bodies: {error}");
+    if is_full(error) { StoreError::Full(text) } else { StoreError::Io(text) }
+}
+
+/// Whether there is no room: of a directory, what the system said is somewhere below what is said here.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let said = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(said, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_from_other_trouble() {
+        let class = |kind: ErrorKind| {
+            let source = object_store::Error::Generic { store: "directory", source: io::Error::from(kind).into() };
+            failed(&object_store::Error::Generic { store: "prefix", source: source.into() })
+        };
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            assert!(matches!(class(kind), StoreError::Full(_)), "{kind}");
+        }
+        assert!(matches!(class(ErrorKind::PermissionDenied), StoreError::Io(_)));
+    }
 }

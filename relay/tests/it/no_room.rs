@@ -1,0 +1,332 @@
+//! A disk that is really full: what would be kept is refused and nothing acknowledged is lost, what is there is read, live goes on, and
+//! all goes on once there is room. Nobody tells the relay beforehand how little is left, as under a quota: what fails is what the
+//! system refuses, wherever the relay is at that moment. (A relay that sees it come: `video.rs`; a hub's clips: `tests/tests/it/faults.rs`.)
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use privet_protocol::id::{HomeId, StreamId};
+use privet_protocol::random::SystemRandom;
+use privet_protocol::relay::{Code, From, Retention};
+use privet_protocol::storage::StoreError;
+use privet_relay::{Config, DataDirectory, Machine, Server};
+use privet_relay_client::{ClientError, Connection, FollowEvent, SegmentWriter};
+use privet_store::{Access, Disk as _, DiskFile, Listed, SystemDisk};
+
+use crate::common::{self, House, body, config, entries, in_time, is_shared, keep, key, put, read_all, stream, until};
+use crate::space::{Disk, inside_namespace};
+
+/// A relay that can be started again and again.
+struct Setup {
+    config: Config,
+    quota: Quota,
+}
+
+impl Setup {
+    async fn start(&self) -> Server {
+        let mut machine = Machine::this();
+        machine.disk = Arc::new(self.quota.clone());
+        Server::start_on(self.config.clone(), machine).await.unwrap()
+    }
+
+    async fn house(&self) -> House {
+        let (dir, server) = (tempfile::tempdir().unwrap(), self.start().await);
+        House { dir, server, home: HomeId::generate(&SystemRandom), owner: key(1) }
+    }
+
+    async fn restart(&self, house: House) -> House {
+        let House { dir, server, home, owner } = house;
+        server.shutdown().await;
+        House { dir, server: self.start().await, home, owner }
+    }
+}
+
+/// The machine's own disk, which says that there is room for everything.
+#[derive(Clone, Debug, Default)]
+struct Quota(Arc<Mutex<Option<Step>>>);
+
+/// What a file system may refuse for want of room, and a tmpfs does not: it needs none for it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Step {
+    Rename,
+    SyncFile,
+    SyncDirectory,
+}
+
+impl Quota {
+    /// From now on there is no room for this.
+    fn refuse(&self, step: Option<Step>) {
+        *self.0.lock().unwrap() = step;
+    }
+
+    fn allow(&self, step: Step) -> io::Result<()> {
+        if *self.0.lock().unwrap() == Some(step) { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl privet_store::Disk for Quota {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        let file = SystemDisk.open(path, access)?;
+        Ok(Arc::new(QuotaFile { file, quota: self.clone() }))
+    }
+
+    fn open_database(&self, builder: &redb::Builder, path: &Path) -> Result<redb::Database, redb::DatabaseError> {
+        SystemDisk.open_database(builder, path)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.make_directory(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.allow(Step::SyncDirectory)?;
+        SystemDisk.sync_directory(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.allow(Step::Rename)?;
+        SystemDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.remove(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
+        SystemDisk.list(path)
+    }
+
+    fn free_bytes(&self, _: &Path) -> Result<u64, StoreError> {
+        Ok(1 << 40)
+    }
+}
+
+#[derive(Debug)]
+struct QuotaFile {
+    file: Arc<dyn DiskFile>,
+    quota: Quota,
+}
+
+impl DiskFile for QuotaFile {
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(out, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.file.set_length(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.quota.allow(Step::SyncFile)?;
+        self.file.sync()
+    }
+}
+
+/// Writes the rest of a segment, which is refused because the disk is full.
+async fn refused(mut writer: SegmentWriter, bytes: Bytes) {
+    let error = match in_time(writer.write(bytes)).await {
+        Ok(()) => in_time(writer.finish()).await.unwrap_err(),
+        Err(error) => error,
+    };
+    is_full(&error);
+}
+
+fn is_full(error: &ClientError) {
+    assert_eq!(error.refusal(), Some(Code::Storage), "{error}");
+    assert!(error.is_retryable() && error.to_string().contains("the relay's disk is full"), "{error}");
+}
+
+/// A kept segment is there: fetched, and followed.
+async fn reads(phone: &Connection, film: StreamId, index: u64, bytes: &Bytes) {
+    let got = read_all(&mut phone.get(film, index, 0).await.unwrap()).await.unwrap();
+    assert!(got == *bytes, "{} of {} bytes", got.len(), bytes.len());
+    let mut follower = phone.follow(film, From::Index(index)).await.unwrap();
+    match in_time(follower.next()).await.unwrap() {
+        Some(FollowEvent::Segment(mut reader)) => assert!(read_all(&mut reader).await.unwrap() == *bytes),
+        other => panic!("not a segment: {other:?}"),
+    }
+}
+
+/// Live goes on: who follows gets every segment whole.
+async fn films(hub: &Connection, phone: &Connection) {
+    let live = stream();
+    let mut follower = phone.follow(live, From::Newest).await.unwrap();
+    for index in 0..3 {
+        put(hub, live, index, Retention::Pass, body(index, 50_000)).await;
+        match in_time(follower.next()).await.unwrap() {
+            Some(FollowEvent::Segment(mut reader)) => {
+                assert_eq!(reader.index(), index);
+                assert!(read_all(&mut reader).await.unwrap() == body(index, 50_000));
+            }
+            other => panic!("not a segment: {other:?}"),
+        }
+    }
+}
+
+/// With an object store in a directory, that is what has no room.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_into_a_full_disk_is_refused_and_goes_on_when_there_is_room() {
+    if !inside_namespace("no_room::an_upload_into_a_full_disk_is_refused_and_goes_on_when_there_is_room") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("small");
+    let disk = Disk::mount(&place, 64);
+    let mut config = config(dir.path());
+    // What notes the time would write into the index.
+    config.limits.sweep_s = 3600;
+    if is_shared() {
+        config.storage.objects = Some(format!("file://{}", place.join("objects").display()));
+    } else {
+        config.data = place;
+    }
+    let setup = Setup { config, quota: Quota::default() };
+    let house = setup.house().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let (film, other) = (stream(), stream());
+    let (kept, half, last) = (body(1, 300_000), body(2, 4_400_000), body(3, 1000));
+    put(&hub, film, 0, keep(), kept.clone()).await;
+    let mut writer = hub.put(other, 0, keep(), true).await.unwrap();
+    assert_eq!(writer.offset(), 0);
+    writer.write(half.slice(..400_000)).await.unwrap();
+    until(async || hub.usage().await.unwrap().stored_bytes >= 700_000).await;
+
+    disk.fill(0);
+    refused(writer, half.slice(400_000..)).await;
+    match hub.put(film, 1, keep(), false).await {
+        Ok(writer) => refused(writer, last.clone()).await,
+        Err(error) => is_full(&error),
+    }
+    reads(&phone, film, 0, &kept).await;
+    films(&hub, &phone).await;
+    if is_shared() {
+        hub.append(1, b"the index is elsewhere".to_vec()).await.unwrap();
+    }
+
+    disk.clear();
+    let mut writer = hub.put(other, 0, keep(), true).await.unwrap();
+    let from = usize::try_from(writer.offset()).unwrap();
+    // What gathers for an object is in memory, and not promised.
+    assert!(from == 400_000 || (is_shared() && from < 400_000), "{from}");
+    writer.write(half.slice(from..)).await.unwrap();
+    assert_eq!(in_time(writer.finish()).await.unwrap(), 4_400_000);
+    assert_eq!(put(&hub, film, 1, keep(), last.clone()).await, 1000);
+    // A short segment counts as one of 8 KiB.
+    let stored = 300_000 + 4_400_000 + 8192;
+    let counted = async |hub: &Connection| {
+        let usage = hub.usage().await.unwrap();
+        assert!((stored..stored + 1000).contains(&usage.stored_bytes), "{usage:?}");
+    };
+    counted(&hub).await;
+
+    let house = setup.restart(house).await;
+    let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
+    for (film, index, bytes) in [(film, 0, &kept), (film, 1, &last), (other, 0, &half)] {
+        reads(&phone, film, index, bytes).await;
+    }
+    counted(&hub).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_disk_fills_in_the_middle_of_a_commit_has_what_it_acknowledged_after_a_restart() {
+    if is_shared() {
+        // PostgreSQL's own disk is PostgreSQL's business.
+        return;
+    }
+    let test = "no_room::an_index_whose_disk_fills_in_the_middle_of_a_commit_has_what_it_acknowledged_after_a_restart";
+    if !inside_namespace(test) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("small");
+    let disk = Disk::mount(&place, 32);
+    let mut config = config(dir.path());
+    (config.data, config.limits.sweep_s) = (place, 3600);
+    let setup = Setup { config, quota: Quota::default() };
+    let house = setup.house().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let (film, kept) = (stream(), body(1, 300_000));
+    put(&hub, film, 0, keep(), kept.clone()).await;
+    let entry = |seq: u64| body(seq, 20_000).to_vec();
+    for seq in 1..=3 {
+        hub.append(seq, entry(seq)).await.unwrap();
+    }
+
+    disk.fill(0);
+    // Pages that were there already may be enough for some.
+    let mut acknowledged = 3;
+    let error = loop {
+        match in_time(hub.append(acknowledged + 1, entry(acknowledged + 1))).await {
+            Ok(head) => acknowledged = head,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1000, "it never fills");
+    };
+    is_full(&error);
+    reads(&phone, film, 0, &kept).await;
+    films(&hub, &phone).await;
+    // Nobody knows what the disk has of it: nothing more is written until the index is opened again.
+    disk.clear();
+    is_full(&in_time(hub.append(acknowledged + 1, entry(acknowledged + 1))).await.unwrap_err());
+
+    let house = setup.restart(house).await;
+    let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
+    reads(&phone, film, 0, &kept).await;
+    let head = hub.usage().await.unwrap().log_head;
+    assert!(head == acknowledged || head == acknowledged + 1, "{head}, and {acknowledged} were acknowledged");
+    let wanted: Vec<_> = (1..=head).map(|seq| (seq, entry(seq))).collect();
+    assert!(entries(phone.read_log(1, false).await.unwrap()).await == wanted);
+    assert_eq!(hub.append(head + 1, entry(head + 1)).await.unwrap(), head + 1);
+    put(&hub, film, 1, keep(), kept.clone()).await;
+    reads(&phone, film, 1, &kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_at_the_last_step_of_a_segment_keeps_nothing_of_it_and_takes_it_later() {
+    if is_shared() {
+        // The steps of a file: `an_upload_into_a_full_disk...` looks at the objects.
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let setup = Setup { config: config(dir.path()), quota: Quota::default() };
+    let house = setup.house().await;
+    let hub = house.hub().await;
+    let phone = house.phone(&hub, 2).await;
+    let film = stream();
+    let bytes = |index| body(index, 100_000);
+    put(&hub, film, 0, keep(), bytes(0)).await;
+    for (step, index) in [Step::Rename, Step::SyncFile, Step::SyncDirectory].into_iter().zip(1..) {
+        setup.quota.refuse(Some(step));
+        refused(hub.put(film, index, keep(), false).await.unwrap(), bytes(index)).await;
+        assert_eq!(common::code(phone.get(film, index, 0).await), Code::NotFound, "{step:?}");
+        reads(&phone, film, 0, &bytes(0)).await;
+        films(&hub, &phone).await;
+        assert_eq!(hub.append(index, b"the index has room".to_vec()).await.unwrap(), index);
+        setup.quota.refuse(None);
+        put(&hub, film, index, keep(), bytes(index)).await;
+    }
+    assert!((400_000..401_000).contains(&hub.usage().await.unwrap().stored_bytes));
+
+    let house = setup.restart(house).await;
+    let (hub, phone) = (house.hub().await, house.try_phone(2).await.unwrap());
+    for index in 0..4 {
+        reads(&phone, film, index, &bytes(index)).await;
+    }
+    assert_eq!(hub.usage().await.unwrap().log_head, 3);
+    drop((hub, phone));
+    house.server.shutdown().await;
+    let report = DataDirectory::open(dir.path()).unwrap().check(false).await.unwrap();
+    assert_eq!((report.findings, report.segments, report.unfinished), (vec![], 4, 0));
+}
