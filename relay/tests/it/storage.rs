@@ -15,7 +15,7 @@ use privet_store::{BlobName, SystemDisk};
 
 use crate::common::postgres::Postgres;
 use crate::common::s3::S3;
-use crate::common::{self, House, body, keep, key, put, read_all, share, stream, until};
+use crate::common::{self, House, ask, body, files, keep, key, put, read_all, share, stream, until};
 
 type Store = Arc<dyn Storage>;
 
@@ -182,8 +182,8 @@ async fn postgres_with_a_directory_keeps_its_promises() {
     let config = shared(dir.path(), &postgres);
     keeps_its_promises(open(&config).await, |_| open(&config)).await;
     let _removes_what_is_left = open(&config).await;
-    let files = || walk(&dir.path().join("objects"));
-    until(|| async { files() == 0 }).await;
+    let objects = dir.path().join("objects");
+    until(|| async { files(&objects).is_empty() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,9 +206,47 @@ async fn postgres_with_an_s3_server_keeps_its_promises() {
     assert_eq!(s3.objects(), 0);
 }
 
-fn walk(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
-    entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { 1 }).sum()
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_came_to_nothing_go_after_a_day_and_not_before() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    let (kept, gone) = (name("kept"), name("gone"));
+    {
+        let store = open(&config).await;
+        for film in [&kept, &gone] {
+            let mut writer = store.write_body(film.clone()).await.unwrap();
+            append(&mut *writer, &body(1, 100)).await;
+            writer.finish().await.unwrap();
+        }
+    }
+    // What relays leave that end between making an object and making it a part of a body, so many hours ago; and one that was never made.
+    let objects = dir.path().join("objects");
+    let object = |name: &str| objects.join(name);
+    std::fs::create_dir_all(object("zz")).unwrap();
+    for (name, hours, is_made) in [("zz/early", 23, true), ("zz/late", 25, true), ("zz/never", 25, false)] {
+        if is_made {
+            std::fs::write(object(name), b"bytes").unwrap();
+        }
+        let sql = "INSERT INTO waste (object, doomed, since) VALUES";
+        ask(&config, &format!("{sql} ('{name}', false, now() - interval '{hours} hours')"));
+    }
+    let waste = || ask(&config, "SELECT object FROM waste ORDER BY object");
+    assert_eq!(waste(), ["zz/early", "zz/late", "zz/never"]);
+
+    // Whoever opens the store next looks for them.
+    let store = open(&config).await;
+    until(|| async { waste() == ["zz/early"] }).await;
+    assert!(object("zz/early").exists() && !object("zz/late").exists());
+    for film in [&kept, &gone] {
+        assert_eq!(whole(&*store.body(film.clone()).await.unwrap().unwrap()).await, body(1, 100));
+    }
+    // The objects of what is removed go at once, and with them what has had its day meanwhile.
+    ask(&config, "UPDATE waste SET since = since - interval '2 hours'");
+    store.remove_body(gone).await.unwrap();
+    until(|| async { waste().is_empty() }).await;
+    assert_eq!(files(&objects).len(), 1, "of the body that is there");
+    assert_eq!(whole(&*store.body(kept).await.unwrap().unwrap()).await, body(1, 100));
 }
 
 #[tokio::test(flavor = "multi_thread")]

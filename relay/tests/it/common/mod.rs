@@ -4,7 +4,7 @@ pub mod postgres;
 pub mod s3;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,20 @@ pub fn share(config: &mut Config, reached: &str) {
     config.storage.postgres = Some(format!("{reached} options='-c search_path={schema}'"));
     config.storage.postgres_connections = POSTGRES_CONNECTIONS;
     config.storage.objects = Some(format!("file://{}", config.data.join("objects").display()));
+}
+
+/// What PostgreSQL answers about the store of this configuration, a row a line.
+pub fn ask(config: &Config, sql: &str) -> Vec<String> {
+    let reached = config.storage.postgres.as_deref().expect("a store in PostgreSQL");
+    let answer = Command::new("psql").args(["-qAt", "-d", reached, "-c", sql]).output().expect("psql");
+    assert!(answer.status.success(), "{sql}: {}", String::from_utf8_lossy(&answer.stderr));
+    String::from_utf8(answer.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The files in a folder and all below it.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 impl House {
