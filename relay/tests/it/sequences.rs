@@ -3,29 +3,33 @@
 //!
 //! `PRIVET_SEQUENCES` says how many sequences, `PRIVET_SEQUENCE` which one alone.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{
-    ALPN, From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Request, Response, Retention, close, frame, reset,
+    From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Request, Response, Retention, Rights, close, frame,
+    reset,
 };
-use privet_relay::Config;
+use privet_relay::{Config, Server};
 use privet_relay_client::{Connection, FollowEvent, connect};
 use quinn::{ConnectionError, Endpoint, ReadError, RecvStream, SendStream, VarInt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::alone::alone;
-use crate::by_hand::{answer, raw, say, signed};
-use crate::common::{self, House, PATIENCE, body, entries, in_time, keep, key, put, read_all, stream, until};
+use crate::by_hand::{answer, raw_to, say, signed};
+use crate::common::{self, House, PATIENCE, body, entries, in_time, keep, key, put, read_all, stream, target, until};
 use crate::openmetrics::{parse, value};
 use crate::pages;
-use crate::steps::{Dice, Known, Step};
+use crate::shared::Nodes;
+use crate::steps::{Dice, END, FILMED, Known, Step};
 
 const SEQUENCES: u64 = 60;
+/// As many through another relay than the one that serves the home.
+const CARRIED: u64 = 30;
 /// How long an offender waits for what may never come. Nothing is concluded from it.
 const BRIEF: Duration = Duration::from_millis(20);
 /// Streams that an offender holds open, of the sixteen it may have.
@@ -47,15 +51,39 @@ async fn whatever_is_said_in_whatever_order_the_others_are_served() {
     if !alone("sequences::whatever_is_said_in_whatever_order_the_others_are_served") {
         return;
     }
+    let relays = Relays::One(Box::new(House::with(set_up).await));
+    all_is_said_to(relays, SEQUENCES).await;
+}
+
+/// Everybody comes to the wrong one of two relays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_said_through_another_relay_the_others_are_served() {
+    if common::is_shared() {
+        // These two have a store of their own.
+        return;
+    }
+    if !alone("sequences::whatever_is_said_through_another_relay_the_others_are_served") {
+        return;
+    }
+    all_is_said_to(Relays::Two(Box::new(Nodes::with(2, set_up).await)), CARRIED).await;
+}
+
+fn set_up(config: &mut Config) {
+    config.metrics = Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap().metrics;
+    config.limits.segment_bytes = 64 << 10;
+}
+
+async fn all_is_said_to(relays: Relays, sequences: u64) {
     let panics = count_panics();
-    let mut scene = Scene::new().await;
+    let mut scene = Scene::new(relays).await;
     scene.serves_well().await;
+    scene.connections = scene.relays.numbers(CONNECTIONS).await;
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let (tasks_before, mut memory_before_kib) = (tasks(), memory_kib());
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seeds = match number("PRIVET_SEQUENCE") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("PRIVET_SEQUENCES").unwrap_or(SEQUENCES),
+        None => 0..number("PRIVET_SEQUENCES").unwrap_or(sequences),
     };
     let count = seeds.end - seeds.start;
     let warm = seeds.start + count / WARM_UP;
@@ -70,7 +98,7 @@ async fn whatever_is_said_in_whatever_order_the_others_are_served() {
         assert_eq!(panics.load(Ordering::Relaxed), 0, "something panicked");
     }
     // Connections linger for some round trips after their end, and with them their tasks.
-    until(async || scene.house.server.connections() == 2).await;
+    until(async || scene.relays.servers().iter().map(Server::connections).sum::<usize>() == 2).await;
     // Connections to PostgreSQL stay for the next who needs one.
     let pooled = if common::is_shared() { common::POSTGRES_CONNECTIONS as usize } else { 0 };
     until(async || tasks() <= tasks_before + pooled).await;
@@ -80,35 +108,97 @@ async fn whatever_is_said_in_whatever_order_the_others_are_served() {
     assert_eq!(all.len() as u64, scene.appended, "an entry was lost");
 }
 
-/// A relay, and a home that plays by the rules.
+/// Whom all of them talk to.
+enum Relays {
+    One(Box<House>),
+    Two(Box<Nodes>),
+}
+
+impl Relays {
+    fn servers(&self) -> &[Server] {
+        match self {
+            Self::One(house) => std::slice::from_ref(&house.server),
+            Self::Two(nodes) => &nodes.servers,
+        }
+    }
+
+    /// Where somebody of this home comes: where it is not served, if there is such a relay.
+    fn door(&self, home: HomeId) -> &Server {
+        let servers = self.servers();
+        servers.iter().find(|server| !server.serves(home)).unwrap_or(&servers[0])
+    }
+
+    async fn connect(&self, home: HomeId, principal: Principal, number: u8) -> Connection {
+        connect(&target(self.door(home)), principal, &key(number), PATIENCE).await.unwrap()
+    }
+
+    /// Each of these numbers of their pages, of all relays together.
+    async fn numbers<const N: usize>(&self, names: [(&str, &[(&str, &str)]); N]) -> [f64; N] {
+        let mut sums = [0.0; N];
+        for server in self.servers() {
+            until(async || server.metrics().is_some()).await;
+            let samples = parse(&pages::page(server.metrics().unwrap(), "/metrics").await.1);
+            for (sum, (name, labels)) in sums.iter_mut().zip(names) {
+                *sum += value(&samples, &format!("privet_relay_{name}"), labels);
+            }
+        }
+        sums
+    }
+
+    /// Uploads that are there, and those of them that are open files.
+    fn uploads(&self) -> (usize, usize) {
+        let folder = match self {
+            // They are no files there.
+            Self::One(_) if common::is_shared() => return (0, 0),
+            Self::One(house) => house.dir.path().join("bodies/partial"),
+            Self::Two(nodes) => nodes.stored().join("bodies/partial"),
+        };
+        let files = std::fs::read_dir(&folder).unwrap().count();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let open = open.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(&folder)));
+        (files, open.count())
+    }
+}
+
+/// Relays, and a home that plays by the rules.
 struct Scene {
-    house: House,
-    metrics: SocketAddr,
+    relays: Relays,
+    home: HomeId,
     hub: Connection,
     phone: Connection,
     kept: StreamId,
     appended: u64,
     /// Bytes and entries that homes of offenders keep, as they may.
     left: (u64, u64),
+    /// Connections by kind while only this home's are there.
+    connections: [f64; 3],
 }
 
+const NO_LABELS: &[(&str, &str)] = &[];
+const CONNECTIONS: [(&str, &[(&str, &str)]); 3] = [
+    ("connections", &[("kind", "owner")]),
+    ("connections", &[("kind", "member")]),
+    ("connections", &[("kind", "mailbox")]),
+];
+
 impl Scene {
-    async fn new() -> Self {
-        let house = House::with(|config| {
-            config.metrics = Config::parse("relay.toml", "[metrics]\nlisten = '127.0.0.1:0'\n").unwrap().metrics;
-            config.limits.segment_bytes = 64 << 10;
-        })
-        .await;
-        until(async || house.server.metrics().is_some()).await;
-        let metrics = house.server.metrics().unwrap();
-        let hub = house.hub().await;
+    async fn new(relays: Relays) -> Self {
+        let home = HomeId::generate(&SystemRandom);
+        let hub = relays.connect(home, Principal::Founder { home, invite: None }, 1).await;
+        for number in [3, OFFENDING_MEMBER] {
+            hub.grant(key(number).public(), Rights::PHONE).await.unwrap();
+        }
         // It acknowledges nothing, so that nothing of its home may go.
-        let phone = house.phone(&hub, 3).await;
-        hub.grant(key(OFFENDING_MEMBER).public(), privet_protocol::relay::Rights::PHONE).await.unwrap();
+        let phone = relays.connect(home, Principal::Member { home }, 3).await;
         let kept = stream();
         put(&hub, kept, 0, keep(), body(7, 50_000)).await;
         hub.finish_stream(kept, 1).await.unwrap();
-        Self { house, metrics, hub, phone, kept, appended: 0, left: (0, 0) }
+        let connections = [1.0, 1.0, 0.0];
+        // Of two relays each counts those who come through the other one in its own way.
+        if matches!(relays, Relays::One(_)) {
+            until(async || relays.numbers(CONNECTIONS).await == connections).await;
+        }
+        Self { relays, home, hub, phone, kept, appended: 0, left: (0, 0), connections }
     }
 
     /// The good home does what homes do, and has what it stored.
@@ -134,19 +224,15 @@ impl Scene {
 
     /// Nothing that an offender took is held any more.
     async fn is_as_before(&self) {
-        until(async || uploads(&self.house) == (0, 0)).await;
+        until(async || self.relays.uploads() == (0, 0)).await;
         let usage = in_time(self.hub.usage()).await.unwrap();
         let (bytes, entries) = (usage.stored_bytes + self.left.0, usage.log_entries() + self.left.1);
         until(async || {
-            let samples = parse(&pages::page(self.metrics, "/metrics").await.1);
-            let connections = |kind| value(&samples, "privet_relay_connections", &[("kind", kind)]);
-            let there = [connections("owner"), connections("member"), connections("mailbox")];
-            let rest = ["handshakes", "followers", "passing_bytes"];
-            let kept =
-                ["stored_bytes", "log_entries"].map(|name| value(&samples, &format!("privet_relay_{name}"), &[]));
-            there == [1.0, 1.0, 0.0]
-                && kept == [bytes as f64, entries as f64]
-                && rest.iter().all(|name| value(&samples, &format!("privet_relay_{name}"), &[]) == 0.0)
+            let rest = [("handshakes", NO_LABELS), ("followers", NO_LABELS), ("passing_bytes", NO_LABELS)];
+            let kept = [("stored_bytes", NO_LABELS), ("log_entries", NO_LABELS)];
+            self.relays.numbers(CONNECTIONS).await == self.connections
+                && self.relays.numbers(kept).await == [bytes as f64, entries as f64]
+                && self.relays.numbers(rest).await == [0.0; 3]
         })
         .await;
     }
@@ -157,29 +243,33 @@ impl Scene {
         // A home of its own for each that owns one.
         let own = HomeId::from_bytes(dice.id());
         let streams = [dice.id(), dice.id(), dice.id(), *self.kept.as_bytes()].map(StreamId::from_bytes);
+        let films = [dice.id(), dice.id()].map(StreamId::from_bytes);
         let mailboxes = [dice.id(), dice.id()].map(MailboxId::from_bytes);
         let keys = [OFFENDING_OWNER, 21, 22].map(|number| key(number).public());
-        let known = Known { homes: [own, self.house.home], streams, mailboxes, keys };
+        let known = Known { homes: [own, self.home], streams, films, mailboxes, keys };
 
         let (who, principal) = match seed % 3 {
             0 => (OFFENDING_OWNER, Some(Principal::Founder { home: own, invite: None })),
-            1 => (OFFENDING_MEMBER, Some(Principal::Member { home: self.house.home })),
+            1 => (OFFENDING_MEMBER, Some(Principal::Member { home: self.home })),
             _ => (STRANGER, None),
         };
         let mut second_dice = Dice::new(seed.wrapping_add(1 << 40));
-        let first = Offender::come(&self.house, who, principal.clone(), &known, &mut dice).await;
+        let first = Offender::come(self, who, principal.clone(), &known, &mut dice).await;
         // Owners are two at once, who write, resume and drop the same.
         match principal.filter(|_| who == OFFENDING_OWNER) {
             None => first.offend(&known, &mut dice).await,
             again => {
-                let second = Offender::come(&self.house, who, again, &known, &mut second_dice).await;
+                let second = Offender::come(self, who, again, &known, &mut second_dice).await;
                 tokio::join!(first.offend(&known, &mut dice), second.offend(&known, &mut second_dice));
             }
         }
 
         if who == OFFENDING_OWNER {
             let principal = Principal::Founder { home: own, invite: None };
-            let owner = connect(&self.house.target(), principal, &key(who), PATIENCE).await.unwrap();
+            let owner = self.relays.connect(own, principal, who).await;
+            for film in films {
+                only_whole_ones_are_stored(&owner, film).await;
+            }
             for number in [21, 22] {
                 in_time(owner.revoke(key(number).public())).await.unwrap();
             }
@@ -190,7 +280,7 @@ impl Scene {
             assert_eq!(usage.log_entries(), number);
             // What is left is its log, and counts as no more and no less. The last of what was asked for may begin a moment later.
             until(async || {
-                for stream in streams {
+                for stream in streams.into_iter().chain(films) {
                     in_time(owner.drop_stream(stream)).await.unwrap();
                 }
                 let stored = in_time(owner.usage()).await.unwrap().stored_bytes;
@@ -216,14 +306,19 @@ struct Offender {
 
 impl Offender {
     /// With a hello that is accepted as this principal, or as a stranger.
-    async fn come(house: &House, who: u8, principal: Option<Principal>, known: &Known, dice: &mut Dice) -> Self {
-        let (endpoint, connection) = raw(house, ALPN).await.unwrap();
+    async fn come(scene: &Scene, who: u8, principal: Option<Principal>, known: &Known, dice: &mut Dice) -> Self {
         let welcome = principal.is_some();
-        let mut hello = signed(&connection, principal.unwrap_or_else(|| known.principal(dice)), who);
+        let principal = principal.unwrap_or_else(|| known.principal(dice));
+        let door = match principal {
+            Principal::Founder { home, .. } | Principal::Member { home } => scene.relays.door(home),
+            Principal::Mailbox { .. } => scene.relays.door(scene.home),
+        };
+        let (endpoint, connection) = raw_to(door).await.unwrap();
+        let mut hello = signed(&connection, principal, who);
         if welcome {
             let welcomed: HelloAnswer = answer(&say(&connection, &frame(&hello)).await);
             assert!(matches!(welcomed, HelloAnswer::Welcome { .. }), "{welcomed:?}");
-        } else if matches!(hello.principal, Principal::Founder { home, .. } if home != house.home) {
+        } else if matches!(hello.principal, Principal::Founder { home, .. } if home != scene.home) {
             // To found a home is anyone's right here: not with another's signature.
             hello.signature.0[dice.below(64) as usize] ^= 1;
         }
@@ -278,16 +373,18 @@ impl Offender {
 
     async fn trickle(&mut self, request: &[u8], body: &[u8]) {
         let Some((mut send, receive)) = self.open().await else { return };
+        let mut whole = body.last() == Some(&END);
         for piece in std::iter::once(request).chain(body.chunks(10_000)) {
             if !matches!(timeout(BRIEF, send.write_all(piece)).await, Ok(Ok(()))) {
+                whole = false;
                 break;
             }
             tokio::time::sleep(BRIEF / 8).await;
         }
-        // It ends now, breaks off, or ends when it is let go.
-        let _ = match body.len() % 3 {
+        // It ends now, or when it is let go, or breaks off.
+        let _ = match body.len() % 2 {
+            _ if !whole => send.reset(VarInt::from_u32(reset::CANCELLED)),
             0 => send.finish(),
-            1 => send.reset(VarInt::from_u32(reset::CANCELLED)),
             _ => Ok(()),
         };
         self.held.push((send, receive));
@@ -355,17 +452,18 @@ fn is_typed(answered: &[u8]) {
     assert!(typed, "no message of the protocol: {response:?}");
 }
 
-/// Uploads that are there, and those of them that are open files.
-fn uploads(house: &House) -> (usize, usize) {
-    if common::is_shared() {
-        // They are no files there.
-        return (0, 0);
+/// Of a film whatever was written to its end, and nothing that broke off.
+async fn only_whole_ones_are_stored(owner: &Connection, film: StreamId) {
+    for index in 0..FILMED {
+        // Refused where the film was finished before, or was there and is not any more.
+        let Ok(writer) = in_time(owner.put(film, index, keep(), true)).await else { continue };
+        if writer.stored().is_none() {
+            continue;
+        }
+        let mut reader = in_time(owner.get(film, index, 0)).await.unwrap();
+        let stored = read_all(&mut reader).await.unwrap();
+        assert_eq!(stored.last(), Some(&END), "a segment of {} bytes is stored that nobody ended", stored.len());
     }
-    let folder = house.dir.path().join("bodies/partial");
-    let files = std::fs::read_dir(&folder).unwrap().count();
-    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let open = open.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.starts_with(&folder)));
-    (files, open.count())
 }
 
 /// Panics of any thread and task from now on.

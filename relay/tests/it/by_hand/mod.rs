@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use privet_protocol::cbor;
 use privet_protocol::relay::{ALPN, EXPORTER_LABEL, Hello, Principal, Signature, hello_signing_input};
+use privet_relay::Server;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{
@@ -26,21 +27,26 @@ pub async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), C
 
 /// The same, of a client that is set up like this.
 pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
-    come([127, 0, 0, 1], house, config).await
+    come([127, 0, 0, 1], &house.server, config).await
 }
 
 /// A connection of another network.
 pub async fn raw_from(address: [u8; 4], house: &House) -> Result<(Endpoint, Connection), ConnectionError> {
-    come(address, house, config(ALPN)).await
+    come(address, &house.server, config(ALPN)).await
+}
+
+/// A connection to this relay.
+pub async fn raw_to(server: &Server) -> Result<(Endpoint, Connection), ConnectionError> {
+    come([127, 0, 0, 1], server, config(ALPN)).await
 }
 
 async fn come(
     address: [u8; 4],
-    house: &House,
+    server: &Server,
     config: ClientConfig,
 ) -> Result<(Endpoint, Connection), ConnectionError> {
     let endpoint = Endpoint::client((address, 0).into()).unwrap();
-    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
+    let connection = endpoint.connect_with(config, server.address(), "relay").unwrap().await?;
     Ok((endpoint, connection))
 }
 

@@ -1,7 +1,7 @@
 //! Relays of this process that are one: a store and a list of nodes that all of them share, both in reach of the test.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -165,6 +165,11 @@ impl Nodes {
                 return (home, at);
             }
         }
+    }
+
+    /// Where the store's files are.
+    pub fn stored(&self) -> PathBuf {
+        self.dir.path().join("store")
     }
 
     pub async fn hub(&self, at: usize, home: HomeId) -> Connection {

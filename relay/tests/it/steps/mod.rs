@@ -15,7 +15,7 @@ pub enum Step {
     Say(Vec<u8>),
     /// Bytes, and then the stream is reset.
     BreakOff(Vec<u8>),
-    /// A segment that comes piece by piece, while others do what they do.
+    /// A segment that comes piece by piece, while others do what they do. Its last byte is [`END`], or it breaks off.
     Trickle { request: Request, body: Vec<u8> },
     /// A request on a stream that stays open, whose answer is never read.
     Ignore(Request),
@@ -27,10 +27,17 @@ pub enum Step {
     Datagram,
 }
 
+/// The last byte of every film's segment that was written to its end, and no other one.
+pub const END: u8 = 0xff;
+/// A film's segments have numbers below this: few, so that the same ones are written, resumed and dropped by several.
+pub const FILMED: u64 = 2;
+
 /// What there is to ask for.
 pub struct Known {
     pub homes: [HomeId; 2],
     pub streams: [StreamId; 4],
+    /// Streams that only whole segments, and those that break off, are written to.
+    pub films: [StreamId; 2],
     pub mailboxes: [MailboxId; 2],
     pub keys: [CapabilityKey; 3],
 }
@@ -57,11 +64,16 @@ impl Known {
             10 | 11 => Step::Ignore(self.request(dice)),
             12 => Step::Hello,
             13 | 14 => {
-                // Few numbers, so that the same ones are written, resumed and dropped by several.
-                let (stream, index) = (dice.pick(&self.streams), dice.below(2));
+                let (stream, index) = (dice.pick(&self.films), dice.below(FILMED));
                 let retention = Retention::Keep { until: Timestamp(i64::MAX) };
                 let request = Request::Put { stream, index, retention, resume: dice.one_in(2) };
-                Step::Trickle { request, body: dice.bytes(60_000) }
+                let mut body = dice.bytes(60_000);
+                body.iter_mut().for_each(|byte| *byte &= 0x7f);
+                // Whoever breaks off never comes to the end, however much of it arrived.
+                if !dice.one_in(3) {
+                    body.push(END);
+                }
+                Step::Trickle { request, body }
             }
             _ if dice.one_in(2) => Step::Uni,
             _ => Step::Datagram,
@@ -106,6 +118,8 @@ impl Known {
 
     fn request(&self, dice: &mut Dice) -> Request {
         let (stream, mailbox, key) = (dice.pick(&self.streams), dice.pick(&self.mailboxes), dice.pick(&self.keys));
+        // Everything but a put.
+        let any = if dice.one_in(3) { dice.pick(&self.films) } else { stream };
         let side = dice.pick(&[Side::Hub, Side::Phone]);
         let follow = dice.one_in(2);
         match dice.below(27) {
@@ -119,15 +133,15 @@ impl Known {
                 let retention = if dice.one_in(2) { Retention::Pass } else { Retention::Keep { until: dice.time() } };
                 Request::Put { stream, index: dice.number(), retention, resume: dice.one_in(3) }
             }
-            8 => Request::Finish { stream, segments: dice.number() },
-            9 => Request::Get { stream, index: dice.number(), offset: dice.number() },
+            8 => Request::Finish { stream: any, segments: dice.number() },
+            9 => Request::Get { stream: any, index: dice.number(), offset: dice.number() },
             10 => {
                 let from = if dice.one_in(2) { Start::Newest } else { Start::Index(dice.number()) };
-                Request::Follow { stream, from }
+                Request::Follow { stream: any, from }
             }
-            11 => Request::Stat { stream },
-            12 => Request::AckStream { stream },
-            13 | 25 | 26 => Request::DropStream { stream },
+            11 => Request::Stat { stream: any },
+            12 => Request::AckStream { stream: any },
+            13 | 25 | 26 => Request::DropStream { stream: any },
             14 => {
                 let log_upto = dice.one_in(3).then(|| dice.number());
                 let [log, segments, inbox] = [0; 3].map(|_| dice.one_in(2));
