@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ciborium::Value;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Principal, Side};
@@ -20,16 +21,31 @@ fn name(home: HomeId, stream: StreamId, index: u64) -> BlobName {
     format!("{home}-{stream}-{index:016x}").parse().unwrap()
 }
 
+/// The record of a stream that ends after so many segments.
+fn ended_after(segments: u64, record: &[u8]) -> Vec<u8> {
+    let mut value: Value = ciborium::from_reader(record).unwrap();
+    let fields = value.as_map_mut().unwrap();
+    let (_, finished) = fields.iter_mut().find(|(name, _)| name.as_text() == Some("finished")).unwrap();
+    *finished = Value::Integer(segments.into());
+    let mut changed = Vec::new();
+    ciborium::into_writer(&value, &mut changed).unwrap();
+    changed
+}
+
 #[tokio::test]
 async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
     let house = House::new().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
-    let (home, film, other) = (house.home, stream(), stream());
+    let (home, film, other, short) = (house.home, stream(), stream(), stream());
     for index in 0..5 {
         put(&hub, film, index, keep(), body(index, 5000)).await;
     }
     put(&hub, other, 0, keep(), body(9, 5000)).await;
+    for index in 0..2 {
+        put(&hub, short, index, keep(), body(index, 5000)).await;
+    }
+    hub.finish_stream(short, 2).await.unwrap();
     for seq in 1..=6 {
         hub.append(seq, vec![seq as u8; 50]).await.unwrap();
         phone.send(vec![seq as u8; 50]).await.unwrap();
@@ -46,7 +62,7 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
 
     let open = || DataDirectory::open(dir.path()).unwrap();
     let report = open().check(true).await.unwrap();
-    assert_eq!((report.findings, report.homes, report.segments), (vec![], 1, 6));
+    assert_eq!((report.findings, report.homes, report.segments), (vec![], 1, 8));
 
     // Damage.
     let stranger = HomeId::generate(&SystemRandom);
@@ -69,6 +85,8 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
         batch.delete(record(b"l/", &[home.as_bytes(), &2_u64.to_be_bytes()]));
         batch.delete(record(b"i/", &[home.as_bytes(), &6_u64.to_be_bytes()]));
         batch.delete(record(b"s/", &[home.as_bytes(), other.as_bytes()]));
+        let ends = record(b"s/", &[home.as_bytes(), short.as_bytes()]);
+        batch.put(ends.clone(), ended_after(1, &index.get(&ends).unwrap().unwrap()));
         batch.delete(record(b"n/", &[bad.as_bytes(), b"p", &1_u64.to_be_bytes()]));
         batch.put(grant.clone(), b"not CBOR");
         batch.put(stray.clone(), index.get(&record(b"l/", &[home.as_bytes(), &3_u64.to_be_bytes()])).unwrap().unwrap());
@@ -84,6 +102,7 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
         Finding::OrphanBody { file: name(home, film, 77).to_string(), length: 24 },
         Finding::LeftoverPartial { file: name(stranger, film, 0).to_string(), length: 10 },
         Finding::NoStream { segment: segment(other, 0) },
+        Finding::BeyondEnd { segment: segment(short, 1), segments: 1 },
         Finding::BrokenList { home, list: "log", recorded: (1, 6), found: 5 },
         Finding::BrokenList { home, list: "inbox", recorded: (1, 6), found: 5 },
         Finding::BrokenMailbox { mailbox: bad },
@@ -98,7 +117,7 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
     let repaired = open().check(true).await.unwrap();
     assert!(text(&repaired.findings) == text(&wanted) && repaired.repaired, "looking changed nothing");
     let after = open().check(false).await.unwrap();
-    assert_eq!((after.findings, after.segments, after.unfinished), (vec![], 4, 1));
+    assert_eq!((after.findings, after.segments, after.unfinished), (vec![], 6, 1));
 
     let server = Server::start(config(dir.path())).await.unwrap();
     let founder = Principal::Founder { home, invite: None };
@@ -108,6 +127,10 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
         assert_eq!(read_all(&mut phone.get(film, index, 0).await.unwrap()).await.unwrap(), body(index, 5000));
     }
     assert_eq!(read_all(&mut phone.get(other, 0, 0).await.unwrap()).await.unwrap(), body(9, 5000));
+    assert_eq!(phone.stat(short).await.unwrap().finished, Some(2), "what is there is before the end again");
+    for index in 0..2 {
+        assert_eq!(read_all(&mut phone.get(short, index, 0).await.unwrap()).await.unwrap(), body(index, 5000));
+    }
     let log: Vec<_> = (3..=6).map(|seq| (seq, vec![seq as u8; 50])).collect();
     assert_eq!(entries(phone.read_log(3, false).await.unwrap()).await, log);
     assert_eq!(hub.usage().await.unwrap().log_first, 3);
