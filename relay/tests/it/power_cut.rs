@@ -8,18 +8,23 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::join_all;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::{Random, SeededRandom, SystemRandom};
 use privet_protocol::relay::{Code, Principal, Rights};
 use privet_protocol::storage::StoreError;
 use privet_relay::{Machine, Server};
-use privet_relay_client::{Connection, connect};
+use privet_relay_client::{ClientError, Connection, connect};
 use privet_store::{Access, Disk, DiskFile, Listed, MemoryDisk};
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, body, config, entries, in_time, keep, key, read_all, stream, target};
+
+/// How long bytes are waited for that may never come.
+const BRIEF: Duration = Duration::from_millis(100);
 
 /// A numbered list of which the first entries may be forgotten.
 #[derive(Default, Clone, Copy)]
@@ -49,6 +54,8 @@ enum Dropped {
 struct Film {
     segments: BTreeMap<u64, Put>,
     dropped: Dropped,
+    /// Bytes of promised segments that were there before the writer came that ended them.
+    resumed: u64,
 }
 
 /// What the relay acknowledged, and what it was asked for.
@@ -225,25 +232,49 @@ fn verify_numbered(
     Ok(())
 }
 
-/// Puts segments until that fails: why.
+/// Puts segments until that fails: why. Every third one breaks off once and is gone on with.
 async fn put_segments(hub: &Connection, id: StreamId, film: &mut Film) -> Option<String> {
     let first = film.segments.last_key_value().map_or(0, |(last, _)| last + 1);
     for index in first.. {
         film.segments.insert(index, Put::Begun);
         let bytes = body(index, length(index));
         let outcome = async {
-            let mut writer = hub.put(id, index, keep(), index % 2 == 0).await?;
-            let from = usize::try_from(writer.offset()).unwrap();
-            writer.write(bytes.slice(from..)).await?;
-            writer.finish().await
+            if index % 3 == 2 {
+                break_off(hub, id, index, &bytes).await?;
+            }
+            // What the power left of it is gone on with, too.
+            let resumes = index % 3 == 2 || index % 2 == 0 || index == first;
+            let mut writer = hub.put(id, index, keep(), resumes).await?;
+            let from = writer.offset();
+            writer.write(bytes.slice(usize::try_from(from).unwrap()..)).await?;
+            writer.finish().await.map(|stored| (from, stored))
         };
         match outcome.await {
-            Ok(stored) => assert_eq!(stored, bytes.len() as u64),
+            Ok((from, stored)) => {
+                assert_eq!(stored, bytes.len() as u64);
+                film.resumed += from;
+            }
             Err(error) => return Some(error.to_string()),
         }
         film.segments.insert(index, Put::Promised);
     }
     None
+}
+
+/// Writes the first half of a segment, and breaks off when the relay has it.
+async fn break_off(hub: &Connection, id: StreamId, index: u64, bytes: &Bytes) -> Result<(), ClientError> {
+    let half = bytes.len() / 2;
+    let mut writer = hub.put(id, index, keep(), true).await?;
+    let from = usize::try_from(writer.offset()).unwrap();
+    if from < half {
+        writer.write(bytes.slice(from..half)).await?;
+        let mut reader = hub.get(id, index, 0).await?;
+        // Where the power has gone it waits in vain, and nothing is concluded from that.
+        while reader.offset() < half as u64
+            && let Ok(Ok(Some(_))) = tokio::time::timeout(BRIEF, reader.read()).await
+        {}
+    }
+    Ok(())
 }
 
 async fn append(hub: &Connection, phone: &Connection, log: &mut Numbered) -> Option<String> {
@@ -300,7 +331,9 @@ async fn whatever_was_acknowledged_survives_any_power_cut() {
         }
     }
     // That something was at stake.
-    assert!(world.promised.log.head > 5 * rounds && world.promised.films.len() > 5);
+    let Promised { log, films, .. } = &world.promised;
+    assert!(log.head > 5 * rounds && films.len() > 5);
+    assert!(films.values().map(|film| film.resumed).sum::<u64>() > 0, "nothing was gone on with");
 }
 
 /// The control: a disk that says it synced the directories of the bodies and did not.

@@ -1,6 +1,6 @@
 //! The power goes while a home does all that `power_cut.rs` does not look at: rights come and go, streams are finished and acknowledged,
-//! phones are woken, mailboxes open, fill and close, homes come with invites. Each answer is held against what the next relay says;
-//! what was asked for and not answered may have happened or not, and is one of the two.
+//! phones are woken and say where, mailboxes open, fill and close, homes come with invites or with a token. Each answer is held against
+//! what the next relay says; what was asked for and not answered may have happened or not, and is one of the two.
 //!
 //! `PRIVET_POWER_CUTS=500` lets it go as often; a round's number is its seed.
 
@@ -9,22 +9,31 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ciborium::Value;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::random::{Random, SeededRandom, SystemRandom};
 use privet_protocol::relay::{Code, Principal, Rights, Side, Urgency};
+use privet_protocol::storage::Store as _;
+use privet_push::PushKey;
 use privet_relay::config::Policy;
-use privet_relay::{Machine, Server};
+use privet_relay::{Config, Machine, Server};
 use privet_relay_client::{ClientError, Connection, LogItem, connect};
-use privet_store::MemoryDisk;
+use privet_store::{DiskStore, MemoryDisk};
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, body, config, entries, in_time, keep, key, stream, target};
+use crate::gateway::subscriber::Subscriber;
 
 /// Of a key that may only write into the inbox: it holds nothing back.
 const WRITER: Rights = Rights { log: false, segments: false, inbox: true, log_upto: None };
 /// Keys whose rights come and go.
 const KEYS: [u8; 3] = [10, 11, 12];
+/// Of the phone that says where it is woken.
+const SLEEPER: u8 = 13;
+/// How often it may say so at once.
+const TARGETS_AT_ONCE: u32 = 10;
 const INVITES: usize = 64;
+const TOKEN: &str = "a-token-that-is-long-enough-for-everybody";
 
 /// What was answered last, and what was asked for since.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +95,12 @@ struct World {
     mailboxes: BTreeMap<MailboxId, Known<Mailbox>>,
     /// Whether a home came with this invite. The first one is the home's own.
     guests: Vec<(HomeId, Known<bool>)>,
+    /// Whether homes come with a token instead, which is good for just as many.
+    by_token: bool,
+    /// Where the sleeper is woken: nowhere, or at this one of what it said.
+    woken_at: Known<usize>,
+    said: Vec<Vec<u8>>,
+    said_at_once: u32,
     answered: u64,
 }
 
@@ -110,7 +125,7 @@ fn text(error: impl ToString) -> String {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(by_token: bool) -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             disk: MemoryDisk::new(),
@@ -121,8 +136,27 @@ impl World {
             wakes: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             guests: Vec::new(),
+            by_token,
+            woken_at: Known::new(0),
+            said: Vec::new(),
+            said_at_once: 0,
             answered: 0,
         }
+    }
+
+    /// What a home brings, the home itself or one of its guests.
+    fn words(&self, number: usize) -> String {
+        if self.by_token { TOKEN.to_owned() } else { invite(number) }
+    }
+
+    /// The token is good for so many homes from now on.
+    fn let_token_be_good_for(&self, homes: usize) {
+        std::fs::write(self.dir.path().join("tokens"), format!("{TOKEN} {homes}\n")).unwrap();
+    }
+
+    /// Homes that are there for certain; the home itself is, or is about to be.
+    fn homes(&self) -> usize {
+        1 + self.guests.iter().filter(|(_, known)| known.was).count()
     }
 
     async fn start(&mut self) -> Result<Server, String> {
@@ -131,8 +165,16 @@ impl World {
         machine.boot = vec![self.boot];
         machine.disk = Arc::new(self.disk.clone());
         let mut config = config(self.dir.path());
-        config.homes.policy = Policy::Invite;
-        config.homes.invites = (0..INVITES).map(invite).collect();
+        config.push =
+            Config::parse("relay.toml", "[push.web_push]\nsubject = 'mailto:ops@relay.example'\n").unwrap().push;
+        if self.by_token {
+            config.homes.policy = Policy::Token;
+            config.homes.token_file = Some(self.dir.path().join("tokens"));
+            self.let_token_be_good_for(self.homes());
+        } else {
+            config.homes.policy = Policy::Invite;
+            config.homes.invites = (0..INVITES).map(invite).collect();
+        }
         config.limits.wakes_per_s = 1_000_000;
         config.limits.wakes_per_h = 1_000_000;
         config.limits.key_connections = 64;
@@ -142,15 +184,18 @@ impl World {
     /// One relay's life, up to the cut.
     async fn round(&mut self, dice: &dyn Random) -> Result<(), String> {
         let server = self.start().await?;
-        let founder = Principal::Founder { home: self.home, invite: Some(invite(0)) };
+        let founder = Principal::Founder { home: self.home, invite: Some(self.words(0)) };
         let hub = connect(&target(&server), founder, &key(1), PATIENCE).await.map_err(text)?;
         hub.grant(key(2).public(), Rights::PHONE).await.map_err(text)?;
         let member = Principal::Member { home: self.home };
-        let phone = connect(&target(&server), member, &key(2), PATIENCE).await.map_err(text)?;
+        let phone = connect(&target(&server), member.clone(), &key(2), PATIENCE).await.map_err(text)?;
+        hub.grant(key(SLEEPER).public(), WRITER).await.map_err(text)?;
+        let sleeper = connect(&target(&server), member, &key(SLEEPER), PATIENCE).await.map_err(text)?;
+        self.said_at_once = 0;
         self.verify(&server, &hub, &phone).await?;
         self.disk.cut_after(below(dice, 400));
         let refused = loop {
-            if let Err(error) = self.step(dice, &server, &hub, &phone).await {
+            if let Err(error) = self.step(dice, &server, [&hub, &phone, &sleeper]).await {
                 break error;
             }
             self.answered += 1;
@@ -160,17 +205,16 @@ impl World {
         }
         drop(server);
         self.disk = self.disk.power_cut(dice);
-        Ok(())
+        self.look_where_it_is_woken()
     }
 
     async fn step(
         &mut self,
         dice: &dyn Random,
         server: &Server,
-        hub: &Connection,
-        phone: &Connection,
+        [hub, phone, sleeper]: [&Connection; 3],
     ) -> Result<(), ClientError> {
-        match below(dice, 6) {
+        match below(dice, 7) {
             0 => {
                 let number = KEYS[below(dice, KEYS.len() as u64) as usize];
                 let (known, key) = (self.rights.get_mut(&number).unwrap(), key(number).public());
@@ -183,7 +227,8 @@ impl World {
             1 => self.film(hub, phone).await,
             2 => self.wake(hub, phone).await,
             3 | 4 => self.mailbox(hub).await,
-            _ => self.guest(server).await,
+            5 => self.guest(server).await,
+            _ => self.move_on(sleeper).await,
         }
     }
 
@@ -261,11 +306,52 @@ impl World {
         if self.guests.last().is_none_or(|(_, known)| known.was) {
             self.guests.push((HomeId::generate(&SystemRandom), Known::new(false)));
         }
-        let number = self.guests.len();
+        if self.by_token {
+            self.let_token_be_good_for(self.homes() + 1);
+        }
+        let words = self.words(self.guests.len());
         let Some((home, known)) = self.guests.last_mut() else { return Ok(()) };
-        let founder = Principal::Founder { home: *home, invite: Some(invite(number)) };
+        let founder = Principal::Founder { home: *home, invite: Some(words) };
         let coming = async { connect(&target(server), founder, &key(6), PATIENCE).await.map(drop) };
         known.ask(true, coming).await
+    }
+
+    /// The sleeper says that it is woken somewhere else, or nowhere.
+    async fn move_on(&mut self, sleeper: &Connection) -> Result<(), ClientError> {
+        if self.said_at_once == TARGETS_AT_ONCE {
+            return Ok(());
+        }
+        self.said_at_once += 1;
+        let at = self.woken_at.was;
+        if at > 0 && at % 3 == 0 {
+            return self.woken_at.ask(0, sleeper.set_push(Vec::new())).await;
+        }
+        let relay = PushKey::from_bytes(&in_time(sleeper.push_key()).await?.key).unwrap();
+        let next = self.said.len() + 1;
+        let subscriber = Subscriber::new(format!("https://push.example/{next}"));
+        let sealed = relay.seal(&subscriber.target, &key(SLEEPER).public()).unwrap();
+        self.said.push(sealed.clone());
+        self.woken_at.ask(next, sleeper.set_push(sealed)).await
+    }
+
+    /// No relay gives a target away again: what the next one would find in the index.
+    fn look_where_it_is_woken(&mut self) -> Result<(), String> {
+        let index = DiskStore::open_in(Arc::new(self.disk.clone()), self.dir.path().join("index")).map_err(text)?;
+        let record = [&b"t/"[..], self.home.as_bytes(), &key(SLEEPER).public().0].concat();
+        let found = match index.get(&record).map_err(text)? {
+            None => Vec::new(),
+            Some(record) => {
+                let record: Value = ciborium::from_reader(&record[..]).map_err(text)?;
+                let mut fields = record.into_map().unwrap().into_iter();
+                let (_, target) = fields.find(|(name, _)| name.as_text() == Some("target")).unwrap();
+                target.into_bytes().unwrap()
+            }
+        };
+        let at = match found.is_empty() {
+            true => 0,
+            false => 1 + self.said.iter().position(|said| *said == found).ok_or("a target that nobody said")?,
+        };
+        self.woken_at.find("where a phone is woken", at)
     }
 
     async fn verify(&mut self, server: &Server, hub: &Connection, phone: &Connection) -> Result<(), String> {
@@ -313,12 +399,20 @@ impl World {
             let again = Principal::Founder { home: *home, invite: None };
             let found = let_in(connect(&target(server), again, &key(6), PATIENCE).await)?;
             known.find(&format!("guest {number}"), found)?;
-            if found {
+            if found && !self.by_token {
                 let thief =
                     Principal::Founder { home: HomeId::generate(&SystemRandom), invite: Some(invite(number + 1)) };
                 if let_in(connect(&target(server), thief, &key(7), PATIENCE).await)? {
                     return Err(format!("invite {} let two homes in", number + 1));
                 }
+            }
+        }
+        if self.by_token {
+            // What it was used for stays used, and no more of it than that: the next one comes with one more.
+            self.let_token_be_good_for(self.homes());
+            let thief = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: Some(TOKEN.to_owned()) };
+            if let_in(connect(&target(server), thief, &key(7), PATIENCE).await)? {
+                return Err(format!("a token good for {} homes let one more in", self.homes()));
             }
         }
         Ok(())
@@ -345,17 +439,31 @@ async fn look_into(hub: &Connection, id: MailboxId) -> Result<Mailbox, String> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_other_answer_survives_any_power_cut_as_well() {
-    let rounds = std::env::var("PRIVET_POWER_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40_u64);
-    let mut world = World::new();
+/// So many rounds, and what was at stake.
+async fn live_through(mut world: World, rounds: u64) -> World {
     for round in 0..rounds {
         let dice = SeededRandom::new(&[b"rest".as_slice(), &round.to_be_bytes()].concat());
         if let Err(error) = world.round(&dice).await {
             panic!("round {round}: {error}");
         }
     }
-    // That something was at stake.
     assert!(world.answered > 10 * rounds, "{}", world.answered);
+    world
+}
+
+fn rounds() -> u64 {
+    std::env::var("PRIVET_POWER_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_answer_survives_any_power_cut_as_well() {
+    let world = live_through(World::new(false), rounds()).await;
     assert!(world.films.len() > 3 && world.wakes.len() > 5 && world.mailboxes.len() > 2 && world.guests.len() > 2);
+    assert!(world.said.len() > 5, "{}", world.said.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lets_in_as_many_homes_as_it_is_good_for_through_any_power_cut() {
+    let world = live_through(World::new(true), rounds() / 2).await;
+    assert!(world.guests.len() > 2, "{}", world.guests.len());
 }
