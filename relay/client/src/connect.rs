@@ -245,3 +245,41 @@ fn certificate_fault(error: &quinn::ConnectionError) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use aws_lc_rs::digest::{SHA256, digest};
+    use privet_protocol::relay::ALPN;
+    use quinn::congestion::Bbr;
+    use quinn::crypto::rustls::QuicServerConfig;
+    use rustls_pki_types::PrivateKeyDer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bbr_decides_how_fast_a_relay_is_sent_to() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+        let parsed = rustls::server::ParsedCertificate::try_from(certificate.der()).unwrap();
+        let pin = digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().unwrap();
+        let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut tls =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], private)
+                .unwrap();
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
+        let relay = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = relay.local_addr().unwrap();
+        let target = RelayTarget { host: "127.0.0.1".into(), port: address.port(), trust: Trust::Pin(pin) };
+        let (came, accepted) =
+            tokio::join!(handshake(&target, "127.0.0.1", address), async { relay.accept().await.unwrap().await });
+        let (_endpoint, connection) = came.unwrap();
+        assert!(connection.congestion_state().into_any().is::<Bbr>());
+        drop(accepted);
+    }
+}

@@ -183,3 +183,31 @@ async fn greet(relay: Arc<Relay>, Admitted { incoming, handshake, guest }: Admit
     connection::serve(Arc::clone(&relay), connection.clone(), guest).await;
     relay.tally.ended(&connection);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use privet_protocol::id::HomeId;
+    use privet_protocol::relay::Principal;
+    use privet_relay_client::{ClientKey, RelayTarget, Trust, connect};
+    use quinn::congestion::Bbr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bbr_decides_how_fast_a_client_is_sent_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::open(dir.path()).unwrap();
+        let trust = Trust::Pin(identity.pin());
+        let endpoint = bind(([127, 0, 0, 1], 0).into(), identity).unwrap();
+        let port = endpoint.local_addr().unwrap().port();
+        let coming = tokio::spawn(async move {
+            let target = RelayTarget { host: "127.0.0.1".into(), port, trust };
+            let (key, home) = (ClientKey::from_seed(&[1; 32]).unwrap(), HomeId::from_bytes([1; 16]));
+            connect(&target, Principal::Member { home }, &key, HANDSHAKE_PATIENCE).await
+        });
+        let connection = endpoint.accept().await.unwrap().await.unwrap();
+        assert!(connection.congestion_state().into_any().is::<Bbr>());
+        coming.abort();
+    }
+}

@@ -1,15 +1,17 @@
 //! A follower behind a link slower than the video. Needs root for the link (`privet-link`); skipped without, and says so.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use privet_link::{CENTRE, Centre, Conditions, Link, Rate};
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{From, Principal, Retention, Rights};
+use privet_relay::Config;
 use privet_relay_client::{ClientKey, Connection, FollowEvent, Follower, RelayTarget, Trust, connect};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{House, PATIENCE, body, entry, in_time, key, stream};
+use crate::common::{House, PATIENCE, body, entry, in_time, key, put, stream};
 
 /// On a thread of the runtime: sockets have to be opened there.
 fn on<T: Send + 'static>(runtime: &Runtime, what: impl Future<Output = T> + Send + 'static) -> T {
@@ -28,12 +30,16 @@ struct Scene {
 }
 
 impl Scene {
-    fn or_skip(test: &str) -> Option<Self> {
+    fn or_skip(test: &str, change: impl FnOnce(&mut Config) + Send + 'static) -> Option<Self> {
         let mut centre = Centre::or_skip(test)?;
         let slow = Conditions::delay(Duration::from_millis(10)).with_rate(Some(Rate::mbit(0.5)));
         let link = centre.link(slow, slow, 1).unwrap();
         let (here, there) = (centre.namespace().runtime().unwrap(), link.namespace().runtime().unwrap());
-        let house = on(&here, House::with(|config| config.listen = (CENTRE, 0).into()));
+        let set_up = |config: &mut Config| {
+            config.listen = (CENTRE, 0).into();
+            change(config);
+        };
+        let house = on(&here, House::with(set_up));
         let port = house.server.address().port();
         let target = RelayTarget { host: CENTRE.to_string(), port, trust: Trust::Pin(house.server.pin()) };
         let home = house.home;
@@ -100,10 +106,64 @@ async fn follow(mut follower: Follower) -> Told {
     told
 }
 
+/// The numbers of a stream's segments, in the order in which they have come whole.
+async fn arrivals(mut follower: Follower) -> Vec<u64> {
+    let arrived = Arc::new(Mutex::new(Vec::new()));
+    let mut readers = tokio::task::JoinSet::new();
+    loop {
+        match follower.next().await.unwrap().unwrap() {
+            FollowEvent::Segment(mut reader) => {
+                let arrived = Arc::clone(&arrived);
+                readers.spawn(async move {
+                    while reader.read().await.unwrap().is_some() {}
+                    arrived.lock().unwrap().push(reader.index());
+                });
+            }
+            FollowEvent::Skipped { from, to } => panic!("{from} to {to} were skipped"),
+            FollowEvent::Ended { .. } => break,
+        }
+    }
+    while let Some(read) = readers.join_next().await {
+        read.unwrap();
+    }
+    let arrived = arrived.lock().unwrap();
+    arrived.clone()
+}
+
+#[test]
+fn a_newer_segment_overtakes_what_is_left_of_the_older_one() {
+    // What of the older one waits in the relay's connection for the link (64 KiB at most) would arrive before a longer one that shares the
+    // link with it; the newer one has it for itself.
+    const OLDER: usize = 200_000;
+    const NEWER: usize = 100_000;
+    // The older one is not given up for the newer one.
+    let patient = |config: &mut Config| config.limits.patience_ms = 60_000;
+    let Some(scene) = Scene::or_skip("a newer segment behind a slow link", patient) else { return };
+    let Scene { here, there, hub, phone, link, .. } = &scene;
+    let id = stream();
+    let follower = on(there, {
+        let phone = phone.clone();
+        async move { phone.follow(id, From::Index(0)).await.unwrap() }
+    });
+    let following = there.spawn(arrivals(follower));
+    on(here, {
+        let hub = hub.clone();
+        async move {
+            for (index, length) in [(0, OLDER), (1, NEWER)] {
+                put(&hub, id, index, Retention::Pass, body(index, length)).await;
+            }
+            hub.finish_stream(id, 2).await.unwrap();
+        }
+    });
+    let arrived = on(here, async move { in_time(following).await.unwrap() });
+    println!("the link: {:?}", link.down());
+    assert_eq!(arrived, [1, 0]);
+}
+
 #[test]
 fn log_entries_overtake_video_and_every_segment_that_does_not_come_is_told() {
     const ENTRIES: u64 = 20;
-    let Some(scene) = Scene::or_skip("a follower behind a slow link") else { return };
+    let Some(scene) = Scene::or_skip("a follower behind a slow link", |_| {}) else { return };
     let Scene { here, there, hub, phone, link, .. } = &scene;
     let id = stream();
     let follower = on(there, {
