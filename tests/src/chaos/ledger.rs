@@ -11,6 +11,8 @@ pub(super) struct Told {
     pub(super) verified: BTreeSet<String>,
     /// The events' ids, the one that was told first in front.
     pub(super) events: Vec<String>,
+    /// Those of them that wake a phone which wants to hear of every motion.
+    pub(super) motions: BTreeSet<String>,
     /// What it warns of.
     pub(super) alerts: Vec<String>,
 }
@@ -25,6 +27,8 @@ pub(super) struct Ledger {
     wishes: BTreeSet<u32>,
     /// The last of them that must come, or one after it.
     promised: Option<u32>,
+    /// What the phone that sleeps knew when it fell asleep: nobody has to wake it for that.
+    slept_on: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -97,6 +101,36 @@ impl Ledger {
         twice.into_iter().map(|id| format!("event {id}: one run of the phone showed it twice")).collect()
     }
 
+    /// Takes the events that one run of the phone was woken for; what is wrong with them, in words.
+    pub(super) fn rang(&self, woken_for: &[String]) -> Vec<String> {
+        let mut run = BTreeSet::new();
+        let twice = woken_for.iter().filter(|id| !run.insert(*id));
+        twice.map(|id| format!("event {id}: one run of the phone was woken for it twice")).collect()
+    }
+
+    /// A phone that knows these events sleeps from now on, and is to be woken for every motion.
+    pub(super) fn sleeps(&mut self, knows: Vec<String>) {
+        self.slept_on = knows.into_iter().collect();
+    }
+
+    /// What it has to be woken for, by what was told last.
+    pub(super) fn owed(&self) -> BTreeSet<String> {
+        self.owed_by(&self.told)
+    }
+
+    /// The same by what a phone says.
+    pub(super) fn owed_by(&self, told: &Told) -> BTreeSet<String> {
+        told.motions.difference(&self.slept_on).cloned().collect()
+    }
+
+    /// Takes the events that it was woken for, when it woke at last; what is wrong with them, in words.
+    pub(super) fn woke(&self, woken_for: &[String]) -> Vec<String> {
+        let mut lost = self.rang(woken_for);
+        let missing = self.owed().into_iter().filter(|id| !woken_for.contains(id));
+        lost.extend(missing.map(|id| format!("event {id}: nobody woke the phone that slept for it")));
+        lost
+    }
+
     /// A clip was fetched and verified on the phone.
     pub(super) fn verified(&mut self, id: &str) {
         self.told.verified.insert(id.to_owned());
@@ -157,6 +191,18 @@ mod tests {
         assert!(!ledger.may_keep(60) && ledger.may_keep(100) && ledger.may_keep(101) && !ledger.may_keep(102));
         ledger.keeps(101);
         assert!(!ledger.may_keep(100) && ledger.may_keep(101));
+    }
+
+    #[test]
+    fn a_phone_that_slept_is_woken_once_for_every_motion_since() {
+        let mut ledger = Ledger::default();
+        ledger.sleeps(words(&["1"]));
+        let motions = words(&["1", "2", "4"]).into_iter().collect();
+        assert!(ledger.hear(Told { motions, ..told(&[], &["1", "2", "3", "4"]) }).is_empty());
+        assert_eq!(ledger.owed().into_iter().collect::<Vec<_>>(), ["2", "4"], "3 is no motion");
+        assert!(ledger.woke(&words(&["4", "3", "2", "1"])).is_empty());
+        assert_eq!(ledger.woke(&words(&["2"])), ["event 4: nobody woke the phone that slept for it"]);
+        assert_eq!(ledger.woke(&words(&["2", "4", "2"])), ["event 2: one run of the phone was woken for it twice"]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! 3. Every few rounds, and at the end, all is let come to rest. What the phone was told earlier is held against what it says now, and it
 //!    fetches what is new: every segment verified, every picture there.
 //! 4. At the end the hub is killed for good, so that nothing can be put again. The second phone, which fetched nothing so far and for which
-//!    the relay therefore had to keep everything, gets all of it from the relay alone. Then the relay's data is checked.
+//!    the relay therefore had to keep everything, gets all of it from the relay alone; and it slept so far, and is woken for every motion
+//!    since, for each once. Then the relay's data is checked.
 
 mod folder;
 mod ledger;
@@ -49,6 +50,10 @@ const DONE: i32 = 0;
 const OUT_OF_REACH: i32 = 5;
 /// Codes with which a phone's command may end when relay and hub come and go: also that something is not there (yet).
 const EXCUSED: [i32; 3] = [DONE, OUT_OF_REACH, 7];
+/// More wakes than there are, for a relay whose own limits are for homes in which less happens.
+const WAKES: &str = "wakes = 100000\nwakes_per_h = 100000\n";
+/// What a phone does that listens, and shows little else.
+const LISTEN: [&str; 4] = ["events", "--follow", "--limit", "1"];
 /// With how many seconds of cooldown wishes begin; each asks for one more than the one before.
 const FIRST_WISH: u32 = 100;
 /// What a relay writes to its log when something that it acknowledged is gone.
@@ -86,6 +91,8 @@ pub struct Outcome {
     pub clips_verified: u64,
     /// How many of them the other phone got from the relay alone.
     pub clips_from_relay: u64,
+    /// Events that the other phone slept through and was woken for at the end, by the relay alone.
+    pub wakes_from_relay: u64,
     /// Events that the phone knows, each once.
     pub events: u64,
     /// Things that were promised and lost.
@@ -129,7 +136,8 @@ pub fn run(wish: &Wish) -> Outcome {
         && outcome.lost == 0
         && outcome.events > 0
         && outcome.clips_verified > 0
-        && outcome.clips_from_relay == outcome.clips_verified;
+        && outcome.clips_from_relay == outcome.clips_verified
+        && outcome.wakes_from_relay > 0;
     outcome
 }
 
@@ -178,6 +186,7 @@ impl<'a> Chaos<'a> {
     fn build(folder: &Path, outcome: &'a mut Outcome) -> Result<Self, Trouble> {
         // With signs of life every two seconds, phones would warn of a hub that is killed often.
         let plan = Plan { pre_roll_s: 1, post_roll_s: 1, max_clip_s: 15, heartbeat_s: 5, ..Plan::default() };
+        let plan = Plan { relay_limits: WAKES.into(), ..plan };
         let mut house = House::build(folder, plan)?;
         house.start_relay()?;
         house.start_hub()?;
@@ -195,7 +204,8 @@ impl<'a> Chaos<'a> {
             hub.stop(END)?;
         }
         house.start_hub()?;
-        let (ledger, checked) = (Ledger::default(), BTreeSet::new());
+        let (mut ledger, checked) = (Ledger::default(), BTreeSet::new());
+        ledger.sleeps(put_to_sleep(&witness)?);
         let (at_work, next_wish) = (None, FIRST_WISH);
         Ok(Self { house, cameras, phone, witness, at_work, next_wish, ledger, checked, outcome })
     }
@@ -260,7 +270,7 @@ impl<'a> Chaos<'a> {
         // A run in which nothing happened shows nothing.
         until("a clip and an event", SOON * 2, || {
             let told = hear(&self.phone).ok()?;
-            (!told.clips.is_empty() && !told.events.is_empty()).then_some(())
+            (!told.clips.is_empty() && !self.ledger.owed_by(&told).is_empty()).then_some(())
         })?;
         self.check()?;
 
@@ -294,6 +304,8 @@ impl<'a> Chaos<'a> {
                 Err(trouble) => lost.push(format!("from the relay alone: {trouble}")),
             }
         }
+        self.judge(lost)?;
+        let mut lost = self.wake_up()?;
         lost.extend(warnings(&self.witness)?);
         self.judge(lost)?;
 
@@ -302,6 +314,23 @@ impl<'a> Chaos<'a> {
         }
         let lost = self.relay_losses()?;
         self.judge(lost)
+    }
+
+    /// Lets the phone listen that slept, until it was woken for everything; what is lost.
+    fn wake_up(&mut self) -> Result<Vec<String>, Trouble> {
+        let owed = self.ledger.owed();
+        let mut listens = self.witness.start(&LISTEN)?;
+        let mut woken_for = Vec::new();
+        // It does not end by itself. What is missing when the time is over, the ledger says.
+        let _ = listens.wait_for(SOON, |line| {
+            if line["kind"] == "notification" {
+                woken_for.extend(line["id"].as_str().map(str::to_owned));
+            }
+            owed.iter().all(|id| woken_for.contains(id))
+        });
+        drop(listens);
+        self.outcome.wakes_from_relay = woken_for.len() as u64;
+        Ok(self.ledger.woke(&woken_for))
     }
 
     /// Sets the phone to work, unless it is.
@@ -347,15 +376,19 @@ impl<'a> Chaos<'a> {
         if let (Some(cooldown), Some(DONE | OUT_OF_REACH)) = (wish, ended.and_then(|status| status.code())) {
             self.ledger.promised(cooldown);
         }
-        let mut events = Vec::new();
+        let (mut events, mut woken_for) = (Vec::new(), Vec::new());
         // It is gone, so this reads on to its last line and ends there.
         let _ = process.wait_for(END, |line| {
-            if line["kind"] == "event" {
-                events.extend(line["id"].as_str().map(str::to_owned));
+            match line["kind"].as_str() {
+                Some("event") => events.extend(line["id"].as_str().map(str::to_owned)),
+                // One that watches live shows them without an id.
+                Some("notification") => woken_for.extend(line["id"].as_str().map(str::to_owned)),
+                _ => {}
             }
             false
         });
-        let lost = self.ledger.saw(events);
+        let mut lost = self.ledger.saw(events);
+        lost.extend(self.ledger.rang(&woken_for));
         self.judge(lost)?;
         match ended {
             Some(status) if !excused(status) => {
@@ -381,8 +414,8 @@ impl<'a> Chaos<'a> {
         let mut last = Value::Null;
         until("the hub's having sent everything", SOON * 2, || {
             last = self.house.hub_says(&["status"]).ok()?.first().ok()?;
-            let settled =
-                last["relay"]["state"] == "connected" && last["outbox"]["segments"] == 0 && last["log_waiting"] == 0;
+            let waiting = [&last["outbox"]["segments"], &last["log_waiting"], &last["notices"]["waiting"]];
+            let settled = last["relay"]["state"] == "connected" && waiting.iter().all(|count| **count == 0);
             settled.then(|| last.clone())
         })
         .map_err(|trouble| Trouble::new(format!("{trouble}; the hub is {last}")))
@@ -478,6 +511,19 @@ impl<'a> Chaos<'a> {
     }
 }
 
+/// Lets a phone ask to be woken for every motion, be woken once, and sleep: what it knows then.
+fn put_to_sleep(phone: &Phone) -> Result<Vec<String>, Trouble> {
+    // The cameras have just come; it may have to hear of them first.
+    until("the hub's keeping that every motion is told", SOON, || {
+        let words = ["settings", "set", "--camera", CAMERAS[0].0, "cooldown=0"];
+        let said = phone.says(&words).and_then(Said::first).ok()?;
+        said["pending"].is_null().then_some(())
+    })?;
+    // By then the hub has all that it takes to wake this phone.
+    phone.start(&LISTEN)?.wait_for(SOON * 2, |line| line["kind"] == "notification")?;
+    Ok(hear(phone)?.events)
+}
+
 /// What a phone says that it knows, once it is up to date.
 fn hear(phone: &Phone) -> Result<Told, Trouble> {
     let mut last = String::new();
@@ -503,7 +549,11 @@ fn hear(phone: &Phone) -> Result<Told, Trouble> {
     }
     // They come newest first.
     for event in phone.says(&["events", "--limit", MANY])?.ok()?.lines.iter().rev() {
-        told.events.push(text(event, "id")?);
+        let id = text(event, "id")?;
+        if event["what"] == "motion" && event["camera"] == CAMERAS[0].0 {
+            told.motions.insert(id.clone());
+        }
+        told.events.push(id);
     }
     Ok(told)
 }
