@@ -21,7 +21,9 @@ use tokio::time::timeout;
 
 use crate::alone::alone;
 use crate::by_hand::{answer, raw_to, say, signed};
-use crate::common::{self, House, PATIENCE, body, entries, in_time, keep, key, put, read_all, stream, target, until};
+use crate::common::{
+    self, House, PATIENCE, ask, body, config, entries, in_time, keep, key, put, read_all, stream, target, until,
+};
 use crate::openmetrics::{parse, value};
 use crate::pages;
 use crate::shared::Nodes;
@@ -149,7 +151,10 @@ impl Relays {
     fn uploads(&self) -> (usize, usize) {
         let folder = match self {
             // They are no files there.
-            Self::One(_) if common::is_shared() => return (0, 0),
+            Self::One(house) if common::is_shared() => {
+                let count = ask(&config(house.dir.path()), "SELECT count(*) FROM body WHERE NOT whole");
+                return (count[0].parse().unwrap(), 0);
+            }
             Self::One(house) => house.dir.path().join("bodies/partial"),
             Self::Two(nodes) => nodes.stored().join("bodies/partial"),
         };
