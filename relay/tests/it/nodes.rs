@@ -71,6 +71,29 @@ async fn every_request_works_through_the_wrong_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_through_another_node_whose_hub_goes_is_not_taken_for_whole() {
+    let nodes = Nodes::new(2).await;
+    let (home, at) = nodes.home_of(0);
+    let kept = stream();
+    for index in 0..10 {
+        let bytes = body(index, 60_000);
+        let hub = nodes.hub(1 - at, home).await;
+        let mut writer = hub.put(kept, index, keep(), true).await.unwrap();
+        writer.write(bytes.slice(..20_000)).await.unwrap();
+        // The bytes have come when this is answered.
+        hub.usage().await.unwrap();
+        hub.close();
+        let hub = nodes.hub(1 - at, home).await;
+        let mut writer = in_time(hub.put(kept, index, keep(), true)).await.unwrap();
+        assert_eq!(writer.stored(), None, "segment {index}");
+        let rest = usize::try_from(writer.offset()).unwrap();
+        writer.write(bytes.slice(rest..)).await.unwrap();
+        assert_eq!(in_time(writer.finish()).await.unwrap(), 60_000);
+        assert!(read_all(&mut hub.get(kept, index, 0).await.unwrap()).await.unwrap() == bytes, "segment {index}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_followers_at_another_node_bring_a_live_stream_there_once() {
     let nodes = Nodes::new(3).await;
     let (home, at) = nodes.home_of(1);

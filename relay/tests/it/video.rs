@@ -95,6 +95,31 @@ async fn an_upload_goes_on_at_the_byte_where_it_broke_off() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_given_up_right_behind_its_bytes_is_not_taken_for_whole() {
+    const SENT: usize = 20_000;
+    const WHOLE: usize = 60_000;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let id = stream();
+    for index in 0..50 {
+        let bytes = body(index, WHOLE);
+        let mut writer = hub.put(id, index, keep(), true).await.unwrap();
+        writer.write(bytes.slice(..SENT)).await.unwrap();
+        // After a round trip the bytes have come, and the relay waits a moment for more of them: then the reset comes.
+        hub.usage().await.unwrap();
+        drop(writer);
+        hub.usage().await.unwrap();
+        let mut writer = in_time(hub.put(id, index, keep(), true)).await.unwrap();
+        assert_eq!(writer.stored(), None, "segment {index} has {SENT} of {WHOLE} bytes");
+        let at = usize::try_from(writer.offset()).unwrap();
+        assert!(at <= SENT, "{at}");
+        writer.write(bytes.slice(at..)).await.unwrap();
+        assert_eq!(in_time(writer.finish()).await.unwrap(), WHOLE as u64);
+        assert!(read_all(&mut hub.get(id, index, 0).await.unwrap()).await.unwrap() == bytes, "segment {index}");
+    }
+}
+
+#[tokio::test]
 async fn followers_get_bytes_while_they_are_written() {
     let house = House::new().await;
     let hub = house.hub().await;
