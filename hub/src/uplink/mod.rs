@@ -97,6 +97,14 @@ pub enum UplinkError {
     /// Wishes and notices.
     #[error(transparent)]
     Notices(privet_notify::BookError),
+    /// The relay has something otherwise than it was sent.
+    #[error("it stored {stored} bytes of something that has {length}")]
+    Miscounted {
+        /// Bytes that it says it has.
+        stored: u64,
+        /// Bytes that it was to have.
+        length: u64,
+    },
     /// The hub stops.
     #[error(transparent)]
     Stopping(#[from] home::Stopping),
@@ -108,7 +116,7 @@ impl UplinkError {
         match self {
             Self::Relay(error) => !error.is_retryable(),
             Self::Forked(_) => true,
-            Self::Home(_) | Self::Store(_) | Self::Notices(_) | Self::Stopping(_) => false,
+            Self::Home(_) | Self::Store(_) | Self::Notices(_) | Self::Miscounted { .. } | Self::Stopping(_) => false,
         }
     }
 }
