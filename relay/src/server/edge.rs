@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, StreamId};
-use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length, reset};
+use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length};
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
 use super::growing::Budget;
 use super::tally::Present;
-use super::wire::{Answers, Failure};
+use super::wire::{Answers, Failure, Outgoing};
 use super::{Relay, follow, pipe, priority};
 use crate::nodes::link::{Behalf, Head, MAX_OPENING, MayFollow, Opened, Opening};
 use crate::nodes::{Node, Nodes};
@@ -168,11 +168,13 @@ impl Edge {
         }
     }
 
-    async fn request(&self, mut send: SendStream, mut receive: RecvStream) {
+    async fn request(&self, send: SendStream, mut receive: RecvStream) {
+        // Half an answer, or none, must not look like a whole one: neither way, and however this ends.
+        let send = Outgoing::from(send);
         let mut work = Some(Work::begin(&self.working));
         let looked = tokio::time::timeout(REQUEST_PATIENCE, look(&mut receive, &self.relay.half_sent)).await;
         // Who does not finish its request in time is not answered: its stream is reset.
-        let Ok(Some(Looked { bytes, ended, request })) = looked else { return abandon(&mut send) };
+        let Ok(Some(Looked { bytes, ended, request })) = looked else { return };
         if request.as_ref().is_some_and(is_endless) {
             work = None;
         }
@@ -183,15 +185,16 @@ impl Edge {
         }
         let first = if matches!(request, Some(Request::Get { .. })) { priority::BULK } else { priority::ANSWER };
         let _ = send.set_priority(first);
-        let Ok((mut up, down)) = self.link.open_bi().await else { return abandon(&mut send) };
+        let Ok((up, down)) = self.link.open_bi().await else { return };
+        let mut up = Outgoing::from(up);
         let head = Head::Request { stream: VarInt::from(send.id()).into_inner() };
         if up.write_all(&frame(&head)).await.is_err() || up.write_chunk(bytes).await.is_err() {
-            return abandon(&mut send);
+            return;
         }
         let tally = &self.relay.tally;
         let upwards = async {
             if ended {
-                let _ = up.finish();
+                up.finish();
                 let _ = up.stopped().await;
             } else {
                 pipe::carry(receive, up, |bytes| tally.carried.add(bytes)).await;
@@ -208,6 +211,7 @@ impl Edge {
             return;
         }
         let Ok(out) = self.client.open_uni().await else { return };
+        let out = Outgoing::from(out);
         let _ = out.set_priority(i32::from_be_bytes(first));
         pipe::carry(segment, out, |bytes| self.relay.tally.carried.add(bytes)).await;
     }
@@ -222,7 +226,7 @@ impl Edge {
     }
 
     /// Serves a follower here.
-    async fn follow(&self, stream: StreamId, send: SendStream) {
+    async fn follow(&self, stream: StreamId, send: Outgoing) {
         let mut answers = Answers::new(send, Arc::clone(&self.relay.tally));
         answers.set_priority(priority::ANSWER);
         let outcome = match self.relay.pulls.join(&self.relay, self.home, stream).await {
@@ -273,11 +277,6 @@ async fn look(receive: &mut RecvStream, half_sent: &Arc<Budget>) -> Option<Looke
     }
     let request = bytes.get(4..).and_then(|body| cbor::decode(body, MAX_MESSAGE).ok());
     Some(Looked { bytes: bytes.into(), ended: false, request })
-}
-
-/// Half an answer, or none, must not look like a whole one.
-fn abandon(send: &mut SendStream) {
-    let _ = send.reset(VarInt::from_u32(reset::CANCELLED));
 }
 
 /// A request under way, until it is dropped.
