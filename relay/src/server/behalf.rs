@@ -46,7 +46,7 @@ async fn greet(relay: &Arc<Relay>, nodes: &Nodes, link: &quinn::Connection) -> O
     let (send, receive) = link.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, None, Arc::clone(&relay.tally));
     let mut answers = Answers::new(send, Arc::clone(&relay.tally));
-    let opening = read_message::<Opening>(&mut receive, MAX_OPENING, &relay.half_sent).await;
+    let opening = read_message::<Opening>(&mut receive, MAX_OPENING, &relay.hellos.share()).await;
     let Some(Opening { behalf, .. }) = opening.ok().filter(|opening| nodes.secret.is_proven(link, &opening.proof))
     else {
         tracing::warn!("somebody who is none of the nodes asked as one");

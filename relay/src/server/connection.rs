@@ -121,7 +121,8 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Gre
     let (send, receive) = connection.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
     let mut answers = Answers::new(send, Arc::clone(&relay.tally));
-    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO, &relay.half_sent).await {
+    let share = relay.hellos.share();
+    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO, &share).await {
         Ok(hello) => admit(relay, connection, hello).await,
         Err(failure) => Err(failure),
     };

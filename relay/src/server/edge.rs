@@ -2,20 +2,21 @@
 //! carries everything between the two, streams and farewells alike. Only those who follow a live stream are served here: the stream
 //! comes once for all of them (`pull`).
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, StreamId};
-use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length};
+use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length, reset};
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
-use super::growing::Budget;
 use super::tally::Present;
 use super::wire::{Answers, Failure, Outgoing};
 use super::{Relay, follow, pipe, priority};
@@ -90,12 +91,32 @@ async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf) -> Option<(quinn::Con
     Some((connection, opened))
 }
 
+/// Shares of the memory for requests that are not whole, of the homes that other nodes serve and that have clients here.
+#[derive(Default)]
+pub(crate) struct Guests(Mutex<HashMap<HomeId, Weak<Budget>>>);
+
+impl Guests {
+    /// The home's share of this, one for all of its clients.
+    pub(crate) fn share(&self, home: HomeId, half_sent: &Arc<Budget>) -> Arc<Budget> {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&home).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = half_sent.share();
+        shares.insert(home, Arc::downgrade(&share));
+        share
+    }
+}
+
 /// A client and the way to its home.
 struct Edge {
     relay: Arc<Relay>,
     client: quinn::Connection,
     link: quinn::Connection,
     home: HomeId,
+    /// Its home's share of the memory for requests of which not everything has come.
+    half_sent: Arc<Budget>,
     following: AtomicUsize,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
@@ -109,6 +130,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
         client: client.clone(),
         link: link.connection.clone(),
         home: link.home,
+        half_sent: relay.guests.share(link.home, &relay.half_sent),
         following: AtomicUsize::new(0),
         working: watch::Sender::new(0),
     });
@@ -172,9 +194,16 @@ impl Edge {
         // Half an answer, or none, must not look like a whole one: neither way, and however this ends.
         let send = Outgoing::from(send);
         let mut work = Some(Work::begin(&self.working));
-        let looked = tokio::time::timeout(REQUEST_PATIENCE, look(&mut receive, &self.relay.half_sent)).await;
-        // Who does not finish its request in time is not answered: its stream is reset.
-        let Ok(Some(Looked { bytes, ended, request })) = looked else { return };
+        let looked = tokio::time::timeout(REQUEST_PATIENCE, look(&mut receive, &self.half_sent)).await;
+        let Looked { bytes, ended, request } = match looked {
+            Ok(Ok(looked)) => looked,
+            // Who does not finish its request in time is not answered: its stream is reset.
+            Err(_) => return,
+            Ok(Err(failure)) => {
+                let _ = receive.stop(VarInt::from_u32(reset::ANSWERED));
+                return Answers::new(send, Arc::clone(&self.relay.tally)).fail(failure).await;
+            }
+        };
         if request.as_ref().is_some_and(is_endless) {
             work = None;
         }
@@ -257,16 +286,21 @@ struct Looked {
     request: Option<Request>,
 }
 
-/// Reads a request and not a byte more; `None` when the client gave it up, or too much of others is half sent.
-async fn look(receive: &mut RecvStream, half_sent: &Arc<Budget>) -> Option<Looked> {
+/// Reads a request and not a byte more, unless the client gives it up, or others need the memory that it takes.
+async fn look(receive: &mut RecvStream, half_sent: &Arc<Budget>) -> Result<Looked, Failure> {
     let mut bytes = Vec::new();
     let mut held = half_sent.hold();
     let mut wanted = 4;
     while bytes.len() < wanted {
-        match receive.read_chunk(wanted - bytes.len(), true).await.ok()? {
-            Some(chunk) if !held.more(chunk.bytes.len() as u64) => return None,
+        let chunk = tokio::select! {
+            biased;
+            () = held.lost() => return Err(Failure::too_much_half_sent()),
+            chunk = receive.read_chunk(wanted - bytes.len(), true) => chunk.map_err(|_| Failure::Lost)?,
+        };
+        match chunk {
+            Some(chunk) if !held.more(chunk.bytes.len() as u64) => return Err(Failure::too_much_half_sent()),
             Some(chunk) => bytes.extend_from_slice(&chunk.bytes),
-            None => return Some(Looked { bytes: bytes.into(), ended: true, request: None }),
+            None => return Ok(Looked { bytes: bytes.into(), ended: true, request: None }),
         }
         if let (4, Some(prefix)) = (bytes.len(), bytes.first_chunk::<4>()) {
             match frame_length(*prefix) {
@@ -276,7 +310,7 @@ async fn look(receive: &mut RecvStream, half_sent: &Arc<Budget>) -> Option<Looke
         }
     }
     let request = bytes.get(4..).and_then(|body| cbor::decode(body, MAX_MESSAGE).ok());
-    Some(Looked { bytes: bytes.into(), ended: false, request })
+    Ok(Looked { bytes: bytes.into(), ended: false, request })
 }
 
 /// A request under way, until it is dropped.

@@ -12,7 +12,7 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::growing::{Budget, Shares};
+use super::budget::{Budget, Shares};
 use super::last_hour::LastHour;
 use super::limits::Live;
 use super::pace::Pace;

@@ -8,7 +8,7 @@ use privet_protocol::id::HomeId;
 use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::Batch;
 
-use super::growing::Shares;
+use super::budget::Shares;
 use super::home::Home;
 use super::records::{self, HomeRecord, Span, decode, home_key};
 use super::wire::Failure;

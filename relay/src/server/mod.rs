@@ -3,6 +3,7 @@
 //! Where many relays are one, `edge` leads to the node that serves the home, where `behalf` takes over; `moving` is for when that changes.
 
 mod behalf;
+mod budget;
 mod capability;
 mod connection;
 mod edge;
@@ -64,9 +65,10 @@ use crate::invites::{InviteError, Invites};
 use crate::machine::Machine;
 use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
+use budget::Budget;
+use edge::Guests;
 pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
-use growing::Budget;
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
@@ -141,8 +143,12 @@ pub(crate) struct Relay {
     founding: Founding,
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
-    /// Memory for hellos and requests of which not everything has come.
+    /// Memory for requests of which not everything has come.
     half_sent: Arc<Budget>,
+    /// The shares of it of homes that other nodes serve, for their clients here.
+    pub(crate) guests: Guests,
+    /// Memory for hellos of which not everything has come.
+    hellos: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: Loaded<Home>,
     /// Held while a home is founded: so many there may be, and an invite is good for one.
@@ -161,6 +167,9 @@ pub(crate) struct Relay {
 
 /// Bytes that may have come of all requests that are not whole; one home may have a quarter of them.
 const HALF_SENT: u64 = 64 << 20;
+/// The same of hellos, which are nobody's so far: no home's requests keep newcomers out. Each has a share of its own, so that the longest
+/// make way for a new one.
+const HELLOS: u64 = 16 << 20;
 /// What is of no home is looked after by the node that would serve this one.
 const HOUSEKEEPING: HomeId = HomeId::from_bytes([0; 16]);
 /// For how long the relay stays to send what it said last.
@@ -250,6 +259,8 @@ impl Server {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
             half_sent: Budget::new(HALF_SENT),
+            guests: Guests::default(),
+            hellos: Budget::new(HELLOS),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
             homes: Loaded::default(),
             founder: tokio::sync::Mutex::default(),

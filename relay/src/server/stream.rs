@@ -256,7 +256,7 @@ impl Contents {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::growing::Budget;
+    use super::super::budget::Budget;
     use super::*;
 
     fn passing(contents: &mut Contents, index: u64) {

@@ -12,7 +12,7 @@ use quinn::{SendStream, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::growing::Budget;
+use super::budget::Budget;
 use super::received::Received;
 use super::tally::Tally;
 use super::told::told;
@@ -36,6 +36,11 @@ impl Failure {
     /// The home is another node's: its connections are closed, and who comes again is led there.
     pub(crate) fn elsewhere() -> Self {
         Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again")
+    }
+
+    /// Others need the memory that a request takes which does not come whole.
+    pub(crate) fn too_much_half_sent() -> Self {
+        Self::refuse(Code::Busy, "too much of other requests is half sent: ask again later")
     }
 
     /// The same words whether a thing is not there or not this client's.
@@ -66,7 +71,7 @@ impl From<quinn::WriteError> for Failure {
 }
 
 /// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced, and `half_sent` bounds what
-/// has arrived of all that are not whole.
+/// has arrived of all that are not whole: at its bound whoever has most of it makes way.
 pub(crate) async fn read_message<T: DeserializeOwned>(
     stream: &mut Received,
     limit: usize,
@@ -82,10 +87,13 @@ pub(crate) async fn read_message<T: DeserializeOwned>(
     let mut body = Vec::new();
     let mut held = half_sent.hold();
     while body.len() < length {
-        match stream.read_chunk(length - body.len()).await {
-            Ok(Some(chunk)) if !held.more(chunk.bytes.len() as u64) => {
-                return Err(Failure::refuse(Code::Busy, "too much of other requests is half sent: ask again later"));
-            }
+        let chunk = tokio::select! {
+            biased;
+            () = held.lost() => return Err(Failure::too_much_half_sent()),
+            chunk = stream.read_chunk(length - body.len()) => chunk,
+        };
+        match chunk {
+            Ok(Some(chunk)) if !held.more(chunk.bytes.len() as u64) => return Err(Failure::too_much_half_sent()),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk.bytes),
             Ok(None) => return Err(malformed("the stream ended inside a message".into())),
             Err(_) => return Err(Failure::Lost),

@@ -9,6 +9,7 @@ use privet_protocol::relay::{Code, Principal, Retention, Rights, Side, Urgency};
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, connect};
 
+use crate::by_hand::half_sent::{HALF, HalfSent};
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
 
@@ -91,6 +92,25 @@ async fn an_upload_through_another_node_whose_hub_goes_is_not_taken_for_whole() 
         assert_eq!(in_time(writer.finish()).await.unwrap(), 60_000);
         assert!(read_all(&mut hub.get(kept, index, 0).await.unwrap()).await.unwrap() == bytes, "segment {index}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_come_of_half_sent_requests_is_bounded_for_a_home_also_at_another_node() {
+    let nodes = Nodes::with(2, |config| config.limits.key_connections = 64).await;
+    let (home, at) = nodes.home_of(0);
+    let edge = 1 - at;
+    let mut half_sent = HalfSent::begin(nodes.servers[edge].address(), home, 12).await;
+    let hub = nodes.hub(edge, home).await;
+    half_sent.fill(&hub).await;
+    hub.usage().await.unwrap();
+    // Others go on there, also those who come now; and so does the home elsewhere, where nothing of it is half sent.
+    for _ in 0..3 {
+        let other = nodes.hub(edge, nodes.home_of(at).0).await;
+        assert_eq!(in_time(other.append(1, vec![1; HALF])).await.unwrap(), 1);
+    }
+    assert_eq!(in_time(nodes.hub(at, home).await.append(1, vec![1; HALF])).await.unwrap(), 1);
+    drop(half_sent);
+    until(|| async { hub.append(1, vec![1; HALF]).await.is_ok() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! A client made by hand, so that it may say what Privet's own never would.
 
+pub mod half_sent;
+
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -26,21 +28,26 @@ pub async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), C
 
 /// The same, of a client that is set up like this.
 pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
-    come([127, 0, 0, 1], house, config).await
+    raw_at(house.server.address(), config).await
+}
+
+/// The same at any relay.
+pub async fn raw_at(server: SocketAddr, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
+    come([127, 0, 0, 1], server, config).await
 }
 
 /// A connection of another network.
 pub async fn raw_from(address: [u8; 4], house: &House) -> Result<(Endpoint, Connection), ConnectionError> {
-    come(address, house, config(ALPN)).await
+    come(address, house.server.address(), config(ALPN)).await
 }
 
 async fn come(
     address: [u8; 4],
-    house: &House,
+    server: SocketAddr,
     config: ClientConfig,
 ) -> Result<(Endpoint, Connection), ConnectionError> {
     let endpoint = Endpoint::client((address, 0).into()).unwrap();
-    let connection = endpoint.connect_with(config, house.server.address(), "relay").unwrap().await?;
+    let connection = endpoint.connect_with(config, server, "relay").unwrap().await?;
     Ok((endpoint, connection))
 }
 
