@@ -1,8 +1,8 @@
 //! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own. Where another node serves
 //! the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same rights and bounds.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
@@ -17,7 +17,7 @@ use super::edge::{self, Link, Place};
 use super::endpoint::Guest;
 use super::home::Home;
 use super::lived::Dates;
-use super::quota::TokenBucket;
+use super::quota::Requests;
 use super::received::Received;
 use super::segments::Put;
 use super::tally::{Kind, Present};
@@ -56,7 +56,7 @@ pub(crate) struct Session {
     role: Role,
     /// Of the protocol, for both sides.
     version: u16,
-    requests: Mutex<TokenBucket>,
+    requests: Requests,
     following: AtomicUsize,
     dates: Dates,
     /// Requests under way that end by themselves.
@@ -260,7 +260,6 @@ impl Session {
         role: Role,
         version: u16,
     ) -> Self {
-        let rate = relay.limits.now().requests_per_s;
         Self {
             relay: Arc::clone(relay),
             connection: connection.clone(),
@@ -268,7 +267,7 @@ impl Session {
             key,
             role,
             version,
-            requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
             following: AtomicUsize::new(0),
             dates: relay.dates(),
             working: watch::Sender::new(0),
@@ -370,7 +369,7 @@ impl Session {
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
-            Ok(Ok(_)) if !allowed => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
+            Ok(Ok(_)) if !allowed => Err(Failure::too_many_requests()),
             Ok(Ok(request)) => {
                 if is_endless(&request) {
                     work = None;
@@ -399,10 +398,7 @@ impl Session {
     }
 
     fn may_ask_now(&self) -> bool {
-        let rate = self.relay.limits.now().requests_per_s;
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.set_rate(rate, rate.saturating_mul(10));
-        requests.take(Instant::now())
+        self.requests.may_ask(self.relay.limits.now().requests_per_s, Instant::now())
     }
 
     async fn answer(&self, request: Request, body: &mut Received, answers: &mut Answers) -> Result<(), Failure> {

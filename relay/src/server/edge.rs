@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use privet_protocol::cbor;
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
 use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
+use super::quota::Requests;
 use super::tally::Present;
 use super::wire::{Answers, Failure, Outgoing};
 use super::{Relay, follow, pipe, priority};
@@ -117,6 +118,7 @@ struct Edge {
     home: HomeId,
     /// Its home's share of the memory for requests of which not everything has come.
     half_sent: Arc<Budget>,
+    requests: Requests,
     following: AtomicUsize,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
@@ -131,6 +133,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
         link: link.connection.clone(),
         home: link.home,
         half_sent: relay.guests.share(link.home, &relay.half_sent),
+        requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
         following: AtomicUsize::new(0),
         working: watch::Sender::new(0),
     });
@@ -141,7 +144,9 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
             asked = client.accept_bi() => match asked {
                 Ok((send, receive)) => {
                     let edge = Arc::clone(&edge);
-                    relay.tasks.spawn(carried.track_future(async move { edge.request(send, receive).await }));
+                    // Counted here too: one that is given up before it was read never comes to the other node.
+                    let allowed = edge.requests.may_ask(relay.limits.now().requests_per_s, Instant::now());
+                    relay.tasks.spawn(carried.track_future(async move { edge.request(allowed, send, receive).await }));
                 }
                 Err(_) => break,
             },
@@ -190,16 +195,17 @@ impl Edge {
         }
     }
 
-    async fn request(&self, send: SendStream, mut receive: RecvStream) {
+    async fn request(&self, allowed: bool, send: SendStream, mut receive: RecvStream) {
         // Half an answer, or none, must not look like a whole one: neither way, and however this ends.
         let send = Outgoing::from(send);
         let mut work = Some(Work::begin(&self.working));
         let looked = tokio::time::timeout(REQUEST_PATIENCE, look(&mut receive, &self.half_sent)).await;
+        // Who does not finish its request in time is not answered: its stream is reset.
+        let Ok(looked) = looked else { return };
+        let looked = looked.and_then(|looked| if allowed { Ok(looked) } else { Err(Failure::too_many_requests()) });
         let Looked { bytes, ended, request } = match looked {
-            Ok(Ok(looked)) => looked,
-            // Who does not finish its request in time is not answered: its stream is reset.
-            Err(_) => return,
-            Ok(Err(failure)) => {
+            Ok(looked) => looked,
+            Err(failure) => {
                 let _ = receive.stop(VarInt::from_u32(reset::ANSWERED));
                 return Answers::new(send, Arc::clone(&self.relay.tally)).fail(failure).await;
             }

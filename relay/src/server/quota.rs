@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lets `rate` pass a second, and `burst` at once.
@@ -68,6 +69,23 @@ impl TokenBucket {
 
     fn tokens_at(&self, now: Instant) -> f64 {
         self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate
+    }
+}
+
+/// What one connection may ask a second, and ten times as much at once.
+#[derive(Debug)]
+pub(crate) struct Requests(Mutex<TokenBucket>);
+
+impl Requests {
+    pub(crate) fn new(rate: u32, now: Instant) -> Self {
+        Self(Mutex::new(TokenBucket::new(rate, rate.saturating_mul(BURST_S), now)))
+    }
+
+    /// Counts one that begins, and says whether it may, by the rate that counts now.
+    pub(crate) fn may_ask(&self, rate: u32, now: Instant) -> bool {
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.set_rate(rate, rate.saturating_mul(BURST_S));
+        bucket.take(now)
     }
 }
 

@@ -43,6 +43,11 @@ impl Failure {
         Self::refuse(Code::Busy, "too much of other requests is half sent: ask again later")
     }
 
+    /// More than one connection may ask.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::refuse(Code::Busy, "too many requests: ask more slowly")
+    }
+
     /// The same words whether a thing is not there or not this client's.
     pub(crate) fn denied() -> Self {
         Self::refuse(Code::Denied, "this key may not do that here")

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use privet_protocol::id::MailboxId;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::relay::{Code, Principal, Retention, Rights, Side, Urgency};
+use privet_protocol::relay::{
+    ALPN, Code, Principal, Refusal, Request, Response, Retention, Rights, Side, Urgency, frame,
+};
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, connect};
 
 use crate::by_hand::half_sent::{HALF, HalfSent};
+use crate::by_hand::{answer, config, raw_at, say, signed};
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
 
@@ -92,6 +95,26 @@ async fn an_upload_through_another_node_whose_hub_goes_is_not_taken_for_whole() 
         assert_eq!(in_time(writer.finish()).await.unwrap(), 60_000);
         assert!(read_all(&mut hub.get(kept, index, 0).await.unwrap()).await.unwrap() == bytes, "segment {index}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_given_up_count_as_requests_also_at_another_node() {
+    let nodes = Nodes::with(2, |config| config.limits.requests_per_s = 1).await;
+    let (home, at) = nodes.home_of(0);
+    // Ten may come at once. A machine that takes more than a second for them is given another try.
+    until(|| async {
+        let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), config(ALPN)).await.unwrap();
+        let hello = signed(&connection, Principal::Founder { home, invite: None }, 1);
+        say(&connection, &frame(&hello)).await;
+        for round in 0..12_u32 {
+            let (mut send, _receive) = in_time(connection.open_bi()).await.unwrap();
+            send.write_all(&round.to_be_bytes()).await.unwrap();
+            send.reset(0_u32.into()).unwrap();
+        }
+        let answered: Response = answer(&say(&connection, &frame(&Request::Usage)).await);
+        matches!(answered, Response::Refused(Refusal { code: Code::Busy, .. }))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
