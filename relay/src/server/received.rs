@@ -15,7 +15,7 @@ use super::tally::Tally;
 /// Packets that are taken from QUIC at once.
 const PACKETS: usize = 48;
 /// Bytes that are handed on in one piece, and some, so that the disk is not asked for each packet.
-const PIECE: usize = 256 * 1024;
+pub(crate) const PIECE: usize = 256 * 1024;
 /// How long bytes may wait for others.
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -67,13 +67,12 @@ impl Received {
         Ok(Some(bytes))
     }
 
-    /// What comes next, many packets in one piece: as many bytes as a disk takes gladly, or what has come within a moment. How the stream
-    /// ended while they came is there for the next call.
-    pub(crate) async fn read_many(&mut self) -> Result<Option<Bytes>, ReadError> {
+    /// This, which was read before, and what comes after it in one piece: as many bytes as a disk takes gladly, or what has come within a
+    /// moment. How the stream ended while they came is there for the next call.
+    pub(crate) async fn read_many(&mut self, first: &[u8]) -> Bytes {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
-        let Some(read) = next(&mut self.stream, &mut self.ended, &mut packets).await? else { return Ok(None) };
         let mut bytes = BytesMut::with_capacity(PIECE);
-        gather(&mut bytes, &mut packets, read);
+        bytes.extend_from_slice(first);
         let (stream, ended) = (&mut self.stream, &mut self.ended);
         let more = async {
             while bytes.len() < PIECE {
@@ -83,8 +82,8 @@ impl Received {
         };
         let _ = tokio::time::timeout(MOMENT, more).await;
         let bytes = bytes.freeze();
-        self.keep(&bytes);
-        Ok(Some(bytes))
+        self.keep(&bytes[first.len()..]);
+        bytes
     }
 
     /// Exactly as many bytes as `out` takes.
