@@ -206,6 +206,35 @@ async fn postgres_with_an_s3_server_keeps_its_promises() {
     assert_eq!(s3.objects(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gathers_of_a_home_s_uploads_is_bounded_and_all_of_it_is_there_in_the_end() {
+    const UPLOADS: u64 = 24;
+    const LENGTH: u64 = 900_000;
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&shared(dir.path(), &postgres)).await;
+    let home = store.take_over(HomeId::generate(&SystemRandom)).await.unwrap();
+    let film = |number: u64| (name(&format!("film-{number}")), body(number, LENGTH as usize));
+    let mut writers = Vec::new();
+    for number in 0..UPLOADS {
+        let (name, bytes) = film(number);
+        let mut writer = home.write_body(name).await.unwrap();
+        append(&mut *writer, &bytes).await;
+        assert_eq!(writer.length(), LENGTH);
+        assert_eq!(whole(&*writer.reader()).await, bytes);
+        writers.push(writer);
+    }
+    // None of them is worth an object by itself.
+    let durable: u64 = listed(&home, "film-").await.iter().map(|(_, length, _)| length).sum();
+    let gathers = UPLOADS * LENGTH - durable;
+    assert!(gathers <= 16 << 20, "{gathers} bytes in memory");
+    for (number, writer) in (0..).zip(writers) {
+        assert_eq!(writer.finish().await.unwrap(), LENGTH);
+        let (name, bytes) = film(number);
+        assert_eq!(whole(&*store.body(name).await.unwrap().unwrap()).await, bytes);
+    }
+}
+
 fn walk(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
     entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { 1 }).sum()

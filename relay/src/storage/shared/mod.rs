@@ -13,6 +13,7 @@ mod waste;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -30,8 +31,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Body, BodyWriter, Storage};
 use crate::config::Storage as Settings;
 use fence::Fence;
+use manifest::Chunk;
 use objects::Objects;
-use pieces::{Pieces, Writer};
+use pieces::{Gathering, Pieces, Writer};
 use pool::{APPLICATION, Pool, Trouble, patiently};
 
 /// A store that relays share. Clones are the same handle.
@@ -42,12 +44,16 @@ pub struct Shared {
     fence: Option<Arc<Fence>>,
     /// Bodies that are being written through this handle.
     open: Arc<Mutex<HashMap<BlobName, Weak<Pieces>>>>,
+    /// What of them is in memory.
+    gathering: Arc<Gathering>,
 }
 
 struct Inner {
     pool: Pool,
     objects: Objects,
     node: String,
+    /// Bytes of all bodies that gather in memory.
+    gathered: Arc<AtomicUsize>,
     /// There is something to be removed.
     waste: Arc<Notify>,
     ended: CancellationToken,
@@ -101,10 +107,12 @@ impl Shared {
         let objects = opened.map_err(|e| StoreError::Io(e.to_string()))??;
         let (waste, ended) = (Arc::new(Notify::new()), CancellationToken::new());
         let node = settings.node_name();
-        let inner = Inner { pool, objects, node, waste: Arc::clone(&waste), ended: ended.clone() };
+        let gathered = Arc::new(AtomicUsize::new(0));
+        let gathering = Gathering::of(&gathered);
+        let inner = Inner { pool, objects, node, gathered, waste: Arc::clone(&waste), ended: ended.clone() };
         let inner = Arc::new(inner);
         tokio::spawn(waste::remove_for_ever(Arc::downgrade(&inner), waste, ended));
-        Ok(Self { inner, fence: None, open: Arc::default() })
+        Ok(Self { inner, fence: None, open: Arc::default(), gathering })
     }
 
     fn opened(&self) -> MutexGuard<'_, HashMap<BlobName, Weak<Pieces>>> {
@@ -113,9 +121,13 @@ impl Shared {
 
     /// A body that begins now.
     fn begin(&self, name: BlobName) -> Arc<Pieces> {
-        let pieces = Pieces::new(name.clone(), self.inner.objects.clone(), Vec::new());
+        let pieces = self.pieces(name.clone(), Vec::new());
         self.opened().insert(name, Arc::downgrade(&pieces));
         pieces
+    }
+
+    fn pieces(&self, name: BlobName, chunks: Vec<Chunk>) -> Arc<Pieces> {
+        Pieces::new(name, self.inner.objects.clone(), chunks, &self.gathering)
     }
 
     /// Who writes this name from now on writes another body.
@@ -214,7 +226,7 @@ impl Storage for Shared {
                 match open.get(&name).and_then(Weak::upgrade) {
                     Some(pieces) => pieces,
                     None => {
-                        let pieces = Pieces::new(name.clone(), self.inner.objects.clone(), chunks);
+                        let pieces = self.pieces(name.clone(), chunks);
                         open.retain(|_, pieces| pieces.strong_count() > 0);
                         open.insert(name, Arc::downgrade(&pieces));
                         pieces
@@ -227,7 +239,7 @@ impl Storage for Shared {
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
         let found = manifest::chunks(&self.inner.pool, &name, true).await?;
-        Ok(found.map(|chunks| Pieces::new(name, self.inner.objects.clone(), chunks) as Arc<dyn Body>))
+        Ok(found.map(|chunks| self.pieces(name, chunks) as Arc<dyn Body>))
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
@@ -252,7 +264,13 @@ impl Storage for Shared {
 
     async fn take_over(&self, home: HomeId) -> Result<Arc<dyn Storage>, StoreError> {
         let fence = Fence::take_over(&self.inner.pool, home, &self.inner.node).await?;
-        Ok(Arc::new(Self { inner: Arc::clone(&self.inner), fence: Some(Arc::new(fence)), open: Arc::default() }))
+        let gathering = Gathering::of(&self.inner.gathered);
+        Ok(Arc::new(Self {
+            inner: Arc::clone(&self.inner),
+            fence: Some(Arc::new(fence)),
+            open: Arc::default(),
+            gathering,
+        }))
     }
 
     fn moved(&self) -> CancellationToken {
