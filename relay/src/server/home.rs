@@ -385,6 +385,7 @@ impl Home {
         }
         contents.drop_all();
         streams.remove(&stream.id);
+        stream.removed.cancel();
         true
     }
 

@@ -1,5 +1,6 @@
 //! Segments: written by the owner, kept on disk or passing through memory, and forgotten when every reader has them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -371,10 +372,13 @@ pub(crate) async fn send_kept(
 }
 
 pub(crate) async fn finish(home: &Home, stream: StreamId, segments: u64, now: Timestamp) -> Result<Response, Failure> {
-    let _book = home.book.lock().await;
+    let book = home.book.lock().await;
     let stream = home.stream_or_begin(stream, now)?;
     let record = {
         let contents = stream.contents();
+        if contents.dropped {
+            return Err(dropped());
+        }
         if contents.finished.is_some_and(|before| before != segments) || contents.next() > segments {
             return Err(Failure::refuse(Code::Conflict, "the stream has another number of segments"));
         }
@@ -393,7 +397,9 @@ pub(crate) async fn finish(home: &Home, stream: StreamId, segments: u64, now: Ti
         contents.finished = Some(segments);
         contents.touched = now;
     });
-    forget_if_read(home, &stream).await?;
+    let forgotten = forget_if_read(home, &stream).await?;
+    drop(book);
+    remove(home, forgotten).await?;
     Ok(Response::Done)
 }
 
@@ -404,9 +410,10 @@ pub(crate) fn stat(home: &Home, stream: StreamId) -> Result<Response, Failure> {
 }
 
 pub(crate) async fn acknowledge(home: &Home, who: CapabilityKey, stream: StreamId) -> Result<Response, Failure> {
-    let _book = home.book.lock().await;
+    let book = home.book.lock().await;
     // What is not here needs no acknowledgement; and the owner is no reader.
-    let Some(stream) = home.stream(stream).filter(|_| who != home.owner) else { return Ok(Response::Done) };
+    let is_here = |stream: &Arc<Stream>| who != home.owner && !stream.contents().dropped;
+    let Some(stream) = home.stream(stream).filter(is_here) else { return Ok(Response::Done) };
     let record = {
         let contents = stream.contents();
         let mut record = contents.record();
@@ -421,28 +428,35 @@ pub(crate) async fn acknowledge(home: &Home, who: CapabilityKey, stream: StreamI
         home.storage.commit(batch).await?;
     }
     stream.contents().acknowledged.insert(who);
-    forget_if_read(home, &stream).await?;
+    let forgotten = forget_if_read(home, &stream).await?;
+    drop(book);
+    remove(home, forgotten).await?;
     Ok(Response::Done)
 }
 
 pub(crate) async fn drop_stream(home: &Home, stream: StreamId) -> Result<Response, Failure> {
-    let _book = home.book.lock().await;
-    if let Some(stream) = home.stream(stream) {
-        forget(home, &stream).await?;
-    }
+    let book = home.book.lock().await;
+    let Some(stream) = home.stream(stream) else { return Ok(Response::Done) };
+    let forgotten = forget(home, &stream).await?;
+    drop(book);
+    remove(home, [forgotten]).await?;
     Ok(Response::Done)
 }
 
-/// Forgets every stream that all readers acknowledged.
-pub(crate) async fn forget_read(home: &Home) -> Result<(), Failure> {
+/// Forgets every stream that all readers acknowledged, as far as that can be done: those, and what went wrong first. Under the home's book.
+pub(crate) async fn forget_read(home: &Home) -> (Vec<Forgotten>, Result<(), Failure>) {
     let streams: Vec<_> = home.streams().values().cloned().collect();
+    let (mut all, mut outcome) = (Vec::new(), Ok(()));
     for stream in streams {
-        forget_if_read(home, &stream).await?;
+        match forget_if_read(home, &stream).await {
+            Ok(forgotten) => all.extend(forgotten),
+            Err(failure) => outcome = outcome.and(Err(failure)),
+        }
     }
-    Ok(())
+    (all, outcome)
 }
 
-async fn forget_if_read(home: &Home, stream: &Stream) -> Result<(), Failure> {
+async fn forget_if_read(home: &Home, stream: &Arc<Stream>) -> Result<Option<Forgotten>, Failure> {
     let all_read = {
         let grants = home.grants();
         let contents = stream.contents();
@@ -451,47 +465,90 @@ async fn forget_if_read(home: &Home, stream: &Stream) -> Result<(), Failure> {
             && readers.peek().is_some()
             && readers.all(|(reader, _)| contents.acknowledged.contains(reader))
     };
-    if all_read { forget(home, stream).await } else { Ok(()) }
+    if all_read { forget(home, stream).await.map(Some) } else { Ok(None) }
 }
 
-/// Forgets a stream, its segments and its files. Under the home's book.
-pub(crate) async fn forget(home: &Home, stream: &Stream) -> Result<(), Failure> {
-    let known = stream.contents().kept.clone();
+/// A stream that is forgotten, but for its files. As long as they are there it is not begun anew: their names would be the same.
+#[must_use = "its files stay, and nobody can begin it anew"]
+pub(crate) enum Forgotten {
+    Now {
+        stream: Arc<Stream>,
+        /// Of what there is of it, the segments that the index does not have any more.
+        known: BTreeMap<u64, SegmentRecord>,
+        gone: Gone,
+    },
+    /// Somebody else is at its files.
+    Before(Arc<Stream>),
+}
+
+/// Forgets a stream and its segments. Under the home's book, which is needed no longer after that: who [`remove`]s the files waits for
+/// those who write them.
+async fn forget(home: &Home, stream: &Arc<Stream>) -> Result<Forgotten, Failure> {
+    let known = {
+        let contents = stream.contents();
+        if contents.dropped {
+            return Ok(Forgotten::Before(Arc::clone(stream)));
+        }
+        contents.kept.clone()
+    };
     let mut batch = Batch::new();
     batch.delete(stream_key(home.id, stream.id));
     for index in known.keys() {
         batch.delete(segment_key(home.id, stream.id, *index));
     }
     home.storage.commit(batch).await?;
-    let Gone { kept, growing, left } = stream.change(Contents::drop_all);
+    let gone = stream.change(Contents::drop_all);
+    Ok(Forgotten::Now { stream: Arc::clone(stream), known, gone })
+}
+
+/// Removes the files of streams that were forgotten, each once nobody writes it any more. Not under the home's book.
+pub(crate) async fn remove(home: &Home, forgotten: impl IntoIterator<Item = Forgotten>) -> Result<(), Failure> {
     let mut outcome = Ok(());
-    // As long as files of it are there it is not begun anew: their names would be the same.
+    for one in forgotten {
+        match one {
+            Forgotten::Now { stream, known, gone } => {
+                outcome = outcome.and(remove_files(home, &stream, known, gone).await);
+                home.streams().remove(&stream.id);
+                stream.removed.cancel();
+            }
+            Forgotten::Before(stream) => stream.removed.cancelled().await,
+        }
+    }
+    outcome
+}
+
+async fn remove_files(
+    home: &Home,
+    stream: &Stream,
+    known: BTreeMap<u64, SegmentRecord>,
+    Gone { kept, growing, left }: Gone,
+) -> Result<(), Failure> {
+    let mut outcome = Ok(());
     for segment in growing.values() {
         // Its writer lets go first: then nothing more is written, counted or renamed.
         let (_writing, _) = segment.become_writer().await;
         segment.closed().await;
         home.give_back(segment.take_counted());
         home.end_upload();
-        outcome = outcome.and(remove(home, stream.id, segment.index).await);
+        outcome = outcome.and(remove_file(home, stream.id, segment.index).await);
     }
     for index in left {
         home.end_upload();
-        outcome = outcome.and(remove(home, stream.id, index).await);
+        outcome = outcome.and(remove_file(home, stream.id, index).await);
     }
     let (known, late): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(index, _)| known.contains_key(index));
     for (index, record) in known {
         home.give_back(counts_as(record.length));
-        outcome = outcome.and(remove(home, stream.id, index).await);
+        outcome = outcome.and(remove_file(home, stream.id, index).await);
     }
     if !late.is_empty() {
         // They became whole in the meantime.
         outcome = outcome.and(forget_segments(home, stream.id, late).await);
     }
-    home.streams().remove(&stream.id);
     outcome
 }
 
-async fn remove(home: &Home, stream: StreamId, index: u64) -> Result<(), Failure> {
+async fn remove_file(home: &Home, stream: StreamId, index: u64) -> Result<(), Failure> {
     Ok(home.storage.remove_body(body_name(home.id, stream, index)?).await?)
 }
 
@@ -509,7 +566,7 @@ pub(crate) async fn forget_segments(
     let mut outcome = Ok(());
     for (index, record) in segments {
         home.give_back(counts_as(record.length));
-        outcome = outcome.and(remove(home, stream, index).await);
+        outcome = outcome.and(remove_file(home, stream, index).await);
     }
     outcome
 }

@@ -9,6 +9,7 @@ use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, StreamState};
 use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::growing::{Growing, State};
 use super::records::{SegmentRecord, StreamRecord};
@@ -17,6 +18,8 @@ pub(crate) struct Stream {
     pub(crate) id: StreamId,
     contents: Mutex<Contents>,
     changed: watch::Sender<u64>,
+    /// Of a stream that was dropped: its files are gone, and it can be begun anew.
+    pub(crate) removed: CancellationToken,
 }
 
 #[derive(Default)]
@@ -90,7 +93,8 @@ impl Stream {
     }
 
     fn with(id: StreamId, contents: Contents) -> Arc<Self> {
-        Arc::new(Self { id, contents: Mutex::new(contents), changed: watch::Sender::new(0) })
+        let (contents, changed) = (Mutex::new(contents), watch::Sender::new(0));
+        Arc::new(Self { id, contents, changed, removed: CancellationToken::new() })
     }
 
     pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {

@@ -68,7 +68,7 @@ pub(crate) fn count(home: &Home, segment: &Growing, length: u64) -> Result<(), F
     Ok(())
 }
 
-/// Waits for the home's book, but not longer than the segment is of use: who drops a stream has the book, and waits for its writers.
+/// Waits for the home's book, but not longer than the segment is of use: who drops its stream waits for its writers.
 pub(crate) async fn book<'a>(home: &'a Home, segment: &Growing) -> Result<MutexGuard<'a, Book>, Failure> {
     tokio::select! {
         book = home.book.lock() => Ok(book),

@@ -32,6 +32,7 @@ mod quotas;
 mod sees;
 mod sequences;
 mod shared;
+mod slow_disk;
 mod slow_link;
 mod steps;
 mod storage;
