@@ -78,7 +78,7 @@ enum Role {
 /// Where a client is served after its hello.
 enum Greeted {
     Here(Arc<Session>),
-    Elsewhere(Link),
+    Elsewhere(Link, Role),
 }
 
 impl Role {
@@ -98,10 +98,9 @@ pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection, mut 
             guest.said_hello();
             session.serve().await;
         }
-        Ok(Some(Greeted::Elsewhere(link))) => {
+        Ok(Some(Greeted::Elsewhere(link, role))) => {
             guest.said_hello();
-            // Whether it is a hub, the node that serves it knows.
-            widen(&connection, STREAMS, OTHERS_WINDOW);
+            widen(&connection, STREAMS, role.receive_window());
             edge::serve(relay, connection, link).await;
         }
         Ok(None) => {}
@@ -130,7 +129,7 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Gre
         Ok(Some(greeted)) => {
             let welcome = match &greeted {
                 Greeted::Here(session) => session.welcome(),
-                Greeted::Elsewhere(link) => link.welcome.clone(),
+                Greeted::Elsewhere(link, _) => link.welcome.clone(),
             };
             answers.send(&welcome).await.ok()?;
             answers.finish();
@@ -178,7 +177,15 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         let home = home_of(relay, &client.principal, &client.key).await?;
         match edge::reach(nodes, home, &Behalf::Client(client.clone())).await? {
             Place::Here => {}
-            Place::At(link) => return Ok(Some(Greeted::Elsewhere(link))),
+            Place::At(link) => {
+                // A founder that is welcome there is the owner; of others only that node knows what they are.
+                let role = match client.principal {
+                    Principal::Founder { .. } => Role::Owner,
+                    Principal::Member { .. } => Role::Member,
+                    Principal::Mailbox { mailbox } => Role::Mailbox(mailbox),
+                };
+                return Ok(Some(Greeted::Elsewhere(link, role)));
+            }
             Place::Nowhere => return Ok(None),
         }
     }

@@ -98,6 +98,26 @@ async fn an_upload_through_another_node_whose_hub_goes_is_not_taken_for_whole() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hub_at_another_node_may_have_as_much_on_its_way_as_at_its_own() {
+    const SEGMENT: usize = 1 << 20;
+    // The node that serves the home takes one piece, and then nothing for as long as the test lasts.
+    let nodes = Nodes::with(2, |config| config.limits.received_bytes_per_s = 1).await;
+    let (home, at) = nodes.home_of(0);
+    let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), config(ALPN)).await.unwrap();
+    let hello = signed(&connection, Principal::Founder { home, invite: None }, 1);
+    say(&connection, &frame(&hello)).await;
+    let (id, mut uploads) = (stream(), Vec::new());
+    for index in 0..5 {
+        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+        let put = Request::Put { stream: id, index, retention: keep(), resume: false };
+        send.write_all(&frame(&put)).await.unwrap();
+        send.write_all(&body(index, SEGMENT)).await.unwrap();
+        uploads.push((send, receive));
+    }
+    until(|| async { connection.stats().udp_tx.bytes > 3 * SEGMENT as u64 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_that_are_given_up_count_as_requests_also_at_another_node() {
     let nodes = Nodes::with(2, |config| config.limits.requests_per_s = 1).await;
     let (home, at) = nodes.home_of(0);
