@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use postgres::PostgresTable;
-pub use ring::{Node, NodeId, Ring};
+pub use ring::{Node, NodeId, PublicAddresses, Ring};
 pub use secret::ClusterSecret;
 pub use table::{Fingerprints, MemoryTable, NodeTable, TableError};
 
@@ -66,6 +66,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where they reach it; `None`: where it listens.
     pub address: Option<SocketAddr>,
+    /// Where clients reach this node and no other, if they may be sent there; port 0 stands for the one that it listens on for clients.
+    pub public_addresses: Vec<SocketAddr>,
     /// What all of them share.
     pub secret: ClusterSecret,
     /// The list of them.
@@ -87,6 +89,7 @@ impl Settings {
         Ok(Self {
             listen: config.listen,
             address: Some(config.address),
+            public_addresses: config.public_addresses.clone(),
             secret,
             table,
             heartbeat: Duration::from_millis(config.heartbeat_ms),
@@ -122,6 +125,8 @@ pub(crate) struct Nodes {
     view: watch::Sender<View>,
     heard: Mutex<Heard>,
     left: AtomicBool,
+    /// Whether the others were told, or that was tried; held meanwhile.
+    told: tokio::sync::Mutex<bool>,
 }
 
 /// When the list was read.
@@ -134,9 +139,9 @@ struct Heard {
 }
 
 impl Nodes {
-    /// Listens for other nodes. Nobody knows of it before [`Nodes::join`].
-    pub(crate) fn open(settings: Settings, fingerprints: Fingerprints) -> Result<Arc<Self>, NodesError> {
-        let Settings { listen, address, secret, table, heartbeat, lifetime } = settings;
+    /// Listens for other nodes; clients are listened to on `port`. Nobody knows of it before [`Nodes::join`].
+    pub(crate) fn open(settings: Settings, fingerprints: Fingerprints, port: u16) -> Result<Arc<Self>, NodesError> {
+        let Settings { listen, address, public_addresses, secret, table, heartbeat, lifetime } = settings;
         let failed = |cause: String| NodesError::Listen { address: listen, cause };
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(secret.server().map_err(NodesError::Secret)?));
         server.transport_config(Arc::new(transport()));
@@ -148,7 +153,8 @@ impl Nodes {
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
             .map_err(|e| failed(e.to_string()))?;
         let bound = endpoint.local_addr().map_err(|e| failed(e.to_string()))?;
-        let me = Node { id: NodeId::generate(), address: address.unwrap_or(bound) };
+        let public = PublicAddresses::new(public_addresses, port);
+        let me = Node { id: NodeId::generate(), address: address.unwrap_or(bound), public };
         let heard = Heard { last: Instant::now(), away: false, lenient_until: None };
         Ok(Arc::new(Self {
             me,
@@ -162,6 +168,7 @@ impl Nodes {
             view: watch::Sender::default(),
             heard: Mutex::new(heard),
             left: AtomicBool::new(false),
+            told: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -231,9 +238,11 @@ impl Nodes {
         });
     }
 
-    /// Leaves, so that the others serve its homes; from now on none is its own.
+    /// Leaves, so that the others serve its homes; from now on none is its own. Whoever asks again waits until they were told.
     pub(crate) async fn leave(&self) {
-        if self.left.swap(true, Ordering::Relaxed) {
+        self.left.store(true, Ordering::Relaxed);
+        let mut told = self.told.lock().await;
+        if std::mem::replace(&mut *told, true) {
             return;
         }
         if let Err(error) = self.table.leave(self.me.id).await {
@@ -264,6 +273,13 @@ impl Nodes {
 
     pub(crate) fn is_mine(&self, home: HomeId) -> bool {
         self.owner(home).is_some_and(|node| node.id == self.me.id)
+    }
+
+    /// Where clients of this home reach the other nodes, first the one that serves it when this one is gone.
+    pub(crate) fn public_addresses_after(&self, home: HomeId) -> Vec<SocketAddr> {
+        let ring = Arc::clone(&self.view.borrow().ring);
+        let others = ring.in_turn(home).into_iter().filter(|node| node.id != self.me.id);
+        others.flat_map(|node| node.public.iter()).collect()
     }
 
     /// Changes of what is known of the others.

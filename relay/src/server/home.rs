@@ -455,15 +455,11 @@ impl Home {
     }
 
     /// Closes every connection: another node serves the home. Nothing is acknowledged here any more, and who comes again is led there.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, words: &str) {
         self.gone.cancel();
         let connections = std::mem::take(&mut *self.connections());
         for connection in connections.into_values().flatten() {
-            self.tally.close(
-                &connection,
-                close::SHUTDOWN,
-                b"the home is read anew or at another relay now: come again",
-            );
+            self.tally.close(&connection, close::SHUTDOWN, words.as_bytes());
         }
     }
 

@@ -8,6 +8,7 @@ mod closed;
 mod common;
 mod data_directory;
 mod doctor;
+mod drain;
 mod expiry;
 mod founding;
 mod full;

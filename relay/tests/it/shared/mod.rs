@@ -140,6 +140,7 @@ impl Nodes {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             address: None,
+            public_addresses: vec![([127, 0, 0, 1], 0).into()],
             secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
             table: Arc::new(self.table.for_another()),
             heartbeat: Duration::from_millis(100),
