@@ -223,6 +223,8 @@ struct Alone {
     slow_as_they_come: f64,
     key: f64,
     key_as_they_come: f64,
+    /// Without the loop filter.
+    key_unfiltered: f64,
 }
 
 impl Alone {
@@ -243,6 +245,7 @@ impl Alone {
             )?,
             key: key(bulk)?,
             key_as_they_come: key(as_they_come)?,
+            key_unfiltered: decoding_alone(&films.quiet, Scene::Quiet.fps(), Which::KeyUnfiltered, bulk)?,
         })
     }
 
@@ -256,6 +259,11 @@ impl Alone {
             known(slow, "processor, as they come", self.slow_as_they_come),
             known(key, "processor, in bulk", self.key),
             known(key, "processor, as they come", self.key_as_they_come),
+            known(
+                "decoding alone, key frames of 1080p15, without the loop filter",
+                "processor, in bulk",
+                self.key_unfiltered,
+            ),
         ]
     }
 }
