@@ -120,6 +120,19 @@ enum Bench {
     /// Hands on what the first client sends to all others, and nothing else; used by the relay's.
     #[command(hide = true)]
     TrivialFanout,
+    /// Attacks a relay on this machine until its standard input ends; used by hostile.
+    #[command(hide = true)]
+    Attackers {
+        /// The kind of attack.
+        kind: String,
+        /// The relay's UDP port.
+        port: u16,
+        /// Its pin.
+        pin: String,
+        /// The core to stay on.
+        #[arg(long, value_name = "N")]
+        core: Option<usize>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -127,6 +140,7 @@ fn main() -> ExitCode {
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
         Some(Bench::TrivialFanout) => return relay::trivial::main(),
+        Some(Bench::Attackers { kind, port, pin, core }) => return hostile::crowd::main(&kind, port, &pin, core),
         Some(bench) => vec![bench],
         None => vec![
             Bench::Seal,
@@ -192,7 +206,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         Bench::Observer { windows } => observer::run(*windows),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
-        Bench::Pull { .. } | Bench::TrivialFanout => Ok(Vec::new()),
+        Bench::Pull { .. } | Bench::TrivialFanout | Bench::Attackers { .. } => Ok(Vec::new()),
     }
 }
 

@@ -151,7 +151,7 @@ async fn watch(
     sleep(WARM_UP).await;
     let (from_us, meter) = (tally.now_us(), Meter::start(server));
     sleep(MEASURED).await;
-    let (to_us, used) = (tally.now_us(), meter.stop());
+    let (to_us, used) = (tally.now_us(), meter.stop()?);
     sleep(GRACE).await;
     if publishing.is_finished() {
         publishing.await.map_err(trouble)??;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use privet_demo::Trouble;
-use privet_demo::process::pss_kib;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
@@ -24,7 +23,7 @@ use quinn::{ClientConfig, Connecting, Connection, Endpoint};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{BENCH, Meter, PATIENCE, Relay, Used, key, peer, runtime, trouble};
+use super::{BENCH, Meter, PATIENCE, Relay, Used, key, memory_kib, peer, runtime, trouble};
 use crate::figure::{Figure, Goal};
 
 const CONNECTIONS: usize = 5_000;
@@ -50,12 +49,12 @@ pub fn measure(folder: &Path) -> Result<Measured, Trouble> {
         // The first one brings code and tables into memory that all share.
         let _first = newcomer.connect(0).await?;
         sleep(SETTLE).await;
-        let before_kib = pss_kib(relay.id)?;
+        let before_kib = memory_kib(relay.id)?;
         let meter = Meter::start(relay.id);
         let connections = come(&newcomer).await?;
-        let used = meter.stop();
+        let used = meter.stop()?;
         sleep(SETTLE).await;
-        let after_kib = pss_kib(relay.id)?;
+        let after_kib = memory_kib(relay.id)?;
         if let Some(reason) = connections.iter().find_map(Connection::close_reason) {
             return Err(Trouble::new(format!("a connection did not stay: {reason}")));
         }

@@ -9,6 +9,7 @@
 
 pub mod fanout;
 pub mod idle;
+pub mod numbers;
 pub mod peer;
 pub mod records;
 mod store;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 use privet_demo::Trouble;
 use privet_demo::house::{House, Plan};
-use privet_demo::process::{Process, cpu};
+use privet_demo::process::{Process, cpu, pss_kib};
 use privet_relay_client::{ClientKey, RelayTarget, Trust};
 use tokio::runtime::{Builder, Runtime};
 
@@ -100,7 +101,7 @@ impl Relay {
 }
 
 /// Watches what a process takes of the processor.
-struct Meter {
+pub struct Meter {
     id: u32,
     before: Duration,
     since: Instant,
@@ -108,24 +109,42 @@ struct Meter {
 
 /// What it took.
 #[derive(Clone, Copy, Debug)]
-struct Used {
-    cpu: Duration,
-    lasted: Duration,
+pub struct Used {
+    /// Time of processors, of all cores together.
+    pub cpu: Duration,
+    /// Time that passed.
+    pub lasted: Duration,
 }
 
 impl Meter {
-    fn start(id: u32) -> Self {
+    /// From now on.
+    pub fn start(id: u32) -> Self {
         Self { id, before: cpu(id), since: Instant::now() }
     }
 
-    fn stop(self) -> Used {
-        Used { cpu: cpu(self.id).saturating_sub(self.before), lasted: self.since.elapsed() }
+    /// Up to now. A process that is gone, or of which the kernel says nothing, is trouble: nothing would pass for little.
+    pub fn stop(self) -> Result<Used, Trouble> {
+        let now = cpu(self.id);
+        if now.is_zero() || now < self.before {
+            let what = format!("what process {} takes of the processor can't be seen: has it ended?", self.id);
+            return Err(Trouble::new(what));
+        }
+        Ok(Used { cpu: now.saturating_sub(self.before), lasted: self.since.elapsed() })
     }
 }
 
 impl Used {
-    fn percent_of_a_core(self) -> f64 {
+    /// As a share of one core.
+    pub fn percent_of_a_core(self) -> f64 {
         self.cpu.as_secs_f64() * 100.0 / self.lasted.as_secs_f64()
+    }
+}
+
+/// The memory (PSS) of a process, in KiB. None at all is trouble, as in [`Meter::stop`].
+pub fn memory_kib(id: u32) -> Result<u64, Trouble> {
+    match pss_kib(id)? {
+        0 => Err(Trouble::new(format!("the memory of process {id} can't be seen: has it ended?"))),
+        kib => Ok(kib),
     }
 }
 

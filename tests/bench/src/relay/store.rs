@@ -146,7 +146,7 @@ fn relay(folder: &Path, hubs: usize, body: &Bytes) -> Result<(Speed, Used), Trou
         while let Some(put) = putting.join_next().await {
             operations += put.map_err(trouble)?.map_err(trouble)?;
         }
-        let used = meter.stop();
+        let used = meter.stop()?;
         Ok::<_, Trouble>((Speed { operations, lasted: used.lasted }, used))
     })?;
     drop(relay);
