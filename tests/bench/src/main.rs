@@ -120,6 +120,12 @@ enum Bench {
     /// Hands on what the first client sends to all others, and nothing else; used by the relay's.
     #[command(hide = true)]
     TrivialFanout,
+    /// Keeps what clients send in files of this folder, and nothing else; used by the relay's.
+    #[command(hide = true)]
+    Receiver {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Attacks a relay on this machine until its standard input ends; used by hostile.
     #[command(hide = true)]
     Attackers {
@@ -140,6 +146,7 @@ fn main() -> ExitCode {
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
         Some(Bench::TrivialFanout) => return relay::trivial::main(),
+        Some(Bench::Receiver { folder }) => return relay::receiver::main(folder),
         Some(Bench::Attackers { kind, port, pin, core }) => return hostile::crowd::main(&kind, port, &pin, core),
         Some(bench) => vec![bench],
         None => vec![
@@ -206,7 +213,7 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         Bench::Observer { windows } => observer::run(*windows),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
-        Bench::Pull { .. } | Bench::TrivialFanout | Bench::Attackers { .. } => Ok(Vec::new()),
+        Bench::Pull { .. } | Bench::TrivialFanout | Bench::Receiver { .. } | Bench::Attackers { .. } => Ok(Vec::new()),
     }
 }
 

@@ -129,7 +129,7 @@ fn measure(folder: &Path, server: Server, followers: usize, rate: u32) -> Result
             })
         }
         Server::Trivial => {
-            let fanout = trivial::Fanout::start(&folder)?;
+            let fanout = trivial::start(&folder)?;
             runtime.block_on(async {
                 let publishing = trivial::begin(fanout.port(), followers, records, &tally).await?;
                 watch(fanout.id(), followers, rate, sender, publishing, &tally).await

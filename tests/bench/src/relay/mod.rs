@@ -1,17 +1,20 @@
 //! `bench relay`: what the relay makes of a machine, beside what the machine gives without it.
 //!
 //! - [`fanout`]: one stream to many followers, beside a [`trivial`] fan-out that does nothing else;
-//! - [`store`]: clips made durable, beside writing and syncing files of the same size;
+//! - [`store`]: clips made durable, beside a bare QUIC [`receiver`], and beside writing and syncing files of the same size;
 //! - [`idle`]: the memory of a connection on which nothing happens, and how fast connections come.
 //!
 //! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
 //! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
 
+mod bare;
 pub mod fanout;
 pub mod idle;
 pub mod numbers;
 pub mod peer;
+pub mod receiver;
 pub mod records;
+mod rounds;
 mod store;
 pub mod trivial;
 
