@@ -87,9 +87,9 @@ enum Bench {
         #[arg(long, value_name = "N", default_value_t = 30)]
         seconds: u64,
     },
-    /// The relay: fan-out beside a trivial one, clips made durable beside files, idle connections, handshakes.
+    /// The relay: fan-out beside a trivial one, clips made durable beside files, idle connections, handshakes, many nodes.
     Relay {
-        /// Only parts whose name contains this: fanout, store, idle, handshakes.
+        /// Only parts whose name contains this: fanout, store, idle, handshakes, nodes.
         #[arg(long, value_name = "TEXT")]
         only: Option<String>,
     },

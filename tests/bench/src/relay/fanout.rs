@@ -168,18 +168,50 @@ pub async fn begin(
     records: UnboundedReceiver<Record>,
     tally: &Tally,
 ) -> Result<JoinHandle<Result<(), Trouble>>, Trouble> {
-    let (home, stream) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
-    let (owner, phone) = (key(1)?, key(2)?);
-    let founder = Principal::Founder { home, invite: None };
-    let hub = connect(target, founder, &owner, PATIENCE).await.map_err(trouble)?;
-    hub.grant(phone.public(), Rights::PHONE).await.map_err(trouble)?;
-    for _ in 0..followers {
-        let member = Principal::Member { home };
-        let connection = connect(target, member, &phone, PATIENCE).await.map_err(trouble)?;
-        let follower = connection.follow(stream, From::Newest).await.map_err(trouble)?;
-        tokio::spawn(follow(connection, follower, tally.clone()));
+    let home = HomeId::generate(&SystemRandom);
+    Audience::gather(home, target, target, followers).await?.begin(records, tally).await
+}
+
+/// A hub and its phones, which are connected and follow nothing yet.
+pub struct Audience {
+    hub: Connection,
+    phones: Vec<Connection>,
+}
+
+impl Audience {
+    /// Connects them, the hub to one relay and its phones to another, or the same.
+    pub async fn gather(
+        home: HomeId,
+        hub: &RelayTarget,
+        phones: &RelayTarget,
+        followers: usize,
+    ) -> Result<Self, Trouble> {
+        let (owner, phone) = (key(1)?, key(2)?);
+        let founder = Principal::Founder { home, invite: None };
+        let hub = connect(hub, founder, &owner, PATIENCE).await.map_err(trouble)?;
+        hub.grant(phone.public(), Rights::PHONE).await.map_err(trouble)?;
+        let mut connected = Vec::with_capacity(followers);
+        for _ in 0..followers {
+            let member = Principal::Member { home };
+            connected.push(connect(phones, member, &phone, PATIENCE).await.map_err(trouble)?);
+        }
+        Ok(Self { hub, phones: connected })
     }
-    Ok(tokio::spawn(async move { publish(&hub, stream, records).await.map_err(trouble) }))
+
+    /// All phones follow a stream, and the hub sends what comes.
+    pub async fn begin(
+        self,
+        records: UnboundedReceiver<Record>,
+        tally: &Tally,
+    ) -> Result<JoinHandle<Result<(), Trouble>>, Trouble> {
+        let Self { hub, phones } = self;
+        let stream = StreamId::generate(&SystemRandom);
+        for phone in phones {
+            let follower = phone.follow(stream, From::Newest).await.map_err(trouble)?;
+            tokio::spawn(follow(phone, follower, tally.clone()));
+        }
+        Ok(tokio::spawn(async move { publish(&hub, stream, records).await.map_err(trouble) }))
+    }
 }
 
 /// Writes what comes as the hub writes live video.

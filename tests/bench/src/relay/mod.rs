@@ -2,7 +2,8 @@
 //!
 //! - [`fanout`]: one stream to many followers, beside a [`trivial`] fan-out that does nothing else;
 //! - [`store`]: clips made durable, beside a bare QUIC [`receiver`], and beside writing and syncing files of the same size;
-//! - [`idle`]: the memory of a connection on which nothing happens, and how fast connections come.
+//! - [`idle`]: the memory of a connection on which nothing happens, and how fast connections come;
+//! - [`nodes`]: what many relays that are one take for what goes between them and their PostgreSQL.
 //!
 //! The relay is a process of its own, and only it is measured. Clients run in the bench and share the processor with it, so that
 //! rates are those of a machine that does both; what the relay takes of the processor is counted for it alone.
@@ -10,6 +11,7 @@
 mod bare;
 pub mod fanout;
 pub mod idle;
+mod nodes;
 pub mod numbers;
 pub mod peer;
 pub mod receiver;
@@ -49,7 +51,7 @@ followers = 10000
 received_bytes_per_s = 4000000000
 sent_bytes_per_s = 4000000000";
 
-/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store, idle, handshakes.
+/// All figures of this benchmark; those of one part, if its name contains `only`: fanout, store, idle, handshakes, nodes.
 ///
 /// # Errors
 /// [`Trouble`] when a part does not run.
@@ -67,11 +69,14 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     let (idle, handshakes) = (wanted("idle"), wanted("handshakes"));
     if idle || handshakes {
         let measured = idle::measure(&folder)?;
-        figures.extend(idle.then(|| measured.idle()));
+        figures.extend(idle.then(|| measured.idle()).into_iter().flatten());
         figures.extend(handshakes.then(|| measured.handshakes()).into_iter().flatten());
     }
+    if wanted("nodes") {
+        figures.extend(nodes::run(&folder)?);
+    }
     if figures.is_empty() {
-        return Err(Trouble::new("there is no such part; there are fanout, store, idle and handshakes"));
+        return Err(Trouble::new("there is no such part; there are fanout, store, idle, handshakes and nodes"));
     }
     let _ = fs::remove_dir_all(&folder);
     Ok(figures)
@@ -103,14 +108,14 @@ impl Relay {
     }
 }
 
-/// Watches what a process takes of the processor.
+/// Watches what processes take of the processor.
 pub struct Meter {
-    id: u32,
+    ids: Vec<u32>,
     before: Duration,
     since: Instant,
 }
 
-/// What it took.
+/// What they took.
 #[derive(Clone, Copy, Debug)]
 pub struct Used {
     /// Time of processors, of all cores together.
@@ -120,20 +125,38 @@ pub struct Used {
 }
 
 impl Meter {
-    /// From now on.
+    /// Of one process, from now on.
     pub fn start(id: u32) -> Self {
-        Self { id, before: cpu(id), since: Instant::now() }
+        Self::all(&[id])
+    }
+
+    /// Of these together.
+    pub fn all(ids: &[u32]) -> Self {
+        Self { ids: ids.to_vec(), before: spent(ids), since: Instant::now() }
     }
 
     /// Up to now. A process that is gone, or of which the kernel says nothing, is trouble: nothing would pass for little.
     pub fn stop(self) -> Result<Used, Trouble> {
-        let now = cpu(self.id);
-        if now.is_zero() || now < self.before {
-            let what = format!("what process {} takes of the processor can't be seen: has it ended?", self.id);
-            return Err(Trouble::new(what));
+        let (now, lasted) = (spent(&self.ids), self.since.elapsed());
+        let gone = self.ids.iter().find(|id| cpu(**id).is_zero());
+        if let Some(id) = gone {
+            return Err(Trouble::new(format!("what process {id} takes of the processor can't be seen: has it ended?")));
         }
-        Ok(Used { cpu: now.saturating_sub(self.before), lasted: self.since.elapsed() })
+        Ok(Used { cpu: now.saturating_sub(self.before), lasted })
     }
+}
+
+/// What these processes and their children took so far, those of the children that have ended too.
+fn spent(ids: &[u32]) -> Duration {
+    ids.iter().map(|id| cpu(*id) + ended_children(*id)).sum()
+}
+
+fn ended_children(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    // Fields 16 and 17 of proc(5), in hundredths of a second.
+    let ticks: u64 = [13, 14].iter().filter_map(|i| fields.get(*i)?.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 impl Used {

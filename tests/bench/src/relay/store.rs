@@ -68,7 +68,7 @@ pub fn clip(length: usize) -> Bytes {
 }
 
 /// In memory a sync costs nothing, and nothing would be measured.
-fn must_be_a_disk(folder: &Path) -> Result<(), Trouble> {
+pub fn must_be_a_disk(folder: &Path) -> Result<(), Trouble> {
     const TMPFS: u64 = 0x0102_1994;
     let kind = rustix::fs::statfs(folder).map_err(trouble)?.f_type;
     if u64::try_from(kind) == Ok(TMPFS) {
