@@ -22,6 +22,7 @@ pub mod trivial;
 
 use std::fmt::Display;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,12 +31,14 @@ use privet_demo::Trouble;
 use privet_demo::house::{House, Plan};
 use privet_demo::process::{Process, cpu, pss_kib};
 use privet_relay_client::{ClientKey, RelayTarget, Trust};
+use quinn::{Runtime as _, TokioRuntime};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::figure::Figure;
+use crate::figure::{Figure, Goal};
 use crate::folder;
 
 const BENCH: &str = "relay";
+const PARTS: [&str; 5] = ["fanout", "store", "idle", "handshakes", "nodes"];
 /// For a handshake on a machine that is busy with others.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What is measured is what the machine carries: none of these is to be reached. `connects_per_s` stands at 1000 in every house,
@@ -57,8 +60,11 @@ sent_bytes_per_s = 4000000000";
 /// [`Trouble`] when a part does not run.
 pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     let wanted = |part: &str| only.is_none_or(|only| part.contains(only));
+    if !PARTS.into_iter().any(wanted) {
+        return Err(Trouble::new(format!("there is no such part; there are: {}", PARTS.join(", "))));
+    }
     let folder = folder(BENCH)?;
-    let mut figures = Vec::new();
+    let mut figures = udp()?.to_vec();
     if wanted("fanout") {
         figures.extend(fanout::run(&folder)?);
     }
@@ -75,11 +81,24 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
     if wanted("nodes") {
         figures.extend(nodes::run(&folder)?);
     }
-    if figures.is_empty() {
-        return Err(Trouble::new("there is no such part; there are fanout, store, idle, handshakes and nodes"));
-    }
     let _ = fs::remove_dir_all(&folder);
     Ok(figures)
+}
+
+/// What the kernel gives the sockets of all: packets that go out together are most of what QUIC's speed is, so a kernel without them is
+/// told from a relay that is slow.
+fn udp() -> Result<[Figure; 2], Trouble> {
+    let known = |metric, value: usize, unit| Figure::known(BENCH, "UDP of this kernel", metric, value as f64, unit);
+    let socket = peer::socket(Ipv4Addr::LOCALHOST)?;
+    let room = rustix::net::sockopt::socket_recv_buffer_size(&socket).map_err(trouble)?;
+    let together = runtime()?.block_on(async {
+        let wrapped = TokioRuntime.wrap_udp_socket(socket).map_err(trouble)?;
+        Ok::<_, Trouble>(wrapped.max_transmit_segments())
+    })?;
+    Ok([
+        known("packets that go out together, at most", together, "").with_goal(Goal::AtLeast(2.0)),
+        known("room for what comes in, as the kernel counts it", room / 1024, "KiB"),
+    ])
 }
 
 /// A relay process with an empty store. It ends when this is dropped.

@@ -69,9 +69,10 @@ pub fn clip(length: usize) -> Bytes {
 
 /// In memory a sync costs nothing, and nothing would be measured.
 pub fn must_be_a_disk(folder: &Path) -> Result<(), Trouble> {
-    const TMPFS: u64 = 0x0102_1994;
+    // tmpfs and ramfs.
+    const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
     let kind = rustix::fs::statfs(folder).map_err(trouble)?.f_type;
-    if u64::try_from(kind) == Ok(TMPFS) {
+    if u64::try_from(kind).is_ok_and(|kind| IN_MEMORY.contains(&kind)) {
         let folder = folder.display();
         return Err(Trouble::new(format!("{folder} is in memory; name a folder on a disk with TMPDIR")));
     }
