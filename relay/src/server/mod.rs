@@ -5,6 +5,7 @@
 mod behalf;
 mod capability;
 mod connection;
+mod door;
 mod edge;
 mod endpoint;
 mod farewell;
@@ -440,7 +441,7 @@ impl Relay {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handshakes under way.
+    /// Handshakes under way, and those that wait for their turn.
     pub(crate) fn handshakes(&self) -> usize {
         self.handshakes.load(Ordering::Relaxed)
     }
