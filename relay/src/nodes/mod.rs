@@ -13,17 +13,20 @@ mod secret;
 mod table;
 
 use std::fmt;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::HomeId;
-use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use postgres::PostgresTable;
+pub(crate) use postgres::{Listed, TABLE, listed};
 pub use ring::{Node, NodeId, PublicAddresses, Ring};
 pub use secret::ClusterSecret;
 pub use table::{Fingerprints, MemoryTable, NodeTable, TableError};
@@ -38,6 +41,8 @@ const WINDOW: u32 = 1024 * 1024;
 const SEGMENT_STREAMS: u32 = 32;
 /// Two nodes are near each other: who is silent for so long is away.
 const IDLE: Duration = Duration::from_secs(6);
+/// How long a doctor waits for an answer.
+const KNOCK: Duration = Duration::from_secs(3);
 
 /// Why a relay can't be one of many.
 #[derive(Debug, thiserror::Error)]
@@ -297,6 +302,44 @@ impl fmt::Debug for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nodes").field("me", &self.me).finish_non_exhaustive()
     }
+}
+
+/// Who is where a node should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum There {
+    /// A node with the same secret.
+    Node,
+    /// Something else, or a node with another secret.
+    Stranger,
+    /// Nobody who answers.
+    Nobody,
+}
+
+/// Looks who answers at an address, and asks for nothing.
+pub(crate) async fn knock(address: SocketAddr, secret: &ClusterSecret) -> There {
+    let Some(endpoint) = caller(address) else { return There::Nobody };
+    let Ok(crypto) = secret.client() else { return There::Nobody };
+    let mut client = ClientConfig::new(Arc::new(crypto));
+    client.transport_config(Arc::new(transport()));
+    let Ok(connecting) = endpoint.connect_with(client, address, secret::NAME) else { return There::Nobody };
+    match tokio::time::timeout(KNOCK, connecting).await {
+        Ok(Ok(connection)) => {
+            connection.close(VarInt::from_u32(0), b"");
+            // So that the node there need not wait for what was to be asked.
+            let _ = tokio::time::timeout(KNOCK, endpoint.wait_idle()).await;
+            There::Node
+        }
+        Ok(Err(ConnectionError::TimedOut)) | Err(_) => There::Nobody,
+        Ok(Err(_)) => There::Stranger,
+    }
+}
+
+/// From where an address can be reached.
+fn caller(address: SocketAddr) -> Option<Endpoint> {
+    let any: SocketAddr =
+        if address.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).ok()
 }
 
 fn transport() -> TransportConfig {

@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::ring::{Node, NodeId, PublicAddresses};
 use super::table::{Fingerprints, NodeTable, TableError};
 use crate::config::Storage as Settings;
+use crate::storage::{APPLICATION, tls};
 
 /// Under a lock: two that make a table at once would fail. The column is looked for first, because even to find it there a change of
 /// the table waits for all who read it, such as a backup.
@@ -50,8 +51,8 @@ impl PostgresTable {
     /// [`TableError::Away`] when the settings can't be used.
     pub fn open(settings: &Settings) -> Result<Self, TableError> {
         let mut config = settings.connection().map_err(TableError::Away)?;
-        config.connect_timeout(PATIENCE);
-        let tls = crate::storage::tls(&config, settings).map_err(|e| TableError::Away(e.to_string()))?;
+        config.connect_timeout(PATIENCE).application_name(APPLICATION);
+        let tls = tls(&config, settings).map_err(|e| TableError::Away(e.to_string()))?;
         let changed = Arc::new(Notify::new());
         Ok(Self { config, tls: MakeRustlsConnect::new(tls), client: Mutex::default(), changed })
     }
@@ -202,6 +203,32 @@ async fn beat(
     }
     transaction.commit().await?;
     Ok(nodes)
+}
+
+/// A row of the list, as a doctor sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) address: String,
+    /// How long nothing was heard of it.
+    pub(crate) silent: Duration,
+}
+
+/// The table.
+pub(crate) const TABLE: &str = "node";
+
+/// The list as it is, nodes that are gone among them, those that were heard of last first. Nothing is made or changed.
+pub(crate) async fn listed(client: &Client) -> Result<Vec<Listed>, tokio_postgres::Error> {
+    let made = client.query_typed_one("SELECT to_regclass('node') IS NOT NULL", &[]).await?;
+    if !made.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT address, extract(epoch FROM clock_timestamp() - heard)::float8 FROM node ORDER BY heard DESC";
+    let rows = client.query_typed(sql, &[]).await?;
+    let listed = rows.iter().map(|row| {
+        let silent = Duration::try_from_secs_f64(row.try_get::<_, f64>(1)?.max(0.0)).unwrap_or(Duration::MAX);
+        Ok(Listed { address: row.try_get(0)?, silent })
+    });
+    listed.collect()
 }
 
 impl fmt::Debug for PostgresTable {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use embedded::Embedded;
 pub(crate) use embedded::{BODIES, INDEX};
 pub use shared::Shared;
-pub(crate) use shared::tls;
+pub(crate) use shared::{APPLICATION, Act, Cause, probe, tls};
 
 /// Where the relay keeps things.
 #[async_trait]

@@ -8,6 +8,7 @@ mod manifest;
 mod objects;
 mod pieces;
 mod pool;
+pub(crate) mod probe;
 mod schema;
 mod waste;
 
@@ -31,8 +32,10 @@ use super::{Body, BodyWriter, Storage};
 use crate::config::Storage as Settings;
 use fence::Fence;
 use objects::Objects;
+pub(crate) use objects::{Act, Cause};
 use pieces::{Pieces, Writer};
-use pool::{APPLICATION, Pool, Trouble, patiently};
+pub(crate) use pool::APPLICATION;
+use pool::{Pool, Trouble, patiently};
 
 /// A store that relays share. Clones are the same handle.
 #[derive(Clone)]
