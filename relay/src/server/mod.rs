@@ -13,6 +13,7 @@ mod growing;
 mod home;
 mod homes;
 mod inbox;
+mod keep;
 mod last_hour;
 mod limits;
 mod lived;
