@@ -1,5 +1,5 @@
-//! A kept segment that is not whole: which file it has, if any, what it counts as, and how it comes to an end. Its bytes are counted and given
-//! back by whoever has the writer's place, so that each is once.
+//! A kept segment that is not whole: which file it has, if any, what it counts as, and how it comes to an end. Its bytes are counted and
+//! given back by whoever has the writer's place, so that each is once.
 
 use std::sync::Arc;
 
