@@ -1,8 +1,7 @@
 //! A segment while it is written: one writer, any number of readers, each at its own place, none ever waits for another.
 //!
 //! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file, which is open only
-//! while somebody writes or reads it: an upload that broke off costs no file descriptor. One that is small and comes at once never has a
-//! file: it has no bytes until it is whole.
+//! while somebody writes or reads it: an upload that broke off costs no file descriptor. What is small and comes at once never has one.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,7 +35,7 @@ enum Kind {
 struct Upload {
     name: BlobName,
     storage: Arc<dyn Storage>,
-    /// Nothing of it is anywhere: its file was never opened.
+    /// Nothing is there of it: its file was never opened.
     blank: AtomicBool,
     /// Held while it is opened.
     file: tokio::sync::Mutex<Option<Weak<dyn Body>>>,
@@ -257,17 +256,8 @@ impl Growing {
         segment
     }
 
-    /// An upload to the body of this name, which is opened when somebody writes or reads it.
-    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
-        Self::upload(index, name, storage, false)
-    }
-
-    /// One of which nothing is there, and that may have no file.
-    pub(crate) fn blank(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
-        Self::upload(index, name, storage, true)
-    }
-
-    fn upload(index: u64, name: BlobName, storage: Arc<dyn Storage>, blank: bool) -> Arc<Self> {
+    /// An upload to the body of this name, which is opened when somebody writes or reads it. A blank one has no file until then.
+    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>, blank: bool) -> Arc<Self> {
         let (file, counted) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
         let upload = Upload { name, storage, blank: blank.into(), file, counted };
         Self::new(index, priority::KEPT, Kind::Disk(upload))
@@ -302,10 +292,7 @@ impl Growing {
 
     /// Whether its file was never opened. Asked by who has the writer's place.
     pub(crate) fn is_blank(&self) -> bool {
-        match &self.body {
-            Kind::Disk(upload) => upload.blank.load(Ordering::Relaxed),
-            Kind::Memory(_) => false,
-        }
+        matches!(&self.body, Kind::Disk(upload) if upload.blank.load(Ordering::Relaxed))
     }
 
     /// Opens its file, for who has the writer's place. Readers share it as long as the second one is held.

@@ -88,7 +88,7 @@ pub(crate) async fn keep(
         }
         if !put.resume && writer.length() > 0 {
             let name = body_name(home.id, put.stream, put.index)?;
-            let anew = Growing::on_disk(put.index, name, Arc::clone(&home.storage));
+            let anew = Growing::on_disk(put.index, name, Arc::clone(&home.storage), false);
             // Where that fails, all is as it was.
             writer.clear().await?;
             // It starts anew: those who follow the old bytes are told, and begin again.

@@ -39,12 +39,11 @@ pub(crate) fn begin(home: &Home, stream: &Stream, index: u64) -> Result<Option<A
         if contents.kept.contains_key(&index) || contents.growing.contains_key(&index) {
             return Ok(None);
         }
-        let segment = if contents.left.contains(&index) {
-            Growing::on_disk(index, name, storage)
-        } else {
+        let left = contents.left.contains(&index);
+        if !left {
             home.begin_upload()?;
-            Growing::blank(index, name, storage)
-        };
+        }
+        let segment = Growing::on_disk(index, name, storage, !left);
         contents.left.remove(&index);
         contents.touched = home.now();
         contents.growing.insert(index, Arc::clone(&segment));
