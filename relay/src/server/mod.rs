@@ -15,6 +15,7 @@ mod growing;
 mod home;
 mod homes;
 mod inbox;
+mod keep;
 mod last_hour;
 mod limits;
 mod lived;

@@ -11,7 +11,7 @@ use quinn::ReadError;
 
 use super::home::Home;
 use super::quota::TokenBucket;
-use super::received::Received;
+use super::received::{Gathered, Received};
 use super::tally::Direction;
 use super::wire::{Answers, Failure};
 use crate::config::Limits;
@@ -112,12 +112,12 @@ impl Gate {
 
 /// The next bytes of a kept segment from the hub, as many as have come, when it is their turn: a disk takes a few large pieces sooner than
 /// many small ones. Meanwhile nothing more is read: QUIC holds the hub back.
-pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Option<Bytes>, ReadError> {
-    let bytes = body.read_many().await?;
-    if let Some(bytes) = &bytes {
-        turn(home, Direction::Received, Lane::Kept, bytes.len()).await;
+pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Gathered, ReadError> {
+    let came = body.read_many().await?;
+    if !came.bytes.is_empty() {
+        turn(home, Direction::Received, Lane::Kept, came.bytes.len()).await;
     }
-    Ok(bytes)
+    Ok(came)
 }
 
 /// The next bytes of a passing segment, when it is their turn.

@@ -25,6 +25,15 @@ pub(crate) struct Received {
     stream: RecvStream,
     tally: Arc<Tally>,
     copy: Option<File>,
+    /// What came in place of more bytes, for whoever asks for them: QUIC tells it once, and says afterwards that the stream has ended.
+    failed: Option<ReadError>,
+}
+
+/// Bytes that came together, and whether they are the last ones. Without bytes there is nothing but the end.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) bytes: Bytes,
+    pub(crate) ended: bool,
 }
 
 impl Received {
@@ -37,7 +46,7 @@ impl Received {
                 None
             }
         });
-        Self { stream, tally, copy }
+        Self { stream, tally, copy, failed: None }
     }
 
     /// The next bytes in order, at most `most`.
@@ -62,23 +71,36 @@ impl Received {
     }
 
     /// What comes next, many packets in one piece: as many bytes as a disk takes gladly, or what has come within a moment.
-    pub(crate) async fn read_many(&mut self) -> Result<Option<Bytes>, ReadError> {
+    pub(crate) async fn read_many(&mut self) -> Result<Gathered, ReadError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
-        let Some(read) = self.stream.read_chunks(&mut packets).await? else { return Ok(None) };
+        let Some(read) = self.stream.read_chunks(&mut packets).await? else {
+            return Ok(Gathered { bytes: Bytes::new(), ended: true });
+        };
         let mut bytes = BytesMut::with_capacity(PIECE);
         gather(&mut bytes, &mut packets, read);
-        let stream = &mut self.stream;
+        let (stream, failed, mut ended) = (&mut self.stream, &mut self.failed, false);
         let more = async {
             while bytes.len() < PIECE {
-                // An end, and an error, are there for the next call too.
-                let Ok(Some(read)) = stream.read_chunks(&mut packets).await else { return };
-                gather(&mut bytes, &mut packets, read);
+                match stream.read_chunks(&mut packets).await {
+                    Ok(Some(read)) => gather(&mut bytes, &mut packets, read),
+                    Ok(None) => {
+                        ended = true;
+                        return;
+                    }
+                    Err(error) => {
+                        *failed = Some(error);
+                        return;
+                    }
+                }
             }
         };
         let _ = tokio::time::timeout(MOMENT, more).await;
         let bytes = bytes.freeze();
         self.keep(&bytes);
-        Ok(Some(bytes))
+        Ok(Gathered { bytes, ended })
     }
 
     /// Exactly as many bytes as `out` takes.

@@ -265,7 +265,7 @@ async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_to
     assert_eq!(house.hub().await.usage().await.unwrap().stored_bytes, 0);
 }
 
-/// The file of a kept segment.
+/// The file of a kept segment that is too long for the index.
 fn body_of(house: &House, film: StreamId) -> PathBuf {
     let folders = std::fs::read_dir(house.dir.path().join("bodies")).unwrap().map(|folder| folder.unwrap().path());
     let mut files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
@@ -288,7 +288,7 @@ async fn what_can_not_be_forgotten_holds_nothing_else_up() {
     films.sort();
     let until = hub.server_time().after(Duration::from_secs(3600));
     for film in films {
-        put(&hub, film, 0, Retention::Keep { until }, body(1, 10_000)).await;
+        put(&hub, film, 0, Retention::Keep { until }, body(1, 200_000)).await;
     }
     hub.append(1, b"an entry".to_vec()).await.unwrap();
     phone.send(b"a message".to_vec()).await.unwrap();

@@ -34,6 +34,7 @@ mod sees;
 mod sequences;
 mod shared;
 mod slow_link;
+mod small;
 mod steps;
 mod storage;
 mod video;

@@ -393,6 +393,34 @@ async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_an
     assert_eq!(read_all(&mut hub.get(other, 0, 0).await.unwrap()).await.unwrap(), body(1, 500_000));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_given_up_a_moment_after_its_bytes_never_counts_as_whole() {
+    const UPLOADS: u64 = 40;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let id = stream();
+    for index in 0..UPLOADS {
+        let mut writer = hub.put(id, index, keep(), index % 2 == 0).await.unwrap();
+        writer.write(body(index, 3000)).await.unwrap();
+        // At another moment of it each time.
+        for _ in 0..index * 20 {
+            tokio::task::yield_now().await;
+        }
+        drop(writer);
+    }
+    // A relay that ends lets what was begun come to its end.
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    for index in 0..UPLOADS {
+        let mut writer = hub.put(id, index, keep(), true).await.unwrap();
+        assert_eq!(writer.stored(), None, "segment {index}");
+        let from = usize::try_from(writer.offset()).unwrap();
+        writer.write(body(index, 5000).slice(from..)).await.unwrap();
+        assert_eq!(in_time(writer.finish()).await.unwrap(), 5000);
+        assert_eq!(read_all(&mut hub.get(id, index, 0).await.unwrap()).await.unwrap(), body(index, 5000));
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_was_dropped_can_be_written_anew_at_once() {
     let house = House::new().await;

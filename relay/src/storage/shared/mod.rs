@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::storage::{Batch, Entry, StoreError};
 use privet_store::{BlobInfo, BlobName};
@@ -227,6 +228,17 @@ impl Storage for Shared {
         };
         Ok(Box::new(Writer { store: self.clone(), pieces, broken: false }))
     }
+
+    /// All bytes of bodies are objects: PostgreSQL is for many relays, and its room and time are the dearer ones.
+    fn small_bodies(&self) -> Option<usize> {
+        None
+    }
+
+    async fn keep_small(&self, name: BlobName, _bytes: Bytes, _batch: Batch) -> Result<(), StoreError> {
+        Err(StoreError::Io(format!("{name}: no body is kept in PostgreSQL")))
+    }
+
+    fn forget_small(&self, _name: &BlobName, _length: u64, _batch: &mut Batch) {}
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
         let found = manifest::chunks(&self.inner.pool, &name, true).await?;
