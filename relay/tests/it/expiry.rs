@@ -206,7 +206,7 @@ async fn upload(house: &House, film: StreamId, to: usize) {
 
 #[tokio::test]
 async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_too() {
-    if !crate::common::on_disk(
+    if !common::on_disk(
         "an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_too",
         "it counts the files of uploads; which of them go is decided above the store",
     ) {
@@ -274,7 +274,7 @@ fn body_of(house: &House, film: StreamId) -> PathBuf {
 
 #[tokio::test]
 async fn what_can_not_be_forgotten_holds_nothing_else_up() {
-    if !crate::common::on_disk(
+    if !common::on_disk(
         "what_can_not_be_forgotten_holds_nothing_else_up",
         "it puts a directory in a body's place, so that it can't be removed",
     ) {
@@ -314,7 +314,7 @@ fn files_of(house: &House) -> Vec<String> {
 
 #[tokio::test]
 async fn an_upload_goes_on_though_a_later_segment_has_gone() {
-    if !crate::common::on_disk(
+    if !common::on_disk(
         "an_upload_goes_on_though_a_later_segment_has_gone",
         "it waits for the file of the upload; what goes is decided above the store",
     ) {

@@ -11,7 +11,7 @@ use privet_protocol::relay::{
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, connect};
 
-use crate::by_hand::{answer, next_answer, say, signed};
+use crate::by_hand::{self, answer, next_answer, say, signed};
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
 

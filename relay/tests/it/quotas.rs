@@ -185,7 +185,7 @@ async fn uploads_that_break_off_keep_no_file_open_and_are_so_many_and_no_more() 
         got += in_time(reader.read()).await.unwrap().unwrap().len();
     }
     const TEST: &str = "uploads_that_break_off_keep_no_file_open_and_are_so_many_and_no_more";
-    if crate::common::on_disk(TEST, "that a file is open while somebody reads; its uploads are no files") {
+    if common::on_disk(TEST, "that a file is open while somebody reads; its uploads are no files") {
         assert_eq!(open_uploads(&house), 1);
     }
     drop(reader);

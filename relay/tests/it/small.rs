@@ -141,7 +141,7 @@ async fn what_is_dropped_acknowledged_or_expired_leaves_no_bytes_in_the_index() 
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
     let [dropped, read_by_all, expired, stays] = [stream(), stream(), stream(), stream()];
-    let until = |ms| Retention::Keep { until: Timestamp(1_000_000 + ms) };
+    let until = |ms: i64| Retention::Keep { until: Timestamp(1_000_000 + ms) };
     for (id, ms) in [(dropped, 90_000), (read_by_all, 90_000), (expired, 10_000), (stays, 90_000)] {
         let last = put_small(house.dir.path(), &hub, id, 0, until(ms), body(1, 40_000)).await;
         hub.finish_stream(id, last + 1).await.unwrap();

@@ -384,7 +384,7 @@ async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_an
         assert_eq!(code(hub.stat(id).await), Code::NotFound);
     }
     const TEST: &str = "a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_and_no_more";
-    if crate::common::on_disk(TEST, "that no file is left; what it gives back is tested") {
+    if common::on_disk(TEST, "that no file is left; what it gives back is tested") {
         assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
     }
     let house = house.restart().await;
@@ -493,7 +493,7 @@ async fn a_home_has_no_more_tiny_segments_than_large_ones() {
 #[tokio::test]
 async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
     const WHY: &str = "`limits.free_bytes` is about the disk of the data directory";
-    if !crate::common::on_disk("a_full_disk_refuses_what_would_be_kept_and_nothing_else", WHY) {
+    if !common::on_disk("a_full_disk_refuses_what_would_be_kept_and_nothing_else", WHY) {
         return;
     }
     let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;
