@@ -61,7 +61,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Looks at configuration and machine for what stands in a relay's way, and says the next step. Exit code 1 if anything fails.
+    /// Looks at configuration, machine, and the store and the relays that this one shares, for what stands in a relay's way, and says the
+    /// next step. Exit code 1 if anything fails.
     Doctor {
         /// The configuration file; without one, the defaults count.
         #[arg(long, env = "PRIVET_RELAY_CONFIG")]
@@ -223,7 +224,8 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             if json { println!("{}", json!({ "pin": pin })) } else { println!("{pin}") }
         }
         Command::Doctor { config, data, json } => {
-            let findings = doctor::examine(&configuration(config.as_deref(), data));
+            let config = configuration(config.as_deref(), data);
+            let findings = runtime()?.block_on(doctor::examine(&config));
             if json {
                 let finding =
                     |f: &doctor::Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });

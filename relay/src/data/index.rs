@@ -10,9 +10,9 @@ use privet_protocol::storage::StoreError;
 
 use super::check::{Depth, Examined, Finding, SegmentPlace};
 use crate::server::records::{
-    EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PhoneRecord, RememberedRecord, SegmentRecord, Span,
-    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key, side_byte,
-    stream_key,
+    EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PIECE_KEY, PhoneRecord, RememberedRecord, SegmentRecord, Span,
+    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key,
+    parse_piece_key, side_byte, stream_key,
 };
 use crate::server::scan_all;
 use crate::storage::Storage;
@@ -22,8 +22,17 @@ use crate::storage::Storage;
 pub(super) struct Found {
     /// Homes; without a record where it can't be read, and then nothing of theirs is touched.
     pub(super) homes: BTreeMap<HomeId, Option<HomeRecord>>,
-    /// Kept segments and their lengths.
-    pub(super) segments: BTreeMap<SegmentPlace, u64>,
+    /// Kept segments.
+    pub(super) segments: BTreeMap<SegmentPlace, SegmentRecord>,
+    /// Bytes of small ones, where they were looked at.
+    pub(super) small: Option<BTreeMap<SegmentPlace, Pieces>>,
+}
+
+/// What is there of a small segment's bytes, up to the first piece that is missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pieces {
+    pub(super) count: u16,
+    pub(super) length: u64,
 }
 
 /// Kinds of records under a home, by their first byte.
@@ -44,6 +53,7 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     strays(storage, &found, depth, out).await?;
     segments(storage, &mut found, out).await?;
     if depth == Depth::Everything {
+        found.small = Some(pieces(storage, &found.segments, out).await?);
         readable::<TimeRecord>(storage, TIME_KEY, out).await?;
         readable::<GrantRecord>(storage, b"g/", out).await?;
         for list in [List { kind: *b"l/", name: "log" }, List { kind: *b"i/", name: "inbox" }] {
@@ -108,7 +118,7 @@ async fn segments(storage: &dyn Storage, found: &mut Found, out: &mut Examined) 
                 mended.insert((home, stream), StreamRecord::default());
             }
         }
-        found.segments.insert(place, record.length);
+        found.segments.insert(place, record);
         Ok(())
     })
     .await?;
@@ -116,6 +126,34 @@ async fn segments(storage: &dyn Storage, found: &mut Found, out: &mut Examined) 
         out.index.put(stream_key(home, stream), cbor::encode(&record));
     }
     Ok(())
+}
+
+/// The bytes of small segments. What is of none, or behind a piece that is missing, leads nowhere.
+async fn pieces(
+    storage: &dyn Storage,
+    segments: &BTreeMap<SegmentPlace, SegmentRecord>,
+    out: &mut Examined,
+) -> Result<BTreeMap<SegmentPlace, Pieces>, StoreError> {
+    let mut found: BTreeMap<SegmentPlace, Pieces> = BTreeMap::new();
+    scan_all(storage, PIECE_KEY.to_vec(), |(name, value)| {
+        let place =
+            parse_piece_key(&name).map(|(home, stream, index, piece)| (SegmentPlace { home, stream, index }, piece));
+        if let Some((place, piece)) = place
+            && segments.get(&place).is_some_and(|record| record.small)
+        {
+            let there = found.entry(place).or_default();
+            if there.count == piece {
+                there.count = there.count.saturating_add(1);
+                there.length += value.len() as u64;
+                return Ok(());
+            }
+        }
+        stray(name, out);
+        Ok(())
+    })
+    .await?;
+    found.retain(|_, pieces| pieces.count > 0);
+    Ok(found)
 }
 
 /// A log or an inbox.

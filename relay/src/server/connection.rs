@@ -318,13 +318,9 @@ impl Session {
         if relay.draining.is_cancelled() {
             // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
             let _ = tokio::time::timeout(DRAIN_PATIENCE, self.idle()).await;
-            relay.tally.close(connection, close::SHUTDOWN, &relay.farewell());
+            relay.tally.close(connection, close::SHUTDOWN, relay.farewell(self.home.id).as_bytes());
         } else if self.home.gone.is_cancelled() {
-            relay.tally.close(
-                connection,
-                close::SHUTDOWN,
-                b"the home is read anew or at another relay now: come again",
-            );
+            relay.tally.close(connection, close::SHUTDOWN, relay.moved(self.home.id).as_bytes());
         }
         self.home.leave(&self.key, connection);
         tracing::debug!("a client left");

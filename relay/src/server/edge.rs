@@ -189,7 +189,8 @@ impl Edge {
                     let _ = self.working.subscribe().wait_for(|working| *working == 0).await;
                 };
                 let _ = tokio::time::timeout(DRAIN_PATIENCE, idle).await;
-                self.relay.tally.close(&self.client, close::SHUTDOWN, &self.relay.farewell());
+                let farewell = self.relay.farewell(self.home);
+                self.relay.tally.close(&self.client, close::SHUTDOWN, farewell.as_bytes());
                 self.link.close(close::DONE.into(), b"");
             }
         }

@@ -1,9 +1,9 @@
 //! A segment while it is written: one writer, any number of readers, each at its own place, none ever waits for another.
 //!
 //! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file, which is open only
-//! while somebody writes or reads it: an upload that broke off costs no file descriptor.
+//! while somebody writes or reads it: an upload that broke off costs no file descriptor. What is small and comes at once never has one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ enum Kind {
 struct Upload {
     name: BlobName,
     storage: Arc<dyn Storage>,
+    /// Nothing is there of it: its file was never opened.
+    blank: AtomicBool,
     /// Held while it is opened.
     file: tokio::sync::Mutex<Option<Weak<dyn Body>>>,
     /// Bytes of its home's that it takes.
@@ -104,9 +106,10 @@ impl Growing {
         segment
     }
 
-    /// An upload to the body of this name, which is opened when somebody writes or reads it.
-    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
-        let upload = Upload { name, storage, file: tokio::sync::Mutex::default(), counted: AtomicU64::new(0) };
+    /// An upload to the body of this name, which is opened when somebody writes or reads it. A blank one has no file until then.
+    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>, blank: bool) -> Arc<Self> {
+        let (file, counted) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
+        let upload = Upload { name, storage, blank: blank.into(), file, counted };
         Self::new(index, priority::KEPT, Kind::Disk(upload))
     }
 
@@ -137,10 +140,16 @@ impl Growing {
         self.writer.try_lock().ok()
     }
 
+    /// Whether its file was never opened. Asked by who has the writer's place.
+    pub(crate) fn is_blank(&self) -> bool {
+        matches!(&self.body, Kind::Disk(upload) if upload.blank.load(Ordering::Relaxed))
+    }
+
     /// Opens its file, for who has the writer's place. Readers share it as long as the second one is held.
     pub(crate) async fn open(&self) -> Result<(Box<dyn BodyWriter>, Arc<dyn Body>), StoreError> {
         let Kind::Disk(upload) = &self.body else { return Err(StoreError::Io("what passes has no file".into())) };
         let mut file = upload.file.lock().await;
+        upload.blank.store(false, Ordering::Relaxed);
         let writer = upload.storage.write_body(upload.name.clone()).await?;
         let body = writer.reader();
         *file = Some(Arc::downgrade(&body));
@@ -225,6 +234,15 @@ impl Growing {
     /// Readers may read up to here.
     pub(crate) fn grew_to(&self, length: u64) {
         self.progress.send_modify(|p| p.length = length);
+    }
+
+    /// It is whole, with so many bytes. Both at once: readers of one that is small must not look for its file before.
+    pub(crate) fn whole(&self, length: u64) {
+        self.progress.send_modify(|p| {
+            if p.state == State::Growing {
+                *p = Progress { length, state: State::Whole };
+            }
+        });
     }
 
     pub(crate) fn end(&self, state: State) {

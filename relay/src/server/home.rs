@@ -66,8 +66,8 @@ pub(crate) struct Home {
     _present: Option<Present>,
 }
 
-/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each is
-/// a file, whether anything came of it or not.
+/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each has
+/// a place in memory, and a file once anything has come of it.
 const UPLOADS: u64 = 64;
 /// As many messages of one home may be under way to push gateways.
 const PUSHES: usize = 4;
@@ -456,15 +456,11 @@ impl Home {
     }
 
     /// Closes every connection: another node serves the home. Nothing is acknowledged here any more, and who comes again is led there.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, words: &str) {
         self.gone.cancel();
         let connections = std::mem::take(&mut *self.connections());
         for connection in connections.into_values().flatten() {
-            self.tally.close(
-                &connection,
-                close::SHUTDOWN,
-                b"the home is read anew or at another relay now: come again",
-            );
+            self.tally.close(&connection, close::SHUTDOWN, words.as_bytes());
         }
     }
 

@@ -82,7 +82,7 @@ impl Relay {
 
     /// Lets a home go that another node serves: its clients are told to come again, and nothing more of it is done here.
     pub(crate) fn let_go(&self, home: &Arc<Home>) {
-        home.close();
+        home.close(&self.moved(home.id));
         self.homes.forget(home.id, home);
     }
 

@@ -63,7 +63,7 @@ impl Board {
     async fn ready(&self) -> Page {
         let relay = &self.0;
         let signs = Signs {
-            leaving: relay.leaving.load(Ordering::Relaxed),
+            leaving: relay.is_leaving(),
             nodes: relay.nodes.as_ref().is_none_or(|nodes| nodes.is_connected()),
             storage: self.probe().await,
             free_bytes: self.free_bytes(),

@@ -6,14 +6,17 @@ mod behalf;
 mod budget;
 mod capability;
 mod connection;
+mod door;
 mod edge;
 mod endpoint;
+mod farewell;
 mod follow;
 mod founding;
 mod growing;
 mod home;
 mod homes;
 mod inbox;
+mod keep;
 mod last_hour;
 mod limits;
 mod lived;
@@ -57,7 +60,7 @@ use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, StorageKind};
+use crate::config::{Config, Drain, StorageKind};
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
@@ -160,6 +163,7 @@ pub(crate) struct Relay {
     handshakes: Arc<AtomicUsize>,
     validity: Mutex<Option<Validity>>,
     leaving: AtomicBool,
+    drain: Mutex<Drain>,
     began: Instant,
     /// What the last look at the storage found.
     probed: tokio::sync::Mutex<Option<metrics::Probe>>,
@@ -233,18 +237,18 @@ impl Server {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
+        let endpoint = endpoint::bind(config.listen, identity)?;
+        let address =
+            endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let nodes = match nodes {
             Some(settings) => {
                 let push_key = *blake3::hash(gateways.secret().public().as_bytes()).as_bytes();
                 // A certificate of a public authority is known by its name, and is renewed on one node after the other.
                 let identity = if config.certificate.is_some() { [0; 32] } else { pin };
-                Some(Nodes::open(settings, Fingerprints { identity, push_key })?)
+                Some(Nodes::open(settings, Fingerprints { identity, push_key }, address.port())?)
             }
             None => None,
         };
-        let endpoint = endpoint::bind(config.listen, identity)?;
-        let address =
-            endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let limits = Live::new(config.limits.clone());
         let carriers = Arc::new(Carriers {
@@ -269,6 +273,7 @@ impl Server {
             handshakes: Arc::default(),
             validity: Mutex::new(validity),
             leaving: AtomicBool::new(false),
+            drain: Mutex::new(config.drain.clone()),
             began: Instant::now(),
             probed: tokio::sync::Mutex::default(),
             draining: CancellationToken::new(),
@@ -332,8 +337,9 @@ impl Server {
         self.relay.sweep().await;
     }
 
-    /// Takes the certificate and the limits of `config` from now on. Those who are connected stay; newcomers meet the new certificate.
-    /// The keys where `config` differs in what takes a restart come back. When it fails, all goes on as before.
+    /// Takes the certificate and the limits of `config` from now on, and where it sends clients at the end. Those who are connected stay;
+    /// newcomers meet the new certificate. The keys where `config` differs in what takes a restart come back. When it fails, all goes on as
+    /// before.
     ///
     /// # Errors
     /// [`ServerError`] when the identity can't be used.
@@ -352,6 +358,7 @@ impl Server {
         relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
         relay.limits.set(config.limits.clone());
+        *relay.drain() = config.drain.clone();
         Ok(relay.config.needs_restart(config))
     }
 
@@ -428,10 +435,9 @@ impl Relay {
         self.time.wall()
     }
 
-    /// What clients are told when the relay ends.
-    pub(crate) fn farewell(&self) -> Vec<u8> {
-        let words: &[u8] = b"the relay ends: come again";
-        words.to_vec()
+    /// Whether it is about to end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// For a client that comes now.
@@ -447,7 +453,7 @@ impl Relay {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handshakes under way.
+    /// Handshakes under way, and those that wait for their turn.
     pub(crate) fn handshakes(&self) -> usize {
         self.handshakes.load(Ordering::Relaxed)
     }

@@ -11,7 +11,7 @@ use quinn::ReadError;
 
 use super::home::Home;
 use super::quota::TokenBucket;
-use super::received::{PIECE, Received};
+use super::received::{Gathered, PIECE, Received};
 use super::tally::Direction;
 use super::wire::{Answers, Failure};
 use crate::config::Limits;
@@ -119,21 +119,21 @@ impl Gate {
 
 /// The next bytes of a kept segment from the hub, as many as have come, when it is their turn: a disk takes a few large pieces sooner than
 /// many small ones. One packet says that there is something; while that waits, the rest is not taken, and QUIC holds the hub back.
-pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Option<Bytes>, ReadError> {
-    let Some(first) = body.read_chunk(PACKET).await? else { return Ok(None) };
+pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Gathered, ReadError> {
+    let Some(first) = body.read_chunk(PACKET).await? else { return Ok(Gathered { bytes: Bytes::new(), ended: true }) };
     if let Some(aside) = Aside::set(home, Lane::Kept, PIECE) {
-        let bytes = body.read_many(&first.bytes).await;
-        aside.used(bytes.len());
-        return Ok(Some(bytes));
+        let came = body.read_many(&first.bytes).await;
+        aside.used(came.bytes.len());
+        return Ok(came);
     }
     let queue = home.pace.received.lane(Lane::Kept);
     let _waits = Waits::begin(&queue.waiting);
     let _next = queue.next.lock().await;
     paid(home, Direction::Received, Lane::Kept, 0).await;
     // Nobody else of this lane takes anything meanwhile.
-    let bytes = body.read_many(&first.bytes).await;
-    home.pace.received.bucket().owe(bytes.len());
-    Ok(Some(bytes))
+    let came = body.read_many(&first.bytes).await;
+    home.pace.received.bucket().owe(came.bytes.len());
+    Ok(came)
 }
 
 /// Bytes of a home that may come without waiting and have not all come, until dropped.

@@ -216,7 +216,8 @@ impl Networks {
     }
 }
 
-fn network(address: IpAddr) -> u64 {
+/// What counts as one: an IPv4 address or an IPv6 /64.
+pub(crate) fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         // An IPv6 network never has its upper 32 bits zero and is so never taken for an IPv4 address.

@@ -29,6 +29,13 @@ pub(crate) struct Received {
     copy: Option<File>,
 }
 
+/// Bytes that came together, and whether they are the last ones. Without bytes there is nothing but the end.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) bytes: Bytes,
+    pub(crate) ended: bool,
+}
+
 impl Received {
     /// A stream whose bytes are also written to a file of its own in `folder`, if there is one.
     pub(crate) fn new(stream: RecvStream, folder: Option<&Path>, tally: Arc<Tally>) -> Self {
@@ -68,8 +75,8 @@ impl Received {
     }
 
     /// This, which was read before, and what comes after it in one piece: as many bytes as a disk takes gladly, or what has come within a
-    /// moment. How the stream ended while they came is there for the next call.
-    pub(crate) async fn read_many(&mut self, first: &[u8]) -> Bytes {
+    /// moment. A reset among them is there for the next call.
+    pub(crate) async fn read_many(&mut self, first: &[u8]) -> Gathered {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
         let mut bytes = BytesMut::with_capacity(PIECE);
         bytes.extend_from_slice(first);
@@ -83,7 +90,7 @@ impl Received {
         let _ = tokio::time::timeout(MOMENT, more).await;
         let bytes = bytes.freeze();
         self.keep(&bytes[first.len()..]);
-        bytes
+        Gathered { bytes, ended: self.ended == Some(Ok(())) }
     }
 
     /// Exactly as many bytes as `out` takes.

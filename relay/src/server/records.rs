@@ -8,6 +8,7 @@
 //! | `i/` home, number | [`EntryRecord`]: the inbox |
 //! | `s/` home, stream | [`StreamRecord`] |
 //! | `b/` home, stream, number | [`SegmentRecord`] |
+//! | `f/` home, stream, number, number of the piece | a piece of a small segment's bytes (`storage/small.rs`) |
 //! | `m/` mailbox | [`MailboxRecord`] |
 //! | `n/` mailbox, side, number | [`EntryRecord`]: a mailbox's messages |
 //! | `o/` home, mailbox | when that open mailbox closes by itself |
@@ -35,6 +36,7 @@ use super::wire::Failure;
 
 pub(crate) const BOOT_KEY: &[u8] = b"boot";
 pub(crate) const TIME_KEY: &[u8; 2] = b"c/";
+pub(crate) const PIECE_KEY: &[u8; 2] = b"f/";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HomeRecord {
@@ -101,10 +103,13 @@ pub(crate) struct StreamRecord {
 pub(crate) struct SegmentRecord {
     pub(crate) length: u64,
     pub(crate) until: Timestamp,
+    /// Its bytes are in the index beside it, and in no file. (Records of earlier versions say nothing, and mean a file.)
+    #[serde(default)]
+    pub(crate) small: bool,
 }
 
-/// What a segment counts as in the quota of its home, at least: however few bytes it has, it takes a file and its block on the disk, a record
-/// in the index and a place in memory.
+/// What a segment counts as in the quota of its home, at least: however few bytes it has, it takes a file and its block on the disk or a page
+/// of the index, a record and a place in memory.
 pub(crate) const LEAST_COUNTED: u64 = 8 << 10;
 
 /// What a segment of this length counts as in the quota of its home.
@@ -204,6 +209,24 @@ pub(crate) fn stream_key(home: HomeId, stream: StreamId) -> Vec<u8> {
 
 pub(crate) fn segment_key(home: HomeId, stream: StreamId, index: u64) -> Vec<u8> {
     key(b"b/", &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes()])
+}
+
+/// The prefix of a small segment's bytes.
+pub(crate) fn pieces_prefix(home: HomeId, stream: StreamId, index: u64) -> Vec<u8> {
+    key(PIECE_KEY, &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes()])
+}
+
+pub(crate) fn piece_key(home: HomeId, stream: StreamId, index: u64, piece: u16) -> Vec<u8> {
+    key(PIECE_KEY, &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes(), &piece.to_be_bytes()])
+}
+
+/// Home, stream and number of a small segment, and which piece of it this is; `None` for what is no piece's key.
+pub(crate) fn parse_piece_key(key: &[u8]) -> Option<(HomeId, StreamId, u64, u16)> {
+    let (segment, piece) = key.split_last_chunk::<2>()?;
+    let [home, stream] = [id_at(segment, 2).ok()?, id_at(segment, 18).ok()?];
+    let index = last_number(segment.get(34..)?).ok()?;
+    let whole = segment.len() == 42;
+    whole.then(|| (HomeId::from_bytes(home), StreamId::from_bytes(stream), index, u16::from_be_bytes(*piece)))
 }
 
 pub(crate) fn mailbox_key(mailbox: MailboxId) -> Vec<u8> {

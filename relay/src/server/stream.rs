@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_follower_of_kept_segments_waits_for_what_may_still_come() {
         let mut contents = Contents::default();
-        contents.kept.insert(1, SegmentRecord { length: 9, until: Timestamp(9) });
+        contents.kept.insert(1, SegmentRecord { length: 9, until: Timestamp(9), small: false });
         assert!(matches!(contents.next_for(0), Next::Wait));
         contents.gone_below = 1;
         assert!(matches!(contents.next_for(0), Next::Skip { to: 1 }));
@@ -297,7 +297,7 @@ mod tests {
         let mut contents = Contents::default();
         assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (None, None, 0));
         for index in [3, 9] {
-            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9) });
+            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9), small: false });
         }
         passing(&mut contents, 6);
         passing(&mut contents, 7);

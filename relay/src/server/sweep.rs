@@ -103,7 +103,8 @@ async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Fai
             true => {
                 // Shown while their files go: who wants to go on with one waits, and begins anew.
                 for index in std::mem::take(&mut contents.left) {
-                    let shown = Growing::on_disk(index, body_name(home.id, stream.id, index)?, home.storage.clone());
+                    let name = body_name(home.id, stream.id, index)?;
+                    let shown = Growing::on_disk(index, name, home.storage.clone(), false);
                     contents.growing.entry(index).or_insert(shown);
                 }
                 contents.growing.values().cloned().collect()

@@ -287,6 +287,19 @@ async fn a_network_has_so_many_connections_and_few_of_them_without_a_hello() {
 }
 
 #[tokio::test]
+async fn all_of_many_who_come_at_once_get_their_turn() {
+    let (house, metrics) = watched_with(|config| config.limits.hello_ms = 60_000).await;
+    // More than are computed at a time on most machines, and fewer than a network may have without a hello.
+    let crowd = (0..200).map(|number| by_hand::raw_from([127, 0, 0, 2 + number % 4], &house));
+    let came: Vec<_> = in_time(futures::future::join_all(crowd)).await.into_iter().map(Result::unwrap).collect();
+    common::until(async || newcomers(metrics, "connected").await == 200.0).await;
+    assert_eq!((newcomers(metrics, "crowded").await, newcomers(metrics, "failed").await), (0.0, 0.0));
+    common::until(async || number(metrics, "privet_relay_handshakes").await == 0.0).await;
+    drop(came);
+    house.hub().await.usage().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_relay_that_is_full_turns_newcomers_away_and_serves_the_others() {
     let (house, metrics) = watched_with(|config| config.limits.connections = 3).await;
     let mut hubs = Vec::new();
@@ -554,6 +567,11 @@ async fn watched_with(change: impl FnOnce(&mut Config)) -> (House, SocketAddr) {
     common::until(async || house.server.metrics().is_some()).await;
     let metrics = house.server.metrics().unwrap();
     (house, metrics)
+}
+
+async fn newcomers(metrics: SocketAddr, outcome: &str) -> f64 {
+    let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+    openmetrics::value(&samples, "privet_relay_newcomers_total", &[("outcome", outcome)])
 }
 
 async fn number(metrics: SocketAddr, name: &str) -> f64 {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use privet_protocol::id::MailboxId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{
-    ALPN, Code, Principal, Refusal, Request, Response, Retention, Rights, Side, Urgency, frame,
+    ALPN, Code, HelloAnswer, Principal, Refusal, Request, Response, Retention, Rights, SegmentHead, Side, Urgency,
+    frame,
 };
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, connect};
 
 use crate::by_hand::half_sent::{HALF, HalfSent};
-use crate::by_hand::{answer, config, raw_at, say, signed};
+use crate::by_hand::{self, answer, next_answer, raw_at, say, signed};
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
 
@@ -103,7 +104,7 @@ async fn a_hub_at_another_node_may_have_as_much_on_its_way_as_at_its_own() {
     // The node that serves the home takes one piece, and then nothing for as long as the test lasts.
     let nodes = Nodes::with(2, |config| config.limits.received_bytes_per_s = 1).await;
     let (home, at) = nodes.home_of(0);
-    let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), config(ALPN)).await.unwrap();
+    let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), by_hand::config(ALPN)).await.unwrap();
     let hello = signed(&connection, Principal::Founder { home, invite: None }, 1);
     say(&connection, &frame(&hello)).await;
     let (id, mut uploads) = (stream(), Vec::new());
@@ -123,7 +124,7 @@ async fn requests_that_are_given_up_count_as_requests_also_at_another_node() {
     let (home, at) = nodes.home_of(0);
     // Ten may come at once. A machine that takes more than a second for them is given another try.
     until(|| async {
-        let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), config(ALPN)).await.unwrap();
+        let (_endpoint, connection) = raw_at(nodes.servers[1 - at].address(), by_hand::config(ALPN)).await.unwrap();
         let hello = signed(&connection, Principal::Founder { home, invite: None }, 1);
         say(&connection, &frame(&hello)).await;
         for round in 0..12_u32 {
@@ -184,6 +185,95 @@ async fn ten_followers_at_another_node_bring_a_live_stream_there_once() {
         pulled == 0.0 && nodes.number(at, "privet_relay_followers").await == 0.0
     })
     .await;
+}
+
+/// Each of them has it whole before the next one begins.
+async fn all_get(quick: &mut [Follower], index: u64, length: usize) {
+    for follower in quick {
+        let Some(FollowEvent::Segment(mut segment)) = in_time(follower.next()).await.unwrap() else {
+            panic!("segment {index} was skipped");
+        };
+        assert_eq!(segment.index(), index);
+        assert!(read_all(&mut segment).await.unwrap() == body(index, length), "segment {index}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_reads_at_another_node_holds_up_nobody_and_is_told_when_it_reads_again() {
+    const SEGMENT: usize = 500_000;
+    const SEGMENTS: u64 = 30;
+    let nodes = Nodes::new(2).await;
+    let (home, at) = nodes.home_of(0);
+    let wrong = 1 - at;
+    let hub = nodes.hub(at, home).await;
+    for number in 2..5 {
+        hub.grant(key(number).public(), Rights::PHONE).await.unwrap();
+    }
+    let live = stream();
+    // It follows twice: from the newest segment on, which its node serves it, and from the first, which the home's node does.
+    let address = nodes.servers[wrong].address();
+    let (_endpoint, slow) = in_time(by_hand::raw_at(address, by_hand::narrow(ALPN))).await.unwrap();
+    let hello = signed(&slow, Principal::Member { home }, 2);
+    let welcome: HelloAnswer = answer(&say(&slow, &frame(&hello)).await);
+    assert!(matches!(welcome, HelloAnswer::Welcome { .. }), "{welcome:?}");
+    let mut unread = Vec::new();
+    for from in [From::Newest, From::Index(0)] {
+        let (mut send, receive) = in_time(slow.open_bi()).await.unwrap();
+        send.write_all(&frame(&Request::Follow { stream: live, from })).await.unwrap();
+        send.finish().unwrap();
+        unread.push(receive);
+    }
+    let (beside, elsewhere) = (nodes.phone(wrong, home, 3).await, nodes.phone(at, home, 4).await);
+    let mut quick =
+        [beside.follow(live, From::Newest).await.unwrap(), elsewhere.follow(live, From::Newest).await.unwrap()];
+    let followers = |at| nodes.number(at, "privet_relay_followers");
+    // At the home's node: the other node once for both, the one from the first segment on, and the phone there.
+    until(|| async { followers(wrong).await == 2.0 && followers(at).await == 3.0 }).await;
+
+    let held = |at| nodes.number(at, "privet_relay_passing_bytes");
+    for index in 0..SEGMENTS {
+        put(&hub, live, index, Retention::Pass, body(index, SEGMENT)).await;
+        all_get(&mut quick, index, SEGMENT).await;
+        // The newest two, and the one that it does not read.
+        for node in [wrong, at] {
+            let held = held(node).await;
+            assert!(held <= (3 * SEGMENT) as f64, "{held} bytes at node {node} after segment {index}");
+        }
+    }
+    for node in [wrong, at] {
+        until(|| async { held(node).await <= (2 * SEGMENT) as f64 }).await;
+        until(|| async { nodes.number(node, "privet_relay_skipped_segments_total").await >= 1.0 }).await;
+    }
+
+    // It reads again: it is told of the gap, and has the next segment whole.
+    let (sender, mut whole) = tokio::sync::mpsc::unbounded_channel();
+    let reader = slow.clone();
+    tokio::spawn(async move {
+        while let Ok(mut segment) = reader.accept_uni().await {
+            // Those that it was too slow for break off.
+            let Ok(bytes) = segment.read_to_end(2 * SEGMENT).await else { continue };
+            let head = 4 + u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
+            let SegmentHead { follow, index } = answer(&bytes[..head]);
+            let _ = sender.send((follow, index, bytes[head..].to_vec()));
+        }
+    });
+    let mut numbers = Vec::new();
+    for receive in &mut unread {
+        let following: Response = next_answer(receive).await;
+        let Response::Following { follow, first: 0 } = following else { panic!("{following:?}") };
+        let told: Response = next_answer(receive).await;
+        assert!(matches!(told, Response::Skipped { from: 0, to } if (1..SEGMENTS).contains(&to)), "{told:?}");
+        numbers.push(follow);
+    }
+    put(&hub, live, SEGMENTS, Retention::Pass, body(SEGMENTS, SEGMENT)).await;
+    all_get(&mut quick, SEGMENTS, SEGMENT).await;
+    while !numbers.is_empty() {
+        let (follow, index, bytes) = in_time(whole.recv()).await.unwrap();
+        if index == SEGMENTS {
+            assert!(bytes == body(SEGMENTS, SEGMENT));
+            numbers.retain(|number| *number != follow);
+        }
+    }
 }
 
 async fn closed_with(connection: &Connection) -> ClientError {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use privet_protocol::id::HomeId;
+use privet_protocol::cbor;
+use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::{Batch, StoreError};
+use privet_protocol::time::Timestamp;
 use privet_relay::storage::{Body, Embedded, Shared, Storage};
 use privet_relay::{Config, Server, check_shared};
-use privet_store::{BlobName, SystemDisk};
+use privet_store::{BlobName, DiskStore, SystemDisk};
+use serde::Serialize;
 
 use crate::common::postgres::Postgres;
 use crate::common::s3::S3;
@@ -69,6 +72,7 @@ async fn append(writer: &mut dyn privet_relay::storage::BodyWriter, bytes: &Byte
 async fn keeps_its_promises<F: Future<Output = Store>>(store: Store, again: impl Fn(Store) -> F) {
     index(&store).await;
     let store = bodies(store, &again).await;
+    let store = small(store, &again).await;
     let home = HomeId::generate(&SystemRandom);
     let mine = store.take_over(home).await.unwrap();
     mine.commit(batch(&[("of a home", "1")], &[])).await.unwrap();
@@ -159,6 +163,84 @@ async fn bodies<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) 
     }
     assert!(listed(&store, "").await.is_empty());
     store
+}
+
+/// Small bodies, where the store takes any: they come and go with what a batch says of them.
+async fn small<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) -> F) -> Store {
+    let Some(most) = store.small_bodies() else { return store };
+    let (home, film) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
+    let segment = |index: u64| name(&format!("{home}-{film}-{index:016x}"));
+    let lengths = || (0..).zip([0, 1, 15_999, 16_000, 16_001, most]);
+    for (index, length) in lengths() {
+        let record = format!("small/{index}");
+        let batch = batch(&[(record.as_str(), "1")], &[]);
+        store.keep_small(segment(index), body(index, length), batch).await.unwrap();
+    }
+    let store = again(store).await;
+    assert!(listed(&store, "").await.is_empty(), "none is a file");
+    for (index, length) in lengths() {
+        assert_eq!(store.get(format!("small/{index}").into()).await.unwrap(), Some(b"1".to_vec()));
+        let found = store.body(segment(index)).await.unwrap().unwrap();
+        assert_eq!(whole(&*found).await, body(index, length));
+        for beyond in [length as u64, length as u64 + 1, u64::MAX] {
+            assert_eq!(found.read(beyond, 10).await.unwrap(), Bytes::new());
+        }
+    }
+    for (index, length) in lengths() {
+        let record = format!("small/{index}");
+        let mut gone = batch(&[], &[record.as_str()]);
+        store.forget_small(&segment(index), length as u64, &mut gone);
+        store.commit(gone).await.unwrap();
+        assert!(store.body(segment(index)).await.unwrap().is_none());
+    }
+    assert!(store.scan(b"f/".to_vec(), Vec::new(), 1).await.unwrap().is_empty());
+    store
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_bodies_have_so_much_room_in_the_index_and_no_more() {
+    /// As the relay writes it.
+    #[derive(Serialize)]
+    struct Record {
+        length: u64,
+        until: Timestamp,
+        small: bool,
+    }
+    fn write(index: &Path, batch: Batch) {
+        use privet_protocol::storage::Store as _;
+        DiskStore::open(index).unwrap().commit(batch).unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (home, film) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
+    let key = |index: u64| [&b"b/"[..], home.as_bytes(), film.as_bytes(), &index.to_be_bytes()].concat();
+    let record = |length: u64| cbor::encode(&Record { length, until: Timestamp(9), small: true });
+    // Nine pieces each, and seven: as many as there may be.
+    let last = 7281;
+    let mut full = Batch::new();
+    (0..last).for_each(|index| full.put(key(index), record(128 << 10)));
+    full.put(key(last), record(100_000));
+    write(&dir.path().join("index"), full);
+    let open = || {
+        let disk: Arc<dyn privet_store::Disk> = Arc::new(SystemDisk);
+        Embedded::open(&disk, dir.path(), 0).unwrap()
+    };
+
+    let store = open();
+    assert_eq!(store.small_bodies(), None);
+    let segment = name(&format!("{home}-{film}-{last:016x}"));
+    let mut gone = Batch::new();
+    gone.delete(key(last));
+    store.forget_small(&segment, 100_000, &mut gone);
+    assert_eq!(store.small_bodies(), None, "it is there until that is durable");
+    store.commit(gone).await.unwrap();
+    assert_eq!(store.small_bodies(), Some(128 << 10));
+    drop(store);
+    let store = open();
+    assert_eq!(store.small_bodies(), Some(128 << 10));
+    let mut again = Batch::new();
+    again.put(key(last), record(100_000));
+    store.keep_small(segment, body(1, 100_000), again).await.unwrap();
+    assert_eq!(store.small_bodies(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,31 +95,6 @@ async fn an_upload_goes_on_at_the_byte_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_given_up_right_behind_its_bytes_is_not_taken_for_whole() {
-    const SENT: usize = 20_000;
-    const WHOLE: usize = 60_000;
-    let house = House::new().await;
-    let hub = house.hub().await;
-    let id = stream();
-    for index in 0..50 {
-        let bytes = body(index, WHOLE);
-        let mut writer = hub.put(id, index, keep(), true).await.unwrap();
-        writer.write(bytes.slice(..SENT)).await.unwrap();
-        // After a round trip the bytes have come, and the relay waits a moment for more of them: then the reset comes.
-        hub.usage().await.unwrap();
-        drop(writer);
-        hub.usage().await.unwrap();
-        let mut writer = in_time(hub.put(id, index, keep(), true)).await.unwrap();
-        assert_eq!(writer.stored(), None, "segment {index} has {SENT} of {WHOLE} bytes");
-        let at = usize::try_from(writer.offset()).unwrap();
-        assert!(at <= SENT, "{at}");
-        writer.write(bytes.slice(at..)).await.unwrap();
-        assert_eq!(in_time(writer.finish()).await.unwrap(), WHOLE as u64);
-        assert!(read_all(&mut hub.get(id, index, 0).await.unwrap()).await.unwrap() == bytes, "segment {index}");
-    }
-}
-
-#[tokio::test]
 async fn followers_get_bytes_while_they_are_written() {
     let house = House::new().await;
     let hub = house.hub().await;
@@ -408,13 +383,42 @@ async fn a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_an
         assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000, "round {round}");
         assert_eq!(code(hub.stat(id).await), Code::NotFound);
     }
-    if !common::is_shared() {
+    const TEST: &str = "a_stream_that_is_dropped_while_it_is_written_gives_back_what_it_took_and_no_more";
+    if common::on_disk(TEST, "that no file is left; what it gives back is tested") {
         assert_eq!(house.dir.path().join("bodies/partial").read_dir().unwrap().count(), 0, "a file was left");
     }
     let house = house.restart().await;
     let hub = house.hub().await;
     assert_eq!(hub.usage().await.unwrap().stored_bytes, 500_000);
     assert_eq!(read_all(&mut hub.get(other, 0, 0).await.unwrap()).await.unwrap(), body(1, 500_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_given_up_a_moment_after_its_bytes_never_counts_as_whole() {
+    const UPLOADS: u64 = 40;
+    let house = House::new().await;
+    let hub = house.hub().await;
+    let id = stream();
+    for index in 0..UPLOADS {
+        let mut writer = hub.put(id, index, keep(), index % 2 == 0).await.unwrap();
+        writer.write(body(index, 3000)).await.unwrap();
+        // At another moment of it each time.
+        for _ in 0..index * 20 {
+            tokio::task::yield_now().await;
+        }
+        drop(writer);
+    }
+    // A relay that ends lets what was begun come to its end.
+    let house = house.restart().await;
+    let hub = house.hub().await;
+    for index in 0..UPLOADS {
+        let mut writer = hub.put(id, index, keep(), true).await.unwrap();
+        assert_eq!(writer.stored(), None, "segment {index}");
+        let from = usize::try_from(writer.offset()).unwrap();
+        writer.write(body(index, 5000).slice(from..)).await.unwrap();
+        assert_eq!(in_time(writer.finish()).await.unwrap(), 5000);
+        assert_eq!(read_all(&mut hub.get(id, index, 0).await.unwrap()).await.unwrap(), body(index, 5000));
+    }
 }
 
 #[tokio::test]
@@ -488,8 +492,8 @@ async fn a_home_has_no_more_tiny_segments_than_large_ones() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_what_would_be_kept_and_nothing_else() {
-    if common::is_shared() {
-        // `limits.free_bytes` is about the disk of the data directory.
+    const WHY: &str = "`limits.free_bytes` is about the disk of the data directory";
+    if !common::on_disk("a_full_disk_refuses_what_would_be_kept_and_nothing_else", WHY) {
         return;
     }
     let house = House::with(|config| config.limits.free_bytes = u64::MAX / 2).await;

@@ -8,6 +8,7 @@ mod manifest;
 mod objects;
 mod pieces;
 mod pool;
+pub(crate) mod probe;
 mod schema;
 mod waste;
 
@@ -17,6 +18,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::storage::{Batch, Entry, StoreError};
 use privet_store::{BlobInfo, BlobName};
@@ -33,8 +35,10 @@ use crate::config::Storage as Settings;
 use fence::Fence;
 use manifest::Chunk;
 use objects::Objects;
+pub(crate) use objects::{Act, Cause};
 use pieces::{Gathering, Pieces, Writer};
-use pool::{APPLICATION, Pool, Trouble, patiently};
+pub(crate) use pool::APPLICATION;
+use pool::{Pool, Trouble, patiently};
 
 /// A store that relays share. Clones are the same handle.
 #[derive(Clone)]
@@ -236,6 +240,17 @@ impl Storage for Shared {
         };
         Ok(Box::new(Writer { store: self.clone(), pieces, broken: false }))
     }
+
+    /// All bytes of bodies are objects: PostgreSQL is for many relays, and its room and time are the dearer ones.
+    fn small_bodies(&self) -> Option<usize> {
+        None
+    }
+
+    async fn keep_small(&self, name: BlobName, _bytes: Bytes, _batch: Batch) -> Result<(), StoreError> {
+        Err(StoreError::Io(format!("{name}: no body is kept in PostgreSQL")))
+    }
+
+    fn forget_small(&self, _name: &BlobName, _length: u64, _batch: &mut Batch) {}
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
         let found = manifest::chunks(&self.inner.pool, &name, true).await?;

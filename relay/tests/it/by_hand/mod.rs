@@ -31,7 +31,7 @@ pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, 
     raw_at(house.server.address(), config).await
 }
 
-/// The same at any relay.
+/// The same to the relay at this address.
 pub async fn raw_at(server: SocketAddr, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
     come([127, 0, 0, 1], server, config).await
 }
@@ -103,6 +103,15 @@ pub async fn say(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
 /// The first message of an answer.
 pub fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
     cbor::decode(&bytes[4..], 1 << 20).unwrap()
+}
+
+/// The next message of an answer that goes on.
+pub async fn next_answer<T: serde::de::DeserializeOwned>(receive: &mut quinn::RecvStream) -> T {
+    let mut prefix = [0; 4];
+    in_time(receive.read_exact(&mut prefix)).await.unwrap();
+    let mut body = vec![0; u32::from_be_bytes(prefix) as usize];
+    in_time(receive.read_exact(&mut body)).await.unwrap();
+    cbor::decode(&body, 1 << 20).unwrap()
 }
 
 /// Why the relay closes the connection.

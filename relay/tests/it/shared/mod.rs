@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::Principal;
@@ -38,6 +39,17 @@ impl SharedStore {
         Self { inner, name: String::new(), terms: Arc::default(), held: None, moved: CancellationToken::new() }
     }
 
+    /// Whether the home is this handle's still.
+    fn hold(&self) -> Result<(), StoreError> {
+        if let Some((home, term)) = self.held
+            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
+        {
+            self.moved.cancel();
+            return Err(StoreError::Moved("taken over".into()));
+        }
+        Ok(())
+    }
+
     fn named(&self, name: String) -> Self {
         Self { name, ..self.clone() }
     }
@@ -59,17 +71,25 @@ impl Storage for SharedStore {
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if let Some((home, term)) = self.held
-            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
-        {
-            self.moved.cancel();
-            return Err(StoreError::Moved("taken over".into()));
-        }
+        self.hold()?;
         self.inner.commit(batch).await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
         self.inner.write_body(name).await
+    }
+
+    fn small_bodies(&self) -> Option<usize> {
+        self.inner.small_bodies()
+    }
+
+    async fn keep_small(&self, name: BlobName, bytes: Bytes, batch: Batch) -> Result<(), StoreError> {
+        self.hold()?;
+        self.inner.keep_small(name, bytes, batch).await
+    }
+
+    fn forget_small(&self, name: &BlobName, length: u64, batch: &mut Batch) {
+        self.inner.forget_small(name, length, batch);
     }
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
@@ -140,6 +160,7 @@ impl Nodes {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             address: None,
+            public_addresses: vec![([127, 0, 0, 1], 0).into()],
             secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
             table: Arc::new(self.table.for_another()),
             heartbeat: Duration::from_millis(100),
