@@ -136,17 +136,24 @@ impl List {
                 "log" => record.log,
                 _ => record.inbox,
             };
-            let mut there = BTreeSet::new();
+            let (mut there, mut bytes) = (BTreeSet::new(), 0);
             scan_all(storage, key(&self.kind, &[home.as_bytes()]), |(name, value)| {
                 match decode::<EntryRecord>(&value) {
                     Ok(_) => drop(there.insert(last_number(&name)?)),
                     Err(_) => unreadable(name, out),
                 }
+                bytes += value.len() as u64;
                 Ok(())
             })
             .await?;
             let within = there.iter().filter(|seq| (span.first..=span.head).contains(seq)).count() as u64;
             if within == span.count() && there.len() as u64 == within {
+                // Where the record does not say, it is counted when the home is read.
+                if let Some(recorded) = record.log_bytes.filter(|sum| self.name == "log" && *sum != bytes) {
+                    out.findings.push(Finding::WrongSum { home: *home, recorded, found: bytes });
+                    record.log_bytes = Some(bytes);
+                    out.index.put(home_key(*home), cbor::encode(record));
+                }
                 continue;
             }
             out.findings.push(Finding::BrokenList {
@@ -165,6 +172,7 @@ impl List {
                         out.index.delete(self.key(*home, *seq));
                     }
                     record.log = Span { first, head };
+                    record.log_bytes = None;
                 }
                 _ => {
                     // Messages stand for themselves: they close up.

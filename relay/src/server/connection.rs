@@ -1,5 +1,6 @@
-//! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own. Where another node serves
-//! the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same rights and bounds.
+//! One connection: its hello within the deadline, its home within another one, then its requests, each on a stream and a task of its own.
+//! Where another node serves the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same
+//! rights and bounds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,8 +93,21 @@ impl Role {
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection, mut guest: Guest) {
-    let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
-    match hello {
+    let deadline = relay.limits.now().hello();
+    let greeted = match tokio::time::timeout(deadline, hear(&relay, &connection)).await {
+        Ok(Some(Heard { hello, answers, receive })) => {
+            let admitted = match hello {
+                Ok(hello) => admit(&relay, &connection, hello).await,
+                Err(failure) => Err(failure),
+            };
+            let told = tokio::time::timeout(deadline, answer(&relay, &connection, admitted, answers)).await;
+            drop(receive);
+            told
+        }
+        Ok(None) => Ok(None),
+        Err(late) => Err(late),
+    };
+    match greeted {
         Ok(Some(Greeted::Here(session))) => {
             guest.said_hello();
             session.serve().await;
@@ -116,16 +130,31 @@ fn widen(connection: &quinn::Connection, streams: u32, receive_window: u32) {
     connection.set_send_window(SEND_WINDOW);
 }
 
-/// Reads and answers the hello; `None` when the client was refused or is gone.
-async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Greeted> {
+/// What a client said first, and the way to answer.
+struct Heard {
+    hello: Result<Hello, Failure>,
+    answers: Answers,
+    /// Kept until it is answered: let go, it would tell the client to say no more.
+    receive: Received,
+}
+
+/// Reads the hello; `None` when the client is gone.
+async fn hear(relay: &Relay, connection: &quinn::Connection) -> Option<Heard> {
     let (send, receive) = connection.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
-    let mut answers = Answers::new(send, Arc::clone(&relay.tally));
-    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO, &relay.half_sent).await {
-        Ok(hello) => admit(relay, connection, hello).await,
-        Err(failure) => Err(failure),
-    };
-    match outcome {
+    let answers = Answers::new(send, Arc::clone(&relay.tally));
+    let hello = read_message::<Hello>(&mut receive, MAX_HELLO, &relay.half_sent).await;
+    Some(Heard { hello, answers, receive })
+}
+
+/// Answers the hello; `None` when the client is refused or gone.
+async fn answer(
+    relay: &Relay,
+    connection: &quinn::Connection,
+    admitted: Result<Option<Greeted>, Failure>,
+    mut answers: Answers,
+) -> Option<Greeted> {
+    match admitted {
         Ok(Some(greeted)) => {
             let welcome = match &greeted {
                 Greeted::Here(session) => session.welcome(),
@@ -161,7 +190,8 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Gre
     }
 }
 
-/// `None` when nobody serves the home at the moment.
+/// Waits for the home as long as `limits.home_ms` says: what is read for it is read on, for when the client comes again. `None` when nobody
+/// serves the home at the moment.
 async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Option<Greeted>, Failure> {
     let Some(version) = common_version(VERSIONS, &hello.versions) else {
         let next = if hello.versions.iter().max() > VERSIONS.iter().max() { "the relay" } else { "Privet" };
@@ -173,6 +203,14 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         return Err(Failure::denied());
     }
     let client = Client { principal: hello.principal, key: hello.key, version };
+    let patience = relay.limits.now().home();
+    // Where it is served elsewhere, that node says so by itself, if it has time to.
+    let patience = if relay.nodes.is_some() { edge::REACH_PATIENCE + patience } else { patience };
+    tokio::time::timeout(patience, lead(relay, connection, client)).await.unwrap_or_else(|_| Err(Failure::reading()))
+}
+
+/// Leads a client to its home.
+async fn lead(relay: &Arc<Relay>, connection: &quinn::Connection, client: Client) -> Result<Option<Greeted>, Failure> {
     if let Some(nodes) = &relay.nodes {
         let home = home_of(relay, &client.principal, &client.key).await?;
         match edge::reach(nodes, home, &Behalf::Client(client.clone())).await? {

@@ -12,6 +12,7 @@ use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length, reset};
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
@@ -22,8 +23,8 @@ use super::{Relay, follow, pipe, priority};
 use crate::nodes::link::{Behalf, Head, MAX_OPENING, MayFollow, Opened, Opening};
 use crate::nodes::{Node, Nodes};
 
-/// How long it is tried to find the node that serves a home: the hello's own deadline comes after.
-const REACH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it is tried to find the node that serves a home.
+pub(crate) const REACH_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is tried, unless the nodes change.
 const AGAIN: Duration = Duration::from_millis(100);
 /// The longest answer about following.
@@ -44,20 +45,17 @@ pub(crate) enum Place {
     Nowhere,
 }
 
-/// Finds out where a home is served, and goes there on this behalf.
+/// Finds out where a home is served, and goes there on this behalf. How long that node may take to read the home, whoever asks knows.
 pub(crate) async fn reach(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
-    tokio::time::timeout(REACH_PATIENCE, go(nodes, home, behalf)).await.unwrap_or(Ok(Place::Nowhere))
-}
-
-async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
     let mut views = nodes.views();
+    let until = Instant::now() + REACH_PATIENCE;
     loop {
         views.borrow_and_update();
         match nodes.owner(home) {
             Some(node) if node.id == nodes.me.id => return Ok(Place::Here),
             Some(node) => {
                 let opened = tokio::select! {
-                    opened = open(nodes, &node, behalf) => opened,
+                    opened = open(nodes, &node, behalf, until) => opened,
                     // It may be this very node that is gone.
                     _ = views.changed() => None,
                 };
@@ -76,11 +74,15 @@ async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failu
             changed = views.changed() => if changed.is_err() { return Ok(Place::Nowhere) },
             () = tokio::time::sleep(AGAIN) => {}
         }
+        if Instant::now() >= until {
+            return Ok(Place::Nowhere);
+        }
     }
 }
 
-async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf) -> Option<(quinn::Connection, Opened)> {
-    let connection = nodes.connect(node).await?;
+/// A link to this node, if it is made by then, and what it answers.
+async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf, until: Instant) -> Option<(quinn::Connection, Opened)> {
+    let connection = tokio::time::timeout_at(until, nodes.connect(node)).await.ok()??;
     let proof = nodes.secret.proof(&connection)?;
     let (mut send, mut receive) = connection.open_bi().await.ok()?;
     send.write_all(&frame(&Opening { proof, behalf: behalf.clone() })).await.ok()?;

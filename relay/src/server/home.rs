@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::growing::{Budget, Shares};
 use super::last_hour::LastHour;
 use super::limits::Live;
+use super::log;
 use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
@@ -107,7 +108,7 @@ impl Home {
     /// The home that the index describes.
     pub(crate) async fn load(
         id: HomeId,
-        record: HomeRecord,
+        mut record: HomeRecord,
         storage: Arc<dyn Storage>,
         limits: Arc<Live>,
         tally: Arc<Tally>,
@@ -141,11 +142,7 @@ impl Home {
             Ok(())
         })
         .await?;
-        scan_all(&*storage, key(b"l/", &[id.as_bytes()]), |(_, value)| {
-            stored += value.len() as u64;
-            Ok(())
-        })
-        .await?;
+        stored = log::bytes(id, &mut record, &*storage).await?.saturating_add(stored);
 
         let mut waiting = HashMap::new();
         scan_all(&*storage, key(b"i/", &[id.as_bytes()]), |(_, value)| {

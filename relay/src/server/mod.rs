@@ -144,7 +144,7 @@ pub(crate) struct Relay {
     /// Memory for hellos and requests of which not everything has come.
     half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
-    homes: Loaded<Home>,
+    homes: Arc<Loaded<Home>>,
     /// Held while a home is founded: so many there may be, and an invite is good for one.
     founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
@@ -251,7 +251,7 @@ impl Server {
             budget: Budget::new(config.limits.memory_bytes),
             half_sent: Budget::new(HALF_SENT),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
-            homes: Loaded::default(),
+            homes: Arc::default(),
             founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
@@ -447,7 +447,7 @@ impl Relay {
         Handshake(Arc::clone(&self.handshakes))
     }
 
-    async fn sweep(&self) {
+    async fn sweep(self: &Arc<Self>) {
         self.note_time().await;
         let now = self.now();
         // Homes that nobody visits expire too: each is read when its turn comes.

@@ -42,6 +42,16 @@ pub(crate) struct HomeRecord {
     pub(crate) created: Timestamp,
     pub(crate) log: Span,
     pub(crate) inbox: Span,
+    /// What the entries of its log count as together, so that nobody has to read a large log to know. (Records of earlier versions have none.)
+    #[serde(default)]
+    pub(crate) log_bytes: Option<u64>,
+}
+
+impl HomeRecord {
+    /// Of a home that begins now.
+    pub(crate) fn new(owner: CapabilityKey, now: Timestamp) -> Self {
+        Self { owner, created: now, log: Span::EMPTY, inbox: Span::EMPTY, log_bytes: Some(0) }
+    }
 }
 
 /// Numbers from `first` to `head`; empty when `head` is one less.

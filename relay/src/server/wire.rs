@@ -17,7 +17,7 @@ use super::tally::Tally;
 use super::told::told;
 
 /// Why a request ends early.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The client is told.
     Refused(Refusal),
@@ -35,6 +35,11 @@ impl Failure {
     /// The home is another node's: its connections are closed, and who comes again is led there.
     pub(crate) fn elsewhere() -> Self {
         Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again")
+    }
+
+    /// It takes longer than anybody wants to wait; it goes on, for when the client comes again.
+    pub(crate) fn reading() -> Self {
+        Self::refuse(Code::Busy, "the home is being read: come again in a moment")
     }
 
     /// The same words whether a thing is not there or not this client's.

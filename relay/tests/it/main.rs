@@ -15,6 +15,7 @@ mod full;
 mod gateway;
 mod hostile;
 mod lines;
+mod loading;
 mod messages;
 mod metrics;
 mod nodes;

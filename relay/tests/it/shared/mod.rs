@@ -1,5 +1,7 @@
 //! Relays of this process that are one: a store and a list of nodes that all of them share, both in reach of the test.
 
+pub mod troubles;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -18,6 +20,7 @@ use privet_store::{BlobInfo, BlobName};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use self::troubles::Troubles;
 use crate::common::{PATIENCE, config, key, target, until};
 use crate::openmetrics::{parse, value};
 use crate::pages::page;
@@ -30,12 +33,14 @@ pub struct SharedStore {
     terms: Arc<Mutex<HashMap<HomeId, u64>>>,
     held: Option<(HomeId, u64)>,
     moved: CancellationToken,
+    pub troubles: Troubles,
 }
 
 impl SharedStore {
     fn open(dir: &Path) -> Self {
         let inner = Embedded::open(&Machine::this().disk, dir, 0).unwrap();
-        Self { inner, name: String::new(), terms: Arc::default(), held: None, moved: CancellationToken::new() }
+        let (terms, troubles) = (Arc::default(), Troubles::default());
+        Self { inner, name: String::new(), terms, held: None, moved: CancellationToken::new(), troubles }
     }
 
     fn named(&self, name: String) -> Self {
@@ -55,10 +60,12 @@ impl Storage for SharedStore {
     }
 
     async fn scan(&self, prefix: Vec<u8>, from: Vec<u8>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.troubles.scan(&prefix).await;
         self.inner.scan(prefix, from, limit).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.troubles.commit(&batch).await;
         if let Some((home, term)) = self.held
             && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
         {
