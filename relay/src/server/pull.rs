@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{From as Start, Request, Response, SegmentHead, close, frame, reset};
@@ -23,13 +24,18 @@ use crate::nodes::link::{Behalf, Head};
 const NUMBER: u64 = 0;
 /// The longest message about a followed stream.
 const MAX_TOLD: usize = 4096;
+/// Until a stream begins to come, beside the time that its home may take to be read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The streams that come here.
 #[derive(Default)]
 pub(crate) struct Pulls {
     homes: Mutex<HashMap<HomeId, Weak<Home>>>,
-    streams: tokio::sync::Mutex<HashMap<(HomeId, StreamId), Weak<Pull>>>,
+    streams: Mutex<HashMap<(HomeId, StreamId), Arc<Place>>>,
 }
+
+/// Where a stream is that comes here. Held while it begins to: who wants another one does not wait for this one's home.
+type Place = tokio::sync::Mutex<Weak<Pull>>;
 
 /// A stream that comes here, until this is dropped.
 pub(crate) struct Pull {
@@ -43,16 +49,31 @@ pub(crate) struct Pull {
 impl Pulls {
     /// The stream, which comes from now on if it did not yet.
     pub(crate) async fn join(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
-        let mut streams = self.streams.lock().await;
-        streams.retain(|_, pull| pull.strong_count() > 0);
-        if let Some(pull) = streams.get(&(home, stream)).and_then(Weak::upgrade)
+        let patience = PATIENCE + relay.limits.now().home();
+        let joined = tokio::time::timeout(patience, self.join_in_turn(relay, home, stream)).await;
+        joined.unwrap_or_else(|_| Err(Failure::elsewhere()))
+    }
+
+    async fn join_in_turn(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
+        let place = self.place(home, stream);
+        let mut there = place.lock().await;
+        if let Some(pull) = there.upgrade()
             && !pull.broken.is_cancelled()
         {
             return Ok(pull);
         }
         let pull = Arc::new(begin(relay, self.home(relay, home), stream).await?);
-        streams.insert((home, stream), Arc::downgrade(&pull));
+        *there = Arc::downgrade(&pull);
         Ok(pull)
+    }
+
+    fn place(&self, home: HomeId, stream: StreamId) -> Arc<Place> {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody has at hand is held by nobody.
+        streams.retain(|_, place| {
+            Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|pull| pull.strong_count() > 0)
+        });
+        Arc::clone(streams.entry((home, stream)).or_default())
     }
 
     fn home(&self, relay: &Arc<Relay>, id: HomeId) -> Arc<Home> {

@@ -11,6 +11,7 @@ use privet_relay_client::{ClientError, Connection, FollowEvent, Follower, From, 
 
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
+use crate::shared::troubles::Deed;
 
 /// The next segment that the follower gets, whole.
 async fn segment(follower: &mut Follower) -> (u64, Vec<u8>) {
@@ -98,6 +99,50 @@ async fn ten_followers_at_another_node_bring_a_live_stream_there_once() {
         pulled == 0.0 && nodes.number(at, "privet_relay_followers").await == 0.0
     })
     .await;
+}
+
+/// One node knows of a third one, the others do not yet: it goes there for what its client follows, and that takes long.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_one_home_does_not_wait_for_the_reading_of_another_one() {
+    let nodes = Nodes::with(3, |config| {
+        config.limits.home_ms = 60_000;
+        config.limits.sweep_s = 3600;
+    })
+    .await;
+    let (owner, edge, new) = (0, 1, 2);
+    for before in [owner, edge] {
+        nodes.sights[before].hide(nodes.servers[new].node_id().unwrap());
+        until(|| async { nodes.number(before, "privet_relay_nodes").await == 2.0 }).await;
+    }
+    let home_that = |moves: bool| loop {
+        let (home, _) = nodes.home_of(owner);
+        if nodes.servers[new].serves(home) == moves {
+            return home;
+        }
+    };
+    let (slow, quick) = (home_that(true), home_that(false));
+    let (mut hubs, mut phones) = (Vec::new(), Vec::new());
+    for home in [slow, quick] {
+        let hub = nodes.hub(owner, home).await;
+        hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+        hubs.push(hub);
+        phones.push(nodes.phone(edge, home, 2).await);
+    }
+    nodes.sights[edge].show_all();
+    until(|| async { nodes.number(edge, "privet_relay_nodes").await == 3.0 }).await;
+
+    let troubles = &nodes.store.troubles;
+    troubles.hold(Deed::Scan, slow);
+    let phone = phones[0].clone();
+    let waiting = tokio::spawn(async move { phone.follow(stream(), From::Newest).await.map(drop) });
+    until(|| async { troubles.waiting() == 1 }).await;
+    let live = stream();
+    let mut follower = in_time(phones[1].follow(live, From::Newest)).await.unwrap();
+    put(&hubs[1], live, 0, Retention::Pass, body(5, 40_000)).await;
+    assert_eq!(segment(&mut follower).await, (0, body(5, 40_000).to_vec()));
+    assert!(!waiting.is_finished(), "the other one was answered before");
+    troubles.release();
+    in_time(waiting).await.unwrap().unwrap();
 }
 
 async fn closed_with(connection: &Connection) -> ClientError {

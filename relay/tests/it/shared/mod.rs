@@ -1,5 +1,6 @@
 //! Relays of this process that are one: a store and a list of nodes that all of them share, both in reach of the test.
 
+pub mod sight;
 pub mod troubles;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use privet_store::{BlobInfo, BlobName};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use self::sight::Sight;
 use self::troubles::Troubles;
 use crate::common::{PATIENCE, config, key, target, until};
 use crate::openmetrics::{parse, value};
@@ -119,6 +121,8 @@ pub struct Nodes {
     pub servers: Vec<Server>,
     pub store: SharedStore,
     pub table: MemoryTable,
+    /// What each relay sees of it.
+    pub sights: Vec<Sight>,
     dir: TempDir,
 }
 
@@ -130,7 +134,8 @@ impl Nodes {
     pub async fn with(count: usize, change: impl Fn(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = SharedStore::open(&dir.path().join("store"));
-        let mut nodes = Self { servers: Vec::new(), store, table: MemoryTable::default(), dir };
+        let (servers, sights) = (Vec::new(), Vec::new());
+        let mut nodes = Self { servers, store, table: MemoryTable::default(), sights, dir };
         for _ in 0..count {
             nodes.start(&change).await;
         }
@@ -144,11 +149,13 @@ impl Nodes {
         let metrics = "[metrics]\nlisten = '127.0.0.1:0'\n";
         config.metrics = Config::parse("relay.toml", metrics).unwrap().metrics;
         change(&mut config);
+        let sight = Sight::of(self.table.for_another());
+        self.sights.push(sight.clone());
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             address: None,
             secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
-            table: Arc::new(self.table.for_another()),
+            table: Arc::new(sight),
             heartbeat: Duration::from_millis(100),
             lifetime: Duration::from_secs(5),
         };
