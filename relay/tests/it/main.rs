@@ -3,6 +3,7 @@
 
 #[path = "../../../hub/tests/it/common/alone.rs"]
 mod alone;
+mod away;
 mod by_hand;
 mod closed;
 mod common;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::Principal;
@@ -82,7 +83,10 @@ impl Storage for SharedStore {
     }
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
-        self.inner.body(name).await
+        self.troubles.read()?;
+        let troubles = self.troubles.clone();
+        let found = self.inner.body(name).await?;
+        Ok(found.map(|inner| Arc::new(Unsteady { inner, troubles }) as Arc<dyn Body>))
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
@@ -113,6 +117,20 @@ impl Storage for SharedStore {
 
     fn node(&self) -> Option<&str> {
         Some(&self.name)
+    }
+}
+
+/// A body that is away when its store is.
+struct Unsteady {
+    inner: Arc<dyn Body>,
+    troubles: Troubles,
+}
+
+#[async_trait]
+impl Body for Unsteady {
+    async fn read(&self, offset: u64, most: usize) -> Result<Bytes, StoreError> {
+        self.troubles.read()?;
+        self.inner.read(offset, most).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use privet_protocol::id::HomeId;
-use privet_protocol::storage::Batch;
+use privet_protocol::storage::{Batch, StoreError};
 use tokio::sync::watch;
 
 /// What a relay does with what is a home's.
@@ -20,6 +20,9 @@ pub struct Troubles {
     held: watch::Sender<HashSet<(Deed, HomeId)>>,
     waiting: Arc<AtomicUsize>,
     scanned: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Since when bodies are away: so many reads after the test said so.
+    away: Arc<Mutex<Option<usize>>>,
+    failed: Arc<AtomicUsize>,
 }
 
 impl Troubles {
@@ -48,6 +51,35 @@ impl Troubles {
 
     pub fn forget_scans(&self) {
         self.scanned.lock().unwrap().clear();
+    }
+
+    /// After so many more reads of bodies every further one fails.
+    pub fn go_away_after(&self, reads: usize) {
+        *self.away.lock().unwrap() = Some(reads);
+        self.failed.store(0, Ordering::Relaxed);
+    }
+
+    pub fn come_back(&self) {
+        *self.away.lock().unwrap() = None;
+    }
+
+    /// Reads of bodies that failed since bodies went away.
+    pub fn failed(&self) -> usize {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn read(&self) -> Result<(), StoreError> {
+        match &mut *self.away.lock().unwrap() {
+            None => Ok(()),
+            Some(0) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                Err(StoreError::Io("it is away, for a moment".into()))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     pub(super) async fn scan(&self, prefix: &[u8]) {
