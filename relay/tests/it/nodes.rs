@@ -210,6 +210,26 @@ async fn a_node_that_others_took_for_gone_acknowledges_nothing_more_of_its_homes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_home_of_which_nothing_can_be_found_out_holds_no_other_one_up() {
+    let lifetime = Duration::from_secs(2);
+    let nodes = Nodes::lasting(2, lifetime, |_| {}).await;
+    let (stuck, other) = (nodes.home_of(0).0, nodes.home_of(0).0);
+    let hubs = [nodes.hub(0, stuck).await, nodes.hub(0, other).await];
+    let troubles = &nodes.store.troubles;
+    troubles.hold(Deed::Commit, stuck);
+    // So long that others may have taken it for gone: it looks whether its homes are still its own.
+    nodes.table.set_away(true);
+    tokio::time::sleep(lifetime + Duration::from_secs(1)).await;
+    nodes.table.set_away(false);
+    until(|| async { troubles.waiting() == 1 }).await;
+    nodes.servers[0].leave();
+    for hub in &hubs {
+        closed_with(hub).await;
+    }
+    troubles.release();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_the_list_is_away_everything_goes_on() {
     let nodes = Nodes::new(2).await;
     let (home, at) = nodes.home_of(0);

@@ -141,6 +141,8 @@ pub struct Nodes {
     pub table: MemoryTable,
     /// What each relay sees of it.
     pub sights: Vec<Sight>,
+    /// How long after its last word a relay counts as there.
+    lifetime: Duration,
     dir: TempDir,
 }
 
@@ -150,10 +152,14 @@ impl Nodes {
     }
 
     pub async fn with(count: usize, change: impl Fn(&mut Config)) -> Self {
+        Self::lasting(count, Duration::from_secs(5), change).await
+    }
+
+    pub async fn lasting(count: usize, lifetime: Duration, change: impl Fn(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = SharedStore::open(&dir.path().join("store"));
         let (servers, sights) = (Vec::new(), Vec::new());
-        let mut nodes = Self { servers, store, table: MemoryTable::default(), sights, dir };
+        let mut nodes = Self { servers, store, table: MemoryTable::default(), sights, lifetime, dir };
         for _ in 0..count {
             nodes.start(&change).await;
         }
@@ -175,7 +181,7 @@ impl Nodes {
             secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
             table: Arc::new(sight),
             heartbeat: Duration::from_millis(100),
-            lifetime: Duration::from_secs(5),
+            lifetime: self.lifetime,
         };
         let store = Arc::new(self.store.named(format!("node-{}", self.servers.len())));
         let server = Server::start_with(config, Machine::this(), store, Some(settings)).await.unwrap();
