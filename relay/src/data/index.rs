@@ -10,9 +10,9 @@ use privet_protocol::storage::StoreError;
 
 use super::check::{Depth, Examined, Finding, SegmentPlace};
 use crate::server::records::{
-    EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PhoneRecord, RememberedRecord, SegmentRecord, Span,
-    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key, side_byte,
-    stream_key,
+    EntryRecord, GrantRecord, HomeRecord, INVITES_PREFIX, InviteRecord, MailboxRecord, PhoneRecord, RememberedRecord,
+    SegmentRecord, Span, StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number,
+    mailbox_key, side_byte, stream_key,
 };
 use crate::server::scan_all;
 use crate::storage::Storage;
@@ -45,6 +45,7 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     segments(storage, &mut found, out).await?;
     if depth == Depth::Everything {
         readable::<TimeRecord>(storage, TIME_KEY, out).await?;
+        readable::<InviteRecord>(storage, INVITES_PREFIX, out).await?;
         readable::<GrantRecord>(storage, b"g/", out).await?;
         for list in [List { kind: *b"l/", name: "log" }, List { kind: *b"i/", name: "inbox" }] {
             list.look(storage, &mut found, out).await?;

@@ -120,22 +120,29 @@ impl Relay {
         if let Some(home) = self.home(id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
-        let admission = self.admit(id, &owner, invite).await?;
-        let mut batch = Batch::new();
-        if let Some(used) = admission.used() {
-            batch.put(used, id.as_bytes().to_vec());
-        }
+        let mut admission = self.admit(id, &owner, invite.clone()).await?;
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
         }
         let record = HomeRecord::new(owner, self.now());
-        batch.put(home_key(id), cbor::encode(&record));
         let storage = self.storage.take_over(id).await?;
         // Of those who found it at once at two nodes, one has it.
         if storage.get(home_key(id)).await?.is_some() {
             return Err(Failure::elsewhere());
         }
-        storage.commit(batch).await?;
+        loop {
+            let mut batch = Batch::new();
+            batch.put(home_key(id), cbor::encode(&record));
+            let made = match admission.used() {
+                Some(used) => storage.commit_new(used, id.as_bytes().to_vec(), batch).await?,
+                None => storage.commit(batch).await.map(|()| true)?,
+            };
+            if made {
+                break;
+            }
+            // Another node has let a home in with it meanwhile. That was all of an invite; a token may be good for more.
+            admission = self.admit(id, &owner, invite.clone()).await?;
+        }
         self.home_count.fetch_add(1, Ordering::Relaxed);
         self.admitted(admission).await;
         let relay = Arc::clone(self);

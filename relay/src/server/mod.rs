@@ -60,7 +60,7 @@ use crate::config::{Config, StorageKind};
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
-use crate::invites::{InviteError, Invites};
+use crate::invites::Invites;
 use crate::machine::Machine;
 use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
@@ -75,7 +75,6 @@ use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use pull::Pulls;
 use quota::Networks;
-use records::invite_key;
 use tally::Tally;
 use told::told;
 use wake::Carriers;
@@ -145,7 +144,7 @@ pub(crate) struct Relay {
     half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: Arc<Loaded<Home>>,
-    /// Held while a home is founded: so many there may be, and an invite is good for one.
+    /// Held while a home is founded: so many there may be.
     founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
     /// Uploads that an earlier run left, of homes that are not in memory yet.
@@ -219,8 +218,11 @@ impl Server {
         let InOrder { homes, unfinished } = put_in_order(&storage, &boot).await.map_err(fail)?;
         let time = OwnTime::resume(Clocks { boot, uptime, wall }, &*storage).await.map_err(fail)?;
         let time = Arc::new(time);
-        let invites = Invites::of(&config.data);
-        if let Err(error) = note_used(&invites, &*storage, time.wall()).await {
+        let invites = match storage.node() {
+            Some(_) => Invites::in_store(Arc::clone(&storage)),
+            None => Invites::of(&config.data),
+        };
+        if let Err(error) = invites.mark_all_used(&*storage, time.wall()).await {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
@@ -518,16 +520,6 @@ async fn open_storage(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<dyn St
     let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
     let opened = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes)).await;
     Ok(Arc::new(opened.map_err(|e| StoreError::Io(e.to_string()))??))
-}
-
-/// A crash may have come between a home's commit and the note that its invite was used.
-async fn note_used(invites: &Invites, storage: &dyn Storage, now: Timestamp) -> Result<(), InviteError> {
-    for invite in invites.unused()? {
-        if let Ok(Some(_)) = storage.get(invite_key(&invite)).await {
-            invites.mark_used(&invite, now)?;
-        }
-    }
-    Ok(())
 }
 
 async fn sweep_for_ever(relay: Arc<Relay>) {

@@ -1,7 +1,7 @@
 //! Index and bodies on the disk of this machine, for one relay.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +22,8 @@ pub(crate) const BODIES: &str = "bodies";
 pub struct Embedded {
     index: DiskStore,
     blobs: Blobs,
+    /// Held while it is looked whether an entry is new, until it is there.
+    new: Arc<Mutex<()>>,
 }
 
 impl Embedded {
@@ -33,7 +35,7 @@ impl Embedded {
         create_directory(&**disk, directory).map_err(|e| StoreError::Io(format!("{}: {e}", directory.display())))?;
         let index = DiskStore::open_in(Arc::clone(disk), directory.join(INDEX))?;
         let blobs = Blobs::open_on(Arc::clone(disk), directory.join(BODIES), free_bytes)?;
-        Ok(Self { index, blobs })
+        Ok(Self { index, blobs, new: Arc::default() })
     }
 }
 
@@ -61,6 +63,19 @@ impl Storage for Embedded {
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let index = self.index.clone();
         blocking(move || index.commit(batch)).await
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, mut batch: Batch) -> Result<bool, StoreError> {
+        let (index, new) = (self.index.clone(), Arc::clone(&self.new));
+        blocking(move || {
+            let _held = new.lock().unwrap_or_else(PoisonError::into_inner);
+            if index.get(&key)?.is_some() {
+                return Ok(false);
+            }
+            batch.put(key, value);
+            index.commit(batch).map(|()| true)
+        })
+        .await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {

@@ -50,6 +50,17 @@ impl SharedStore {
         Self { name, ..self.clone() }
     }
 
+    /// Fails when somebody else has taken the home over.
+    fn lasts(&self) -> Result<(), StoreError> {
+        if let Some((home, term)) = self.held
+            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
+        {
+            self.moved.cancel();
+            return Err(StoreError::Moved("taken over".into()));
+        }
+        Ok(())
+    }
+
     /// As a node does it that believes it serves the home.
     pub async fn take_over_by_another(&self, home: HomeId) -> Arc<dyn Storage> {
         self.take_over(home).await.unwrap()
@@ -69,13 +80,14 @@ impl Storage for SharedStore {
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.troubles.commit(&batch).await;
-        if let Some((home, term)) = self.held
-            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
-        {
-            self.moved.cancel();
-            return Err(StoreError::Moved("taken over".into()));
-        }
+        self.lasts()?;
         self.inner.commit(batch).await
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        self.troubles.commit(&batch).await;
+        self.lasts()?;
+        self.inner.commit_new(key, value, batch).await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
