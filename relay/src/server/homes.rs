@@ -73,6 +73,7 @@ impl Relay {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
         drop(unfinished);
+        self.resting.end(id);
         wake::resume(&home);
         Ok(home)
     }

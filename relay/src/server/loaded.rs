@@ -86,6 +86,24 @@ impl<T> Loaded<T> {
         }
     }
 
+    /// Whether this home was read, or is being read.
+    pub(crate) fn is_known(&self, id: HomeId) -> bool {
+        self.places().contains_key(&id)
+    }
+
+    /// A home that was read, for good, if nobody has it at hand and it may go. Nobody gets it meanwhile, and whoever comes next reads it anew.
+    pub(crate) fn take_out(&self, id: HomeId, may_go: impl FnOnce(&T) -> bool) -> Option<Arc<T>> {
+        let mut places = self.places();
+        let goes = match places.get(&id) {
+            Some(Place::There(there)) => Arc::strong_count(there) == 1 && may_go(there),
+            Some(Place::Reading(_)) | None => false,
+        };
+        match goes.then(|| places.remove(&id)).flatten() {
+            Some(Place::There(there)) => Some(there),
+            Some(Place::Reading(_)) | None => None,
+        }
+    }
+
     fn places(&self) -> MutexGuard<'_, Places<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,6 +175,21 @@ mod tests {
         assert_eq!(homes.all().len(), 2);
         homes.there(large).into_iter().for_each(|there| homes.forget(large, &there));
         assert!(homes.there(large).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_home_that_somebody_has_at_hand_is_not_taken_out() {
+        let home = HomeId::from_bytes([4; 16]);
+        let (homes, tasks) = (Arc::<Loaded<i32>>::default(), TaskTracker::new());
+        assert!(homes.take_out(home, |_| true).is_none() && !homes.is_known(home));
+        let there = homes.get(home, &tasks, || async { Ok(Arc::new(1)) }).await;
+        assert!(homes.take_out(home, |_| true).is_none() && there.is_ok());
+        drop(there);
+        // Who read it lets go of it in a task.
+        tasks.close();
+        tasks.wait().await;
+        assert!(homes.take_out(home, |_| false).is_none() && homes.is_known(home));
+        assert!(homes.take_out(home, |one| *one == 1).is_some() && !homes.is_known(home));
     }
 
     #[tokio::test]

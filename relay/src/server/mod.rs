@@ -30,6 +30,7 @@ mod quota;
 mod ready;
 mod received;
 pub(crate) mod records;
+mod resting;
 mod segments;
 mod stream;
 mod sweep;
@@ -75,6 +76,7 @@ use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use pull::Pulls;
 use quota::Networks;
+use resting::Resting;
 use tally::Tally;
 use told::told;
 use wake::Carriers;
@@ -144,6 +146,7 @@ pub(crate) struct Relay {
     half_sent: Arc<Budget>,
     carriers: Arc<Carriers>,
     homes: Arc<Loaded<Home>>,
+    resting: Resting,
     /// Held while a home is founded: so many there may be.
     founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
@@ -254,6 +257,7 @@ impl Server {
             half_sent: Budget::new(HALF_SENT),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
             homes: Arc::default(),
+            resting: Resting::default(),
             founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
@@ -342,6 +346,9 @@ impl Server {
         *relay.validity() = validity;
         relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
+        if relay.limits.now().retention_s != config.limits.retention_s {
+            relay.resting.end_all();
+        }
         relay.limits.set(config.limits.clone());
         Ok(relay.config.needs_restart(config))
     }
@@ -452,7 +459,13 @@ impl Relay {
     async fn sweep(self: &Arc<Self>) {
         self.note_time().await;
         let now = self.now();
-        // Homes that nobody visits expire too: each is read when its turn comes.
+        for home in self.homes.all() {
+            // It was read when the nodes changed.
+            if !self.is_mine(home.id) {
+                self.let_go(&home);
+            }
+        }
+        // Homes that nobody visits expire too: each is read when something of it does.
         let (mut ids, mut count) = (Vec::new(), 0);
         let scanned = scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
             let id = HomeId::from_bytes(records::id_at(&key, 2)?);
@@ -475,13 +488,19 @@ impl Relay {
             if self.shutdown.is_cancelled() {
                 return;
             }
-            if !self.is_mine(id) {
+            if !self.is_mine(id) || self.resting.rests(id, now) {
                 continue;
             }
+            let known = self.homes.is_known(id);
             let swept = match self.home(id).await {
                 Ok(Some(home)) => {
+                    if !known {
+                        home.note_no_use();
+                    }
                     let woken = wake::sweep(&home, now).await;
-                    sweep::home(&home, now).await.and(woken)
+                    let swept = sweep::home(&home, now).await.and(woken);
+                    self.let_rest(home, now).await;
+                    swept
                 }
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),

@@ -44,6 +44,8 @@ pub(super) async fn follow(relay: Arc<Relay>) {
             relay.tasks.spawn(make_all_sure(Arc::clone(&relay), Arc::clone(&turns)));
         }
         if moved {
+            // Others may have changed what is another one's from now on, or was.
+            relay.resting.end_all();
             let nodes = view.as_ref().map_or(0, |view| view.ring.nodes().len());
             tracing::info!(nodes, "the nodes have changed");
             relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));

@@ -31,6 +31,7 @@ mod program;
 mod public_certificate;
 mod push;
 mod quotas;
+mod resting;
 mod sees;
 mod sequences;
 mod shared;

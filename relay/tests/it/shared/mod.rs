@@ -40,7 +40,7 @@ pub struct SharedStore {
 }
 
 impl SharedStore {
-    fn open(dir: &Path) -> Self {
+    pub fn open(dir: &Path) -> Self {
         let inner = Embedded::open(&Machine::this().disk, dir, 0).unwrap();
         let (terms, troubles) = (Arc::default(), Troubles::default());
         Self { inner, name: String::new(), terms, held: None, moved: CancellationToken::new(), troubles }
