@@ -236,6 +236,42 @@ async fn postgres_with_an_s3_server_keeps_its_promises() {
     assert_eq!(s3.objects(), 0);
 }
 
+/// As many objects as are asked for at once can't be removed: folders of the same names are in their place.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_cannot_be_removed_stand_in_no_others_way() {
+    const AT_ONCE: usize = 1000;
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    drop(open(&config).await);
+    let objects = dir.path().join("objects");
+    for number in 0..AT_ONCE {
+        std::fs::create_dir_all(objects.join(format!("00/0{number:04}/in it"))).unwrap();
+    }
+    let sql = format!(
+        "INSERT INTO waste (object, doomed) SELECT '00/0' || lpad(n::text, 4, '0'), true FROM generate_series(0, {}) AS n",
+        AT_ONCE - 1
+    );
+    let database = config.storage.postgres.clone().unwrap();
+    let made = Command::new("psql").args(["-q", "-d", &database, "-c", &sql]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    // Whatever is forgotten makes it look again: some objects are behind those that stay.
+    let store = open(&config).await;
+    for number in 0..4 {
+        let film = name(&format!("film-{number}"));
+        let mut writer = store.write_body(film.clone()).await.unwrap();
+        writer.append(body(number, 5000)).await.unwrap();
+        writer.finish().await.unwrap();
+        store.remove_body(film).await.unwrap();
+    }
+    until(|| async {
+        store.remove_body(name("nothing")).await.unwrap();
+        walk(&objects) == 0
+    })
+    .await;
+}
+
 fn walk(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
     entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { 1 }).sum()
