@@ -2,7 +2,7 @@
 //! Where another node serves the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same
 //! rights and bounds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use super::received::Received;
 use super::segments::Put;
 use super::tally::{Kind, Present};
 use super::wake::{self, Wake};
+use super::window::{Fitted, SEND_WINDOW};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
 use crate::nodes::link::{Behalf, Client, Head, MayFollow};
@@ -39,10 +40,6 @@ const MAX_HELLO: usize = 4096;
 pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the relay ends.
 pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes on their way to one client that follows nothing.
-const SEND_WINDOW: u64 = 1024 * 1024;
-/// How often what may be on its way to a client that follows is fitted to its path.
-const FIT: Duration = Duration::from_millis(200);
 /// Bytes that a hub may have on their way, for its segments.
 const OWNER_WINDOW: u32 = 8 * 1024 * 1024;
 /// The same of all others, who send messages only.
@@ -466,7 +463,7 @@ impl Session {
                 return segments::get(home, stream, index, offset, answers).await;
             }
             Request::Follow { stream, from } => {
-                let window = FollowWindow::open(&self.connection, &self.following);
+                let window = Fitted::open(&self.connection, &self.following);
                 return tokio::select! {
                     outcome = follow::follow(home, &self.connection, stream, from, answers, now) => outcome,
                     () = window.keep_fitting() => Ok(()),
@@ -578,41 +575,6 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         self.0.working.send_modify(|working| *working -= 1);
-    }
-}
-
-/// While a client follows, no more is on its way to it than its path holds.
-pub(crate) struct FollowWindow<'a> {
-    connection: &'a quinn::Connection,
-    following: &'a AtomicUsize,
-}
-
-impl<'a> FollowWindow<'a> {
-    pub(crate) fn open(connection: &'a quinn::Connection, following: &'a AtomicUsize) -> Self {
-        following.fetch_add(1, Ordering::Relaxed);
-        let window = Self { connection, following };
-        window.fit();
-        window
-    }
-
-    fn fit(&self) {
-        self.connection.set_send_window(priority::send_window(self.connection.stats().path.cwnd));
-    }
-
-    /// Never ends.
-    pub(crate) async fn keep_fitting(&self) {
-        loop {
-            tokio::time::sleep(FIT).await;
-            self.fit();
-        }
-    }
-}
-
-impl Drop for FollowWindow<'_> {
-    fn drop(&mut self) {
-        if self.following.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.connection.set_send_window(SEND_WINDOW);
-        }
     }
 }
 

@@ -15,9 +15,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
+use super::connection::{DRAIN_PATIENCE, REQUEST_PATIENCE, is_endless};
 use super::growing::Budget;
 use super::tally::Present;
+use super::window::Fitted;
 use super::wire::{Answers, Failure};
 use super::{Relay, follow, pipe, priority};
 use crate::nodes::link::{Behalf, Head, MAX_OPENING, MayFollow, Opened, Opening};
@@ -98,7 +99,10 @@ struct Edge {
     client: quinn::Connection,
     link: quinn::Connection,
     home: HomeId,
+    /// Streams of the client that bring it video.
     following: AtomicUsize,
+    /// Those that take video to the link.
+    sending: AtomicUsize,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
 }
@@ -112,6 +116,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
         link: link.connection.clone(),
         home: link.home,
         following: AtomicUsize::new(0),
+        sending: AtomicUsize::new(0),
         working: watch::Sender::new(0),
     });
     let (client, link, carried) = (&edge.client, &edge.link, TaskTracker::new());
@@ -199,7 +204,22 @@ impl Edge {
                 pipe::carry(receive, up, |bytes| tally.carried.add(bytes)).await;
             }
         };
-        tokio::join!(upwards, pipe::carry(down, send, |bytes| tally.carried.add(bytes)));
+        let fitted = match &request {
+            // Its segments come on streams of their own.
+            Some(Request::Follow { .. }) => Some(Fitted::open(&self.client, &self.following)),
+            Some(Request::Put { .. }) => Some(Fitted::open(&self.link, &self.sending)),
+            _ => None,
+        };
+        let carried = async {
+            tokio::join!(upwards, pipe::carry(down, send, |bytes| tally.carried.add(bytes)));
+        };
+        match &fitted {
+            Some(window) => tokio::select! {
+                () = carried => {}
+                () = window.keep_fitting() => {}
+            },
+            None => carried.await,
+        }
         drop(work);
     }
 
@@ -229,7 +249,7 @@ impl Edge {
         answers.set_priority(priority::ANSWER);
         let outcome = match self.relay.pulls.join(&self.relay, self.home, stream).await {
             Ok(pull) => {
-                let window = FollowWindow::open(&self.client, &self.following);
+                let window = Fitted::open(&self.client, &self.following);
                 let now = self.relay.now();
                 tokio::select! {
                     outcome = follow::follow(&pull.home, &self.client, stream, Start::Newest, &mut answers, now) => outcome,

@@ -39,6 +39,7 @@ mod told;
 mod upload;
 mod wake;
 mod watched;
+mod window;
 mod wire;
 
 use std::net::SocketAddr;
@@ -65,7 +66,7 @@ use crate::invites::Invites;
 use crate::machine::Machine;
 use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
-pub(crate) use endpoint::SOCKET_BUFFER;
+pub(crate) use endpoint::{SOCKET_BUFFER, congestion};
 use founding::Founding;
 use growing::Budget;
 use home::Home;
@@ -82,6 +83,7 @@ use told::told;
 use wake::Carriers;
 pub use wake::WakeCounts;
 use watched::Watched;
+pub(crate) use window::SEND_WINDOW;
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
