@@ -191,6 +191,8 @@ pub struct Limits {
     pub requests_per_s: u32,
     /// How long a client may take for its hello.
     pub hello_ms: u64,
+    /// How long a client waits for its home where that has to be read first.
+    pub home_ms: u64,
     /// How long a follower of passing segments may take to finish a segment once a newer one has begun.
     pub patience_ms: u64,
     /// How often what has expired is looked for.
@@ -229,6 +231,7 @@ impl Default for Limits {
             connects_per_s: 20,
             requests_per_s: 50,
             hello_ms: 3000,
+            home_ms: 5000,
             patience_ms: 300,
             sweep_s: 60,
             drain_s: 0,
@@ -240,6 +243,11 @@ impl Limits {
     /// How long a client may take for its hello.
     pub fn hello(&self) -> Duration {
         Duration::from_millis(self.hello_ms)
+    }
+
+    /// How long a client waits for its home.
+    pub fn home(&self) -> Duration {
+        Duration::from_millis(self.home_ms)
     }
 
     /// How long a phone that follows its wakes may take to acknowledge one.
@@ -363,6 +371,7 @@ const RANGES: &[Number<Config>] = &[
     ("limits.connects_per_s", |c| c.limits.connects_per_s.into(), 1..=MAX_U32),
     ("limits.requests_per_s", |c| c.limits.requests_per_s.into(), 1..=MAX_U32),
     ("limits.hello_ms", |c| c.limits.hello_ms, 100..=MAX),
+    ("limits.home_ms", |c| c.limits.home_ms, 100..=MAX),
     ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
     ("limits.drain_s", |c| c.limits.drain_s, 0..=3600),

@@ -6,8 +6,8 @@
 //! Records are compared with each other in `index` and with files here, and nothing is changed until [`Examined::repair`]: the
 //! index first, then the files, so that a repair that breaks off leaves again nothing but files without a record.
 //!
-//! How many bytes a home keeps is not stored anywhere: it is counted from the records when the home is read, so there is no sum
-//! that could be wrong.
+//! How many bytes a home keeps is counted from the records when the home is read. One sum is stored, that of its log, which may be
+//! too large to read for it: it changes in the same commit as the log, and is compared here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -94,6 +94,16 @@ pub enum Finding {
         /// How many of them are there.
         found: u64,
     },
+    /// The entries of a home's log have more or fewer bytes than its record says. It says what was found.
+    WrongSum {
+        /// Whose it is.
+        #[serde(serialize_with = "as_text")]
+        home: HomeId,
+        /// The bytes by the record.
+        recorded: u64,
+        /// The bytes of the entries that are there.
+        found: u64,
+    },
     /// A rendezvous mailbox whose messages are not those that its record counts. It goes, pairing begins anew.
     BrokenMailbox {
         /// The mailbox.
@@ -137,6 +147,7 @@ impl Finding {
             Self::NoStream { .. } => "no-stream",
             Self::BeyondEnd { .. } => "beyond-end",
             Self::BrokenList { .. } => "broken-list",
+            Self::WrongSum { .. } => "wrong-sum",
             Self::BrokenMailbox { .. } => "broken-mailbox",
             Self::StrayRecord { .. } => "stray-record",
             Self::Unreadable { .. } => "unreadable",
@@ -170,6 +181,9 @@ impl fmt::Display for Finding {
             Self::BeyondEnd { segment, segments } => write!(f, "{segment}: its stream ends after {segments} segments"),
             Self::BrokenList { home, list, recorded: (first, last), found } => {
                 write!(f, "{list} of home {home}: {found} entries are there, {first} to {last} are recorded")
+            }
+            Self::WrongSum { home, recorded, found } => {
+                write!(f, "log of home {home}: its entries have {found} bytes, {recorded} are recorded")
             }
             Self::BrokenMailbox { mailbox } => write!(f, "mailbox {mailbox}: its messages are not those it counts"),
             Self::StrayRecord { key } => write!(f, "record {key}: what it belongs to is not there"),

@@ -10,9 +10,9 @@ use privet_protocol::storage::StoreError;
 
 use super::check::{Depth, Examined, Finding, SegmentPlace};
 use crate::server::records::{
-    EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PIECE_KEY, PhoneRecord, RememberedRecord, SegmentRecord, Span,
-    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key,
-    parse_piece_key, side_byte, stream_key,
+    EntryRecord, GrantRecord, HomeRecord, INVITES_PREFIX, InviteRecord, MailboxRecord, PIECE_KEY, PhoneRecord,
+    RememberedRecord, SegmentRecord, Span, StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at,
+    key, last_number, mailbox_key, parse_piece_key, side_byte, stream_key,
 };
 use crate::server::scan_all;
 use crate::storage::Storage;
@@ -55,6 +55,7 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     if depth == Depth::Everything {
         found.small = Some(pieces(storage, &found.segments, out).await?);
         readable::<TimeRecord>(storage, TIME_KEY, out).await?;
+        readable::<InviteRecord>(storage, INVITES_PREFIX, out).await?;
         readable::<GrantRecord>(storage, b"g/", out).await?;
         for list in [List { kind: *b"l/", name: "log" }, List { kind: *b"i/", name: "inbox" }] {
             list.look(storage, &mut found, out).await?;
@@ -174,17 +175,24 @@ impl List {
                 "log" => record.log,
                 _ => record.inbox,
             };
-            let mut there = BTreeSet::new();
+            let (mut there, mut bytes) = (BTreeSet::new(), 0);
             scan_all(storage, key(&self.kind, &[home.as_bytes()]), |(name, value)| {
                 match decode::<EntryRecord>(&value) {
                     Ok(_) => drop(there.insert(last_number(&name)?)),
                     Err(_) => unreadable(name, out),
                 }
+                bytes += value.len() as u64;
                 Ok(())
             })
             .await?;
             let within = there.iter().filter(|seq| (span.first..=span.head).contains(seq)).count() as u64;
             if within == span.count() && there.len() as u64 == within {
+                // Where the record does not say, it is counted when the home is read.
+                if let Some(recorded) = record.log_bytes.filter(|sum| self.name == "log" && *sum != bytes) {
+                    out.findings.push(Finding::WrongSum { home: *home, recorded, found: bytes });
+                    record.log_bytes = Some(bytes);
+                    out.index.put(home_key(*home), cbor::encode(record));
+                }
                 continue;
             }
             out.findings.push(Finding::BrokenList {
@@ -203,6 +211,7 @@ impl List {
                         out.index.delete(self.key(*home, *seq));
                     }
                     record.log = Span { first, head };
+                    record.log_bytes = None;
                 }
                 _ => {
                     // Messages stand for themselves: they close up.

@@ -352,7 +352,37 @@ fn transport() -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(SEGMENT_STREAMS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
-        .send_window(u64::from(WINDOW))
+        .send_window(crate::server::SEND_WINDOW)
+        .congestion_controller_factory(crate::server::congestion())
         .datagram_receive_buffer_size(None);
     transport
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use quinn::congestion::Bbr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_between_nodes_is_sent_as_fast_as_what_goes_to_clients() {
+        let open = || {
+            let settings = Settings {
+                listen: ([127, 0, 0, 1], 0).into(),
+                address: None,
+                secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
+                table: Arc::new(MemoryTable::default()),
+                heartbeat: Duration::from_secs(1),
+                lifetime: Duration::from_secs(5),
+            };
+            Nodes::open(settings, Fingerprints { identity: [0; 32], push_key: [0; 32] }).unwrap()
+        };
+        let (asking, asked) = (open(), open());
+        let accepted = async { asked.endpoint.accept().await.unwrap().await.unwrap() };
+        let (made, accepted) = tokio::join!(asking.connect(&asked.me), accepted);
+        for link in [made.unwrap(), accepted] {
+            assert!(link.congestion_state().into_any().downcast::<Bbr>().is_ok());
+        }
+    }
 }

@@ -13,19 +13,21 @@ use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{From as Start, HelloAnswer, MAX_MESSAGE, Request, close, frame, frame_length, reset};
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
-use super::connection::{DRAIN_PATIENCE, FollowWindow, REQUEST_PATIENCE, is_endless};
+use super::connection::{DRAIN_PATIENCE, REQUEST_PATIENCE, is_endless};
 use super::quota::Requests;
 use super::tally::Present;
+use super::window::Fitted;
 use super::wire::{Answers, Failure, Outgoing};
 use super::{Relay, follow, pipe, priority};
 use crate::nodes::link::{Behalf, Head, MAX_OPENING, MayFollow, Opened, Opening};
 use crate::nodes::{Node, Nodes};
 
-/// How long it is tried to find the node that serves a home: the hello's own deadline comes after.
-const REACH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it is tried to find the node that serves a home.
+pub(crate) const REACH_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is tried, unless the nodes change.
 const AGAIN: Duration = Duration::from_millis(100);
 /// The longest answer about following.
@@ -46,20 +48,17 @@ pub(crate) enum Place {
     Nowhere,
 }
 
-/// Finds out where a home is served, and goes there on this behalf.
+/// Finds out where a home is served, and goes there on this behalf. How long that node may take to read the home, whoever asks knows.
 pub(crate) async fn reach(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
-    tokio::time::timeout(REACH_PATIENCE, go(nodes, home, behalf)).await.unwrap_or(Ok(Place::Nowhere))
-}
-
-async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failure> {
     let mut views = nodes.views();
+    let until = Instant::now() + REACH_PATIENCE;
     loop {
         views.borrow_and_update();
         match nodes.owner(home) {
             Some(node) if node.id == nodes.me.id => return Ok(Place::Here),
             Some(node) => {
                 let opened = tokio::select! {
-                    opened = open(nodes, &node, behalf) => opened,
+                    opened = open(nodes, &node, behalf, until) => opened,
                     // It may be this very node that is gone.
                     _ = views.changed() => None,
                 };
@@ -78,11 +77,15 @@ async fn go(nodes: &Nodes, home: HomeId, behalf: &Behalf) -> Result<Place, Failu
             changed = views.changed() => if changed.is_err() { return Ok(Place::Nowhere) },
             () = tokio::time::sleep(AGAIN) => {}
         }
+        if Instant::now() >= until {
+            return Ok(Place::Nowhere);
+        }
     }
 }
 
-async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf) -> Option<(quinn::Connection, Opened)> {
-    let connection = nodes.connect(node).await?;
+/// A link to this node, if it is made by then, and what it answers.
+async fn open(nodes: &Nodes, node: &Node, behalf: &Behalf, until: Instant) -> Option<(quinn::Connection, Opened)> {
+    let connection = tokio::time::timeout_at(until, nodes.connect(node)).await.ok()??;
     let proof = nodes.secret.proof(&connection)?;
     let (mut send, mut receive) = connection.open_bi().await.ok()?;
     send.write_all(&frame(&Opening { proof, behalf: behalf.clone() })).await.ok()?;
@@ -119,7 +122,10 @@ struct Edge {
     /// Its home's share of the memory for requests of which not everything has come.
     half_sent: Arc<Budget>,
     requests: Requests,
+    /// Streams of the client that bring it video.
     following: AtomicUsize,
+    /// Those that take video to the link.
+    sending: AtomicUsize,
     /// Requests under way that end by themselves.
     working: watch::Sender<usize>,
 }
@@ -135,6 +141,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
         half_sent: relay.guests.share(link.home, &relay.half_sent),
         requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
         following: AtomicUsize::new(0),
+        sending: AtomicUsize::new(0),
         working: watch::Sender::new(0),
     });
     let (client, link, carried) = (&edge.client, &edge.link, TaskTracker::new());
@@ -236,7 +243,22 @@ impl Edge {
                 pipe::carry(receive, up, |bytes| tally.carried.add(bytes)).await;
             }
         };
-        tokio::join!(upwards, pipe::carry(down, send, |bytes| tally.carried.add(bytes)));
+        let fitted = match &request {
+            // Its segments come on streams of their own.
+            Some(Request::Follow { .. }) => Some(Fitted::open(&self.client, &self.following)),
+            Some(Request::Put { .. }) => Some(Fitted::open(&self.link, &self.sending)),
+            _ => None,
+        };
+        let carried = async {
+            tokio::join!(upwards, pipe::carry(down, send, |bytes| tally.carried.add(bytes)));
+        };
+        match &fitted {
+            Some(window) => tokio::select! {
+                () = carried => {}
+                () = window.keep_fitting() => {}
+            },
+            None => carried.await,
+        }
         drop(work);
     }
 
@@ -267,7 +289,7 @@ impl Edge {
         answers.set_priority(priority::ANSWER);
         let outcome = match self.relay.pulls.join(&self.relay, self.home, stream).await {
             Ok(pull) => {
-                let window = FollowWindow::open(&self.client, &self.following);
+                let window = Fitted::open(&self.client, &self.following);
                 let now = self.relay.now();
                 tokio::select! {
                     outcome = follow::follow(&pull.home, &self.client, stream, Start::Newest, &mut answers, now) => outcome,

@@ -77,15 +77,20 @@ fn after_restart(secret: &[u8]) -> EndpointConfig {
     config
 }
 
-fn transport() -> TransportConfig {
-    let mut transport = TransportConfig::default();
+/// How fast may be sent what: to clients, and to other nodes, over which their video comes. Cubic loses the picture at 2 % packet loss, BBR
+/// does not (docs/design/0005-relay.md).
+pub(crate) fn congestion() -> Arc<BbrConfig> {
     let mut bbr = BbrConfig::default();
     bbr.initial_window(INITIAL_WINDOW);
+    Arc::new(bbr)
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(1452);
     transport
-        // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
-        .congestion_controller_factory(Arc::new(bbr))
+        .congestion_controller_factory(congestion())
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))

@@ -34,6 +34,7 @@ mod quota;
 mod ready;
 mod received;
 pub(crate) mod records;
+mod resting;
 mod segments;
 mod stream;
 mod sweep;
@@ -42,6 +43,7 @@ mod told;
 mod upload;
 mod wake;
 mod watched;
+mod window;
 mod wire;
 
 use std::net::SocketAddr;
@@ -64,13 +66,13 @@ use crate::config::{Config, Drain, StorageKind};
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
-use crate::invites::{InviteError, Invites};
+use crate::invites::Invites;
 use crate::machine::Machine;
 use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
 use budget::Budget;
 use edge::Guests;
-pub(crate) use endpoint::SOCKET_BUFFER;
+pub(crate) use endpoint::{SOCKET_BUFFER, congestion};
 use founding::Founding;
 use home::Home;
 pub(crate) use home::scan_all;
@@ -80,12 +82,13 @@ use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use pull::Pulls;
 use quota::Networks;
-use records::invite_key;
+use resting::Resting;
 use tally::Tally;
 use told::told;
 use wake::Carriers;
 pub use wake::WakeCounts;
 use watched::Watched;
+pub(crate) use window::SEND_WINDOW;
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -153,8 +156,9 @@ pub(crate) struct Relay {
     /// Memory for hellos of which not everything has come.
     hellos: Arc<Budget>,
     carriers: Arc<Carriers>,
-    homes: Loaded<Home>,
-    /// Held while a home is founded: so many there may be, and an invite is good for one.
+    homes: Arc<Loaded<Home>>,
+    resting: Resting,
+    /// Held while a home is founded: so many there may be.
     founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
     /// Uploads that an earlier run left, of homes that are not in memory yet.
@@ -232,8 +236,11 @@ impl Server {
         let InOrder { homes, unfinished } = put_in_order(&storage, &boot).await.map_err(fail)?;
         let time = OwnTime::resume(Clocks { boot, uptime, wall }, &*storage).await.map_err(fail)?;
         let time = Arc::new(time);
-        let invites = Invites::of(&config.data);
-        if let Err(error) = note_used(&invites, &*storage, time.wall()).await {
+        let invites = match storage.node() {
+            Some(_) => Invites::in_store(Arc::clone(&storage)),
+            None => Invites::of(&config.data),
+        };
+        if let Err(error) = invites.mark_all_used(&*storage, time.wall()).await {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
@@ -266,7 +273,8 @@ impl Server {
             guests: Guests::default(),
             hellos: Budget::new(HELLOS),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
-            homes: Loaded::default(),
+            homes: Arc::default(),
+            resting: Resting::default(),
             founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
@@ -357,6 +365,9 @@ impl Server {
         *relay.validity() = validity;
         relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
+        if relay.limits.now().retention_s != config.limits.retention_s {
+            relay.resting.end_all();
+        }
         relay.limits.set(config.limits.clone());
         *relay.drain() = config.drain.clone();
         Ok(relay.config.needs_restart(config))
@@ -464,10 +475,16 @@ impl Relay {
         Handshake(Arc::clone(&self.handshakes))
     }
 
-    async fn sweep(&self) {
+    async fn sweep(self: &Arc<Self>) {
         self.note_time().await;
         let now = self.now();
-        // Homes that nobody visits expire too: each is read when its turn comes.
+        for home in self.homes.all() {
+            // It was read when the nodes changed.
+            if !self.is_mine(home.id) {
+                self.let_go(&home);
+            }
+        }
+        // Homes that nobody visits expire too: each is read when something of it does.
         let (mut ids, mut count) = (Vec::new(), 0);
         let scanned = scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
             let id = HomeId::from_bytes(records::id_at(&key, 2)?);
@@ -490,13 +507,19 @@ impl Relay {
             if self.shutdown.is_cancelled() {
                 return;
             }
-            if !self.is_mine(id) {
+            if !self.is_mine(id) || self.resting.rests(id, now) {
                 continue;
             }
+            let known = self.homes.is_known(id);
             let swept = match self.home(id).await {
                 Ok(Some(home)) => {
+                    if !known {
+                        home.note_no_use();
+                    }
                     let woken = wake::sweep(&home, now).await;
-                    sweep::home(&home, now).await.and(woken)
+                    let swept = sweep::home(&home, now).await.and(woken);
+                    self.let_rest(home, now).await;
+                    swept
                 }
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
@@ -535,16 +558,6 @@ async fn open_storage(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<dyn St
     let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
     let opened = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes)).await;
     Ok(Arc::new(opened.map_err(|e| StoreError::Io(e.to_string()))??))
-}
-
-/// A crash may have come between a home's commit and the note that its invite was used.
-async fn note_used(invites: &Invites, storage: &dyn Storage, now: Timestamp) -> Result<(), InviteError> {
-    for invite in invites.unused()? {
-        if let Ok(Some(_)) = storage.get(invite_key(&invite)).await {
-            invites.mark_used(&invite, now)?;
-        }
-    }
-    Ok(())
 }
 
 async fn sweep_for_ever(relay: Arc<Relay>) {

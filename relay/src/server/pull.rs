@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{From as Start, Request, Response, SegmentHead, close, frame, reset};
@@ -23,6 +24,8 @@ use crate::nodes::link::{Behalf, Head};
 const NUMBER: u64 = 0;
 /// The longest message about a followed stream.
 const MAX_TOLD: usize = 4096;
+/// Until a stream begins to come, beside the time that its home may take to be read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The streams that come here.
 #[derive(Default)]
@@ -47,6 +50,12 @@ pub(crate) struct Pull {
 impl Pulls {
     /// The stream, which comes from now on if it did not yet.
     pub(crate) async fn join(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
+        let patience = PATIENCE + relay.limits.now().home();
+        let joined = tokio::time::timeout(patience, self.join_in_turn(relay, home, stream)).await;
+        joined.unwrap_or_else(|_| Err(Failure::elsewhere()))
+    }
+
+    async fn join_in_turn(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
         let slot = self.slot(home, stream);
         let mut there = slot.lock().await;
         if let Some(pull) = there.upgrade()

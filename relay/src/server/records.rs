@@ -16,7 +16,8 @@
 //! | `w/` home, key, number | [`EntryRecord`]: the payload of a wake that waits |
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
-//! | `v/` hash of an invite, or of a token and a number | the home that used it |
+//! | `v/` hash of an invite, or of a token and a number | the home that used it; nothing where the invite was taken back |
+//! | `e/` hash of an invite | [`InviteRecord`]: one that was made, where relays share the store |
 //! | `c/` name of the relay | [`TimeRecord`]: how far its own time has come; without a name in a store of one relay |
 //! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!
@@ -37,6 +38,7 @@ use super::wire::Failure;
 pub(crate) const BOOT_KEY: &[u8] = b"boot";
 pub(crate) const TIME_KEY: &[u8; 2] = b"c/";
 pub(crate) const PIECE_KEY: &[u8; 2] = b"f/";
+pub(crate) const INVITES_PREFIX: &[u8; 2] = b"e/";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HomeRecord {
@@ -44,6 +46,16 @@ pub(crate) struct HomeRecord {
     pub(crate) created: Timestamp,
     pub(crate) log: Span,
     pub(crate) inbox: Span,
+    /// What the entries of its log count as together, so that nobody has to read a large log to know. (Records of earlier versions have none.)
+    #[serde(default)]
+    pub(crate) log_bytes: Option<u64>,
+}
+
+impl HomeRecord {
+    /// Of a home that begins now.
+    pub(crate) fn new(owner: CapabilityKey, now: Timestamp) -> Self {
+        Self { owner, created: now, log: Span::EMPTY, inbox: Span::EMPTY, log_bytes: Some(0) }
+    }
 }
 
 /// Numbers from `first` to `head`; empty when `head` is one less.
@@ -164,7 +176,16 @@ pub(crate) struct RememberedRecord {
     pub(crate) until: Timestamp,
 }
 
-/// Own time and the machine's clocks, at one moment. Times in all other records are own time.
+/// An invite. Its times are those of the wall clock: whoever made it has no other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InviteRecord {
+    /// For whom it is.
+    pub(crate) note: String,
+    pub(crate) made: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+/// Own time and the machine's clocks, at one moment. Times in all other records are own time, but for those of invites.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TimeRecord {
     pub(crate) own: Timestamp,
@@ -270,6 +291,12 @@ pub(crate) fn time_key(node: Option<&str>) -> Vec<u8> {
     key(TIME_KEY, &[node.unwrap_or_default().as_bytes()])
 }
 
+/// Where it is noted that an invite was made.
+pub(crate) fn made_key(hash: &[u8; 32]) -> Vec<u8> {
+    key(INVITES_PREFIX, &[hash])
+}
+
+/// Where it is noted that an invite, or one of a token's homes, was used.
 pub(crate) fn invite_key(hash: &[u8; 32]) -> Vec<u8> {
     key(b"v/", &[hash])
 }

@@ -151,7 +151,8 @@ pub(crate) async fn get(
     if let Some(record) = kept {
         check_offset(offset, record.length)?;
         answers.send(&Response::Body { length: Some(record.length) }).await?;
-        return send_kept(home, &stream, index, offset, record.length, answers).await;
+        let mut at = offset;
+        return Ok(send_kept(home, &stream, index, &mut at, record.length, answers).await?);
     }
     let segment = live.ok_or_else(not_found)?;
     let progress = segment.progress();
@@ -181,27 +182,54 @@ fn check_offset(offset: u64, length: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sends a kept segment's bytes from where they are.
+/// Why a kept segment was not sent.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// It is not there, or not all of it.
+    Gone,
+    /// The storage could not say: it may be there the next moment.
+    Away(StoreError),
+    /// Whoever wanted it does not.
+    Unwanted(Failure),
+}
+
+impl From<StoreError> for Unsent {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(_) => Self::Gone,
+            away => Self::Away(away),
+        }
+    }
+}
+
+impl From<Unsent> for Failure {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Gone | Unsent::Away(_) => Self::Reset(reset::STORAGE),
+            Unsent::Unwanted(failure) => failure,
+        }
+    }
+}
+
+/// Sends a kept segment's bytes from where they are, from `at` on, which is where the next one is when this fails.
 pub(crate) async fn send_kept(
     home: &Home,
     stream: &Stream,
     index: u64,
-    offset: u64,
+    at: &mut u64,
     length: u64,
     out: &mut Answers,
-) -> Result<(), Failure> {
-    let storage_failed = |_| Failure::Reset(reset::STORAGE);
-    let name = body_name(home.id, stream.id, index).map_err(storage_failed)?;
-    let body = home.storage.body(name).await.map_err(storage_failed)?.ok_or(Failure::Reset(reset::STORAGE))?;
-    let mut at = offset;
-    while at < length {
-        let most = usize::try_from(length - at).unwrap_or(usize::MAX).min(READ_SIZE);
-        let bytes = body.read(at, most).await.map_err(storage_failed)?;
+) -> Result<(), Unsent> {
+    let name = body_name(home.id, stream.id, index)?;
+    let body = home.storage.body(name).await?.ok_or(Unsent::Gone)?;
+    while *at < length {
+        let most = usize::try_from(length - *at).unwrap_or(usize::MAX).min(READ_SIZE);
+        let bytes = body.read(*at, most).await?;
         if bytes.is_empty() {
-            return Err(Failure::Reset(reset::STORAGE));
+            return Err(Unsent::Gone);
         }
-        at += bytes.len() as u64;
-        pace::send(home, out, bytes, Lane::Kept).await?;
+        *at += bytes.len() as u64;
+        pace::send(home, out, bytes, Lane::Kept).await.map_err(Unsent::Unwanted)?;
     }
     Ok(())
 }

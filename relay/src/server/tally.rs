@@ -34,9 +34,9 @@ pub(crate) struct Tally {
     pub(crate) received: Count,
     /// The same to clients.
     pub(crate) sent: Count,
-    /// What the homes in memory keep, in bytes.
+    /// What the homes keep that were read since the start, in bytes.
     pub(crate) stored: Level,
-    /// Entries in the logs of the homes in memory.
+    /// Entries in their logs.
     pub(crate) log_entries: Level,
     /// Homes in memory.
     pub(crate) homes: Count,

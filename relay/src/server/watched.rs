@@ -37,6 +37,13 @@ impl Storage for Watched {
         outcome
     }
 
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        let outcome = self.inner.commit_new(key, value, batch).await;
+        count(&self.tally, &self.tally.disk.commit, began, &outcome);
+        outcome
+    }
+
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
         let inner = self.inner.write_body(name).await?;
         Ok(Box::new(Writer { inner, tally: Arc::clone(&self.tally) }))

@@ -18,7 +18,7 @@ use super::tally::Tally;
 use super::told::told;
 
 /// Why a request ends early.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The client is told.
     Refused(Refusal),
@@ -46,6 +46,11 @@ impl Failure {
     /// More than one connection may ask.
     pub(crate) fn too_many_requests() -> Self {
         Self::refuse(Code::Busy, "too many requests: ask more slowly")
+    }
+
+    /// It takes longer than anybody wants to wait; it goes on, for when the client comes again.
+    pub(crate) fn reading() -> Self {
+        Self::refuse(Code::Busy, "the home is being read: come again in a moment")
     }
 
     /// The same words whether a thing is not there or not this client's.

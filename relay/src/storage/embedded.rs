@@ -1,8 +1,8 @@
 //! Index and bodies on the disk of this machine, for one relay: bodies in files, small ones in the index.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub struct Embedded {
     blobs: Blobs,
     /// Pieces of small bodies in the index.
     pieces: Arc<AtomicU64>,
+    /// Held while it is looked whether an entry is new, until it is there.
+    new: Arc<Mutex<()>>,
 }
 
 impl Embedded {
@@ -38,7 +40,7 @@ impl Embedded {
         let index = DiskStore::open_in(Arc::clone(disk), directory.join(INDEX))?;
         let blobs = Blobs::open_on(Arc::clone(disk), directory.join(BODIES), free_bytes)?;
         let pieces = Arc::new(small::count(&index)?.into());
-        Ok(Self { index, blobs, pieces })
+        Ok(Self { index, blobs, pieces, new: Arc::default() })
     }
 
     /// Blocks until the batch is durable, and counts what it changed.
@@ -75,6 +77,19 @@ impl Storage for Embedded {
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let this = self.clone();
         blocking(move || this.commit_now(batch)).await
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, mut batch: Batch) -> Result<bool, StoreError> {
+        let (index, new) = (self.index.clone(), Arc::clone(&self.new));
+        blocking(move || {
+            let _held = new.lock().unwrap_or_else(PoisonError::into_inner);
+            if index.get(&key)?.is_some() {
+                return Ok(false);
+            }
+            batch.put(key, value);
+            index.commit(batch).map(|()| true)
+        })
+        .await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {

@@ -32,6 +32,9 @@ pub trait Storage: Send + Sync + 'static {
     /// Makes the batch durable, whole. After an error nothing of it is there; where that is not known, the error is
     /// [`StoreError::Moved`], and this handle commits nothing any more.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    /// The same with one entry more, which has to be new: `false`, and nothing is done, where it is there already. Of all who make the same
+    /// entry at once one does, whichever relay he asks.
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError>;
     /// Goes on writing a body, or begins one. One writer a name.
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError>;
     /// The length in bytes up to which [`Storage::keep_small`] takes a body now; `None` where every body is to be written.

@@ -11,7 +11,7 @@ use privet_relay_client::connect;
 use privet_store::{BlobName, Blobs, DiskStore};
 
 use crate::common::{
-    self, House, PATIENCE, body, code, config, entries, keep, key, put, put_small, read_all, stream, target,
+    self, House, PATIENCE, body, code, config, entries, keep, key, put, put_small, read_all, stream, target, with_field,
 };
 
 fn record(kind: &[u8; 2], parts: &[&[u8]]) -> Vec<u8> {
@@ -136,6 +136,34 @@ async fn every_damage_is_named_and_repaired_and_nothing_else_is_touched() {
     assert_eq!(writer.offset(), 9);
     writer.write(body(3, 100)).await.unwrap();
     assert_eq!(writer.finish().await.unwrap(), 109);
+}
+
+#[tokio::test]
+async fn a_sum_that_is_not_that_of_the_log_is_named_and_put_right() {
+    let house = House::new().await;
+    let hub = house.hub().await;
+    for seq in 1..=3 {
+        hub.append(seq, vec![seq as u8; 500]).await.unwrap();
+    }
+    let stored = hub.usage().await.unwrap().stored_bytes;
+    let House { dir, server, home, owner } = house;
+    server.shutdown().await;
+    let name = record(b"h/", &[home.as_bytes()]);
+    let index = DiskStore::open(dir.path().join("index")).unwrap();
+    let mut batch = Batch::new();
+    let wrong = with_field(&index.get(&name).unwrap().unwrap(), "log_bytes", Some(77.into()));
+    batch.put(name, wrong);
+    index.commit(batch).unwrap();
+    drop(index);
+
+    let open = || DataDirectory::open(dir.path()).unwrap();
+    let found = open().check(true).await.unwrap().findings;
+    assert_eq!(found, [Finding::WrongSum { home, recorded: 77, found: stored }]);
+    assert!(open().check(false).await.unwrap().findings.is_empty());
+    let server = Server::start(config(dir.path())).await.unwrap();
+    let founder = Principal::Founder { home, invite: None };
+    let hub = connect(&target(&server), founder, &owner, PATIENCE).await.unwrap();
+    assert_eq!(hub.usage().await.unwrap().stored_bytes, stored);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #[path = "../../../hub/tests/it/common/alone.rs"]
 mod alone;
+mod away;
 mod by_hand;
 mod closed;
 mod common;
@@ -16,6 +17,7 @@ mod full;
 mod gateway;
 mod hostile;
 mod lines;
+mod loading;
 mod messages;
 mod metrics;
 mod nodes;
@@ -30,6 +32,7 @@ mod program;
 mod public_certificate;
 mod push;
 mod quotas;
+mod resting;
 mod sees;
 mod sequences;
 mod shared;

@@ -16,6 +16,7 @@ use crate::by_hand::half_sent::{HALF, HalfSent};
 use crate::by_hand::{self, answer, next_answer, raw_at, say, signed};
 use crate::common::{PATIENCE, body, code, entries, entry, in_time, keep, key, put, read_all, stream, target, until};
 use crate::shared::Nodes;
+use crate::shared::troubles::Deed;
 
 /// The next segment that the follower gets, whole.
 async fn segment(follower: &mut Follower) -> (u64, Vec<u8>) {
@@ -276,6 +277,50 @@ async fn who_never_reads_at_another_node_holds_up_nobody_and_is_told_when_it_rea
     }
 }
 
+/// One node knows of a third one, the others do not yet: it goes there for what its client follows, and that takes long.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_one_home_does_not_wait_for_the_reading_of_another_one() {
+    let nodes = Nodes::with(3, |config| {
+        config.limits.home_ms = 60_000;
+        config.limits.sweep_s = 3600;
+    })
+    .await;
+    let (owner, edge, new) = (0, 1, 2);
+    for before in [owner, edge] {
+        nodes.sights[before].hide(nodes.servers[new].node_id().unwrap());
+        until(|| async { nodes.number(before, "privet_relay_nodes").await == 2.0 }).await;
+    }
+    let home_that = |moves: bool| loop {
+        let (home, _) = nodes.home_of(owner);
+        if nodes.servers[new].serves(home) == moves {
+            return home;
+        }
+    };
+    let (slow, quick) = (home_that(true), home_that(false));
+    let (mut hubs, mut phones) = (Vec::new(), Vec::new());
+    for home in [slow, quick] {
+        let hub = nodes.hub(owner, home).await;
+        hub.grant(key(2).public(), Rights::PHONE).await.unwrap();
+        hubs.push(hub);
+        phones.push(nodes.phone(edge, home, 2).await);
+    }
+    nodes.sights[edge].show_all();
+    until(|| async { nodes.number(edge, "privet_relay_nodes").await == 3.0 }).await;
+
+    let troubles = &nodes.store.troubles;
+    troubles.hold(Deed::Scan, slow);
+    let phone = phones[0].clone();
+    let waiting = tokio::spawn(async move { phone.follow(stream(), From::Newest).await.map(drop) });
+    until(|| async { troubles.waiting() == 1 }).await;
+    let live = stream();
+    let mut follower = in_time(phones[1].follow(live, From::Newest)).await.unwrap();
+    put(&hubs[1], live, 0, Retention::Pass, body(5, 40_000)).await;
+    assert_eq!(segment(&mut follower).await, (0, body(5, 40_000).to_vec()));
+    assert!(!waiting.is_finished(), "the other one was answered before");
+    troubles.release();
+    in_time(waiting).await.unwrap().unwrap();
+}
+
 async fn closed_with(connection: &Connection) -> ClientError {
     in_time(connection.closed()).await
 }
@@ -338,6 +383,26 @@ async fn a_node_that_others_took_for_gone_acknowledges_nothing_more_of_its_homes
     drop(other);
     let hub = nodes.hub(1 - at, home).await;
     assert_eq!(hub.append(2, b"second".to_vec()).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_of_which_nothing_can_be_found_out_holds_no_other_one_up() {
+    let lifetime = Duration::from_secs(2);
+    let nodes = Nodes::lasting(2, lifetime, |_| {}).await;
+    let (stuck, other) = (nodes.home_of(0).0, nodes.home_of(0).0);
+    let hubs = [nodes.hub(0, stuck).await, nodes.hub(0, other).await];
+    let troubles = &nodes.store.troubles;
+    troubles.hold(Deed::Commit, stuck);
+    // So long that others may have taken it for gone: it looks whether its homes are still its own.
+    nodes.table.set_away(true);
+    tokio::time::sleep(lifetime + Duration::from_secs(1)).await;
+    nodes.table.set_away(false);
+    until(|| async { troubles.waiting() == 1 }).await;
+    nodes.servers[0].leave();
+    for hub in &hubs {
+        closed_with(hub).await;
+    }
+    troubles.release();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -370,7 +370,7 @@ async fn an_invite_lets_one_home_in_until_it_ends_or_is_taken_back() {
     let (second, id) = (made["invite"].as_str().unwrap(), made["id"].as_str().unwrap());
     assert_eq!(made["until"].as_i64().unwrap() - made["made"].as_i64().unwrap(), 24 * 3600 * 1000);
     let data = dir.path().join("data");
-    let old = Invites::of(&data).make("", Duration::from_secs(1), Timestamp(0), &SystemRandom).unwrap().0;
+    let old = Invites::of(&data).make("", Duration::from_secs(1), Timestamp(0), &SystemRandom).await.unwrap().0;
     refused(found(&relay, Some(&old)).await, "has ended");
     let listed = list();
     assert_eq!((&listed["used"], &listed["open"], &listed["ended"]), (&1.into(), &1.into(), &1.into()), "{listed}");

@@ -25,9 +25,9 @@ use privet_store::{BlobInfo, BlobName};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::sync::Notify;
-use tokio_postgres::Row;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use super::{Body, BodyWriter, Storage};
@@ -77,6 +77,8 @@ impl fmt::Debug for Shared {
 
 /// What a check calls itself to PostgreSQL.
 const CHECK: &str = "privet-relay-check";
+/// What other commands do.
+const COMMAND: &str = "privet-relay-command";
 
 impl Shared {
     /// Opens what `[storage]` of the configuration names; makes the tables where there are none.
@@ -84,7 +86,17 @@ impl Shared {
     /// # Errors
     /// [`StoreError`] when PostgreSQL or the object store can't be reached or used.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        Self::open_as(APPLICATION, settings).await
+        let store = Self::open_as(APPLICATION, settings).await?;
+        store.remove_waste();
+        Ok(store)
+    }
+
+    /// The same for a command that looks something up or notes it, whether relays run or not.
+    ///
+    /// # Errors
+    /// Those of [`Shared::open`].
+    pub(crate) async fn open_beside(settings: &Settings) -> Result<Self, StoreError> {
+        Self::open_as(COMMAND, settings).await
     }
 
     /// The same, for a look at everything.
@@ -96,6 +108,7 @@ impl Shared {
         if schema::is_used_by(&store.inner.pool, APPLICATION).await? {
             return Err(StoreError::Busy("a relay is connected to this database".into()));
         }
+        store.remove_waste();
         Ok(store)
     }
 
@@ -110,13 +123,16 @@ impl Shared {
         let opened = tokio::task::spawn_blocking(move || Objects::open(&of)).await;
         let objects = opened.map_err(|e| StoreError::Io(e.to_string()))??;
         let (waste, ended) = (Arc::new(Notify::new()), CancellationToken::new());
-        let node = settings.node_name();
         let gathered = Arc::new(AtomicUsize::new(0));
         let gathering = Gathering::of(&gathered);
-        let inner = Inner { pool, objects, node, gathered, waste: Arc::clone(&waste), ended: ended.clone() };
-        let inner = Arc::new(inner);
-        tokio::spawn(waste::remove_for_ever(Arc::downgrade(&inner), waste, ended));
+        let inner = Arc::new(Inner { pool, objects, node: settings.node_name(), gathered, waste, ended });
         Ok(Self { inner, fence: None, open: Arc::default(), gathering })
+    }
+
+    /// Removes objects that nobody needs, until the store is closed.
+    fn remove_waste(&self) {
+        let (waste, ended) = (Arc::clone(&self.inner.waste), self.inner.ended.clone());
+        tokio::spawn(waste::remove_for_ever(Arc::downgrade(&self.inner), waste, ended));
     }
 
     fn opened(&self) -> MutexGuard<'_, HashMap<BlobName, Weak<Pieces>>> {
@@ -172,32 +188,53 @@ impl Shared {
     }
 
     async fn try_commit(&self, batch: &Batch) -> Result<(), Trouble> {
-        let (mut gone, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, value) in batch.writes() {
-            match value {
-                Some(value) => {
-                    keys.push(key);
-                    values.push(value);
-                }
-                None => gone.push(key),
-            }
-        }
         let mut connected = self.inner.pool.get().await?;
         let transaction = connected.client()?.transaction().await?;
         fence::hold(self.fence.as_deref(), &transaction).await?;
-        if !gone.is_empty() {
-            let sql = "DELETE FROM entry WHERE key = ANY($1)";
-            transaction.execute_typed(sql, &[(&gone, Type::BYTEA_ARRAY)]).await?;
-        }
-        if !keys.is_empty() {
-            let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS given (key, value) \
-                ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
-            let new: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-                [(&keys, Type::BYTEA_ARRAY), (&values, Type::BYTEA_ARRAY)];
-            transaction.execute_typed(sql, &new).await?;
-        }
+        write(&transaction, batch).await?;
         fence::commit(self.fence.as_deref(), transaction).await
     }
+
+    async fn try_commit_new(&self, key: &[u8], value: &[u8], batch: &Batch) -> Result<bool, Trouble> {
+        let mut connected = self.inner.pool.get().await?;
+        let transaction = connected.client()?.transaction().await?;
+        fence::hold(self.fence.as_deref(), &transaction).await?;
+        // Whoever makes the same entry at this moment is waited for.
+        let sql = "INSERT INTO entry (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+        let made = transaction.execute_typed(sql, &[(&key, Type::BYTEA), (&value, Type::BYTEA)]).await?;
+        if made == 0 {
+            return Ok(false);
+        }
+        write(&transaction, batch).await?;
+        fence::commit(self.fence.as_deref(), transaction).await?;
+        Ok(true)
+    }
+}
+
+/// Writes a batch in this transaction.
+async fn write(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Trouble> {
+    let (mut gone, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in batch.writes() {
+        match value {
+            Some(value) => {
+                keys.push(key);
+                values.push(value);
+            }
+            None => gone.push(key),
+        }
+    }
+    if !gone.is_empty() {
+        let sql = "DELETE FROM entry WHERE key = ANY($1)";
+        transaction.execute_typed(sql, &[(&gone, Type::BYTEA_ARRAY)]).await?;
+    }
+    if !keys.is_empty() {
+        let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS given (key, value) \
+            ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
+        let new: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&keys, Type::BYTEA_ARRAY), (&values, Type::BYTEA_ARRAY)];
+        transaction.execute_typed(sql, &new).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -217,6 +254,10 @@ impl Storage for Shared {
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         patiently!(self.try_commit(&batch))
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        patiently!(self.try_commit_new(&key, &value, &batch))
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {

@@ -89,7 +89,11 @@ impl Objects {
     /// The first `length` bytes of an object.
     pub(super) async fn get(&self, name: &str, length: u64) -> Result<Bytes, StoreError> {
         let options = GetOptions { range: Some(GetRange::Bounded(0..length)), ..GetOptions::default() };
-        let found = self.0.get_opts(&Path::from(name), options).await.map_err(|e| failed(&e))?;
+        let found = self.0.get_opts(&Path::from(name), options).await.map_err(|error| match error {
+            // Whoever tries again does not find it either.
+            object_store::Error::NotFound { .. } => StoreError::Damaged(format!("bodies: object {name} is missing")),
+            error => failed(&error),
+        })?;
         let bytes = found.bytes().await.map_err(|e| failed(&e))?;
         if bytes.len() as u64 != length {
             let text = format!("bodies: object {name} has {} bytes and should have {length}", bytes.len());

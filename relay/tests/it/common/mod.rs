@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ciborium::Value;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, Principal, Retention, Rights};
@@ -160,6 +161,18 @@ pub fn keep() -> Retention {
 /// Bytes that differ from place to place.
 pub fn body(seed: u64, length: usize) -> Bytes {
     (0..length as u64).map(|i| (i.wrapping_mul(31).wrapping_add(seed * 7) >> 3) as u8).collect()
+}
+
+/// A record of the relay's index with another value in this field, or without it.
+pub fn with_field(record: &[u8], field: &str, value: Option<Value>) -> Vec<u8> {
+    let Value::Map(mut fields) = ciborium::from_reader::<Value, _>(record).unwrap() else { panic!("no record") };
+    let there = fields.len();
+    fields.retain(|(name, _)| name.as_text() != Some(field));
+    assert_eq!(fields.len() + 1, there, "it has no {field}");
+    fields.extend(value.map(|value| (Value::Text(field.to_owned()), value)));
+    let mut changed = Vec::new();
+    ciborium::into_writer(&Value::Map(fields), &mut changed).unwrap();
+    changed
 }
 
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
