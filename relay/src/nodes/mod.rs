@@ -371,12 +371,13 @@ mod tests {
             let settings = Settings {
                 listen: ([127, 0, 0, 1], 0).into(),
                 address: None,
+                public_addresses: Vec::new(),
                 secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
                 table: Arc::new(MemoryTable::default()),
                 heartbeat: Duration::from_secs(1),
                 lifetime: Duration::from_secs(5),
             };
-            Nodes::open(settings, Fingerprints { identity: [0; 32], push_key: [0; 32] }).unwrap()
+            Nodes::open(settings, Fingerprints { identity: [0; 32], push_key: [0; 32] }, 0).unwrap()
         };
         let (asking, asked) = (open(), open());
         let accepted = async { asked.endpoint.accept().await.unwrap().await.unwrap() };

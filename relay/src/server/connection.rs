@@ -2,8 +2,8 @@
 //! Where another node serves the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same
 //! rights and bounds.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use privet_protocol::cbor;
@@ -139,7 +139,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
         link: link.connection.clone(),
         home: link.home,
         half_sent: relay.guests.share(link.home, &relay.half_sent),
-        requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
+        requests: Requests::new(relay.limits.now().requests_per_s, Instant::now().into_std()),
         following: AtomicUsize::new(0),
         sending: AtomicUsize::new(0),
         working: watch::Sender::new(0),
@@ -152,7 +152,7 @@ pub(crate) async fn serve(relay: Arc<Relay>, client: quinn::Connection, link: Li
                 Ok((send, receive)) => {
                     let edge = Arc::clone(&edge);
                     // Counted here too: one that is given up before it was read never comes to the other node.
-                    let allowed = edge.requests.may_ask(relay.limits.now().requests_per_s, Instant::now());
+                    let allowed = edge.requests.may_ask(relay.limits.now().requests_per_s, Instant::now().into_std());
                     relay.tasks.spawn(carried.track_future(async move { edge.request(allowed, send, receive).await }));
                 }
                 Err(_) => break,
