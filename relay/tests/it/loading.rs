@@ -4,7 +4,6 @@
 use privet_protocol::id::HomeId;
 use privet_protocol::relay::{Principal, Rights};
 use privet_protocol::storage::Batch;
-use privet_relay::storage::Storage as _;
 use privet_relay_client::{ClientError, Connection, connect};
 
 use crate::common::{PATIENCE, body, in_time, key, target, until, with_field};

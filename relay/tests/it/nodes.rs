@@ -213,7 +213,7 @@ async fn who_never_reads_at_another_node_holds_up_nobody_and_is_told_when_it_rea
     let live = stream();
     // It follows twice: from the newest segment on, which its node serves it, and from the first, which the home's node does.
     let address = nodes.servers[wrong].address();
-    let (_endpoint, slow) = in_time(by_hand::raw_at(address, by_hand::narrow(ALPN))).await.unwrap();
+    let (_endpoint, slow) = in_time(raw_at(address, by_hand::narrow(ALPN))).await.unwrap();
     let hello = signed(&slow, Principal::Member { home }, 2);
     let welcome: HelloAnswer = answer(&say(&slow, &frame(&hello)).await);
     assert!(matches!(welcome, HelloAnswer::Welcome { .. }), "{welcome:?}");
