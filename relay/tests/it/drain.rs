@@ -95,7 +95,13 @@ async fn clients_of_a_drained_node_go_on_at_another_though_they_know_its_address
         }
         let mut follower = phone.connection.follow(live, From::Newest).await.unwrap();
         put(&hub.connection, live, 1, Retention::Pass, body(4, 30_000)).await;
-        assert_eq!(segment(&mut follower).await, (1, body(4, 30_000).to_vec()));
+        let mut newest = segment(&mut follower).await;
+        if served == 1 {
+            // Who serves the home was there before, and has what passed last.
+            assert_eq!(newest, (0, body(3, 30_000).to_vec()));
+            newest = segment(&mut follower).await;
+        }
+        assert_eq!(newest, (1, body(4, 30_000).to_vec()));
     }
 }
 

@@ -382,9 +382,17 @@ async fn the_node_that_a_hub_came_to_is_killed_in_the_middle_of_an_upload_and_of
     put(&hub, live, 2, Retention::Pass, body(2, 40_000)).await;
     let error = broken_off(&mut picture).await;
     assert!(matches!(error, ClientError::GaveUp { .. }), "{error}");
-    assert_eq!(whole(&mut follower).await, (vec![(1, 2)], 2, body(2, 40_000).to_vec()));
-    put(&hub, live, 3, Retention::Pass, body(3, 40_000)).await;
-    assert_eq!(whole(&mut follower).await, (Vec::new(), 3, body(3, 40_000).to_vec()));
+    // The gap is told on a stream of its own: the next segment may overtake that.
+    let mut gaps = Vec::new();
+    for index in 2..4 {
+        if index == 3 {
+            put(&hub, live, index, Retention::Pass, body(index, 40_000)).await;
+        }
+        let (told, came, bytes) = whole(&mut follower).await;
+        assert_eq!((came, bytes), (index, body(index, 40_000).to_vec()));
+        gaps.extend(told);
+    }
+    assert_eq!(gaps, [(1, 2)]);
     assert_eq!(hub.append(4, vec![4; 500]).await.unwrap(), 4);
     is_kept(&hub, &phone, film, 4).await;
     // Who waits where nobody is any more hears so from QUIC, after half a minute.
