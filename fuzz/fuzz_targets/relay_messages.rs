@@ -1,8 +1,9 @@
-//! Every message of the relay protocol: bytes become a message that encodes back to an equal one, or a typed error.
+//! Every message of the relay protocol: bytes become a message that encodes back to an equal one, or a typed error. And what a relay says
+//! when it ends: bytes lead somewhere that can be said again, or nowhere in particular.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use privet_protocol::cbor;
-use privet_protocol::relay::{Hello, HelloAnswer, MAX_MESSAGE, Request, Response, SegmentHead, frame_length};
+use privet_protocol::relay::{Farewell, Hello, HelloAnswer, MAX_MESSAGE, Request, Response, SegmentHead, frame_length};
 
 macro_rules! round_trip {
     ($bytes:expr, $($message:ty),*) => {$(
@@ -18,4 +19,9 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = frame_length(*prefix);
     }
     round_trip!(bytes, Hello, HelloAnswer, Request, Response, SegmentHead);
+    if let Some(farewell) = Farewell::parse(bytes) {
+        let said = farewell.to_string();
+        assert!(said.len() <= Farewell::MAX_LENGTH);
+        assert_eq!(Farewell::parse(said.as_bytes()), Some(farewell));
+    }
 });

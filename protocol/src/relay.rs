@@ -11,10 +11,12 @@
 //!    [`Response`]s. A client may have as many under way as [`Limits::streams`] says.
 //! 5. Segments that a follower follows come on unidirectional streams from the relay, each opened with a
 //!    [`SegmentHead`], so that a lost packet of one never holds up another.
+//! 6. A relay that ends closes the connection with [`close::SHUTDOWN`] and, where it knows, a [`Farewell`]: where to go on.
 //!
 //! A message on a stream is a `u32` big-endian length and that many bytes of CBOR ([`crate::cbor`]). Bodies are raw bytes up
 //! to the end of the stream.
 
+mod farewell;
 mod refusal;
 mod work;
 
@@ -24,6 +26,7 @@ use crate::cbor::{self, DecodeError};
 use crate::id::{HomeId, MailboxId, StreamId};
 use crate::time::Timestamp;
 
+pub use farewell::Farewell;
 pub use refusal::{Code, Refusal, close, reset};
 pub use work::{
     Challenge, MAX_WORK_BITS, NotASolution, Solution, SolveError, WORK_WINDOW_MS, WorkFault, WorkKey, solve,

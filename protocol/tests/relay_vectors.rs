@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::SocketAddr;
 
 use data_encoding::HEXLOWER;
 use privet_protocol::cbor::{self, DecodeError};
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::relay::{
-    CapabilityKey, Challenge, Code, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal, Refusal,
-    Request, Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage, common_version,
-    frame, frame_length, hello_signing_input,
+    CapabilityKey, Challenge, Code, Farewell, From, Hello, HelloAnswer, Limits, MAX_ENTRY, MAX_MESSAGE, Principal,
+    Refusal, Request, Response, Retention, Rights, SegmentHead, Side, Signature, StreamState, Urgency, Usage,
+    common_version, frame, frame_length, hello_signing_input,
 };
 use privet_protocol::time::Timestamp;
 use serde::Serialize;
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/relay/messages.txt");
 const INTRODUCTION: &str = "\
 # Messages of the relay protocol (docs/reference/relay-protocol.md) as they stand on a stream: name, then bytes in hexadecimal.
-# Ids are sixteen times their first byte, keys thirty-two times; checked by protocol/tests/relay_vectors.rs.
+# The reason of a close stands without a length. Ids are sixteen times their first byte, keys thirty-two times; checked by protocol/tests/relay_vectors.rs.
 ";
 
 struct Vectors(BTreeMap<&'static str, Vec<u8>>);
@@ -59,6 +60,9 @@ fn vectors() -> Vectors {
     let limits = Limits { streams: 16, segment_bytes: 1 << 25, stored_bytes: 1 << 32, retention_s: 2_592_000 };
     v.message("hello-answer.welcome", HelloAnswer::Welcome { version: 1, limits, now: until });
     v.message("hello-answer.refused", HelloAnswer::Refused(Refusal::new(Code::Denied, "no")));
+
+    let onward = ["203.0.113.7:4433", "[2001:db8::7]:4433"].map(|place| place.parse::<SocketAddr>().unwrap());
+    v.0.insert("close.shutdown-onward", Farewell::new(250, onward).unwrap().to_string().into_bytes());
 
     let challenge = Some(Challenge { bits: 20, issued: until, tag: [6; 32] });
     let refusal = Refusal { challenge, ..Refusal::new(Code::Denied, "work") };

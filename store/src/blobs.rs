@@ -211,6 +211,19 @@ impl Blobs {
         Ok(self.disk.free_bytes(&self.root)?.saturating_sub(self.free_floor))
     }
 
+    /// How many bytes may still be written here, unless they are fewer than `wanted`, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where writing so much would leave less than the floor, others when the system does not say.
+    pub fn ask_for_room(&self, wanted: u64) -> Result<u64, StoreError> {
+        let room = self.room()?;
+        if room < wanted.max(1) {
+            let (root, floor) = (self.root.display(), self.free_floor);
+            return Err(StoreError::Full(format!("{root}: less than {floor} bytes would stay free")));
+        }
+        Ok(room)
+    }
+
     fn opened(&self, path: &Path, access: Access) -> io::Result<OpenedFile> {
         let file = self.disk.open(path, access)?;
         let length = file.length()?;
@@ -349,14 +362,7 @@ impl BlobWriter {
     }
 
     fn ask_for_room(&mut self, wanted: u64) -> Result<(), StoreError> {
-        let room = self.blobs.room()?;
-        if room < wanted.max(1) {
-            return Err(StoreError::Full(format!(
-                "{}: less than {} bytes would stay free",
-                self.path.display(),
-                self.blobs.free_floor
-            )));
-        }
+        let room = self.blobs.ask_for_room(wanted)?;
         self.allowance = wanted.max(ALLOWANCE.min(room));
         Ok(())
     }

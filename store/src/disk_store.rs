@@ -7,6 +7,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,20 @@ struct Inner {
     place: Option<(Arc<dyn Disk>, PathBuf)>,
     queue: Mutex<Queue>,
     settled: Condvar,
+    /// Bytes of commits that have not ended: those that share a transaction need room together.
+    under_way: AtomicU64,
+}
+
+/// Bytes of a commit, counted as under way until dropped.
+struct UnderWay<'a> {
+    all: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Commits that wait for the leader, the thread that writes for all.
@@ -47,6 +62,7 @@ const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("privet");
 const FILE: &str = "store.redb";
 /// Left free on the disk, so that a commit never breaks off in the middle.
 const FREE_FLOOR: u64 = 8 * 1024 * 1024;
+/// What one batch may write. What it removes does not count: however much there is can be forgotten at once.
 const LARGEST_BATCH: u64 = 64 * 1024 * 1024;
 /// A store that was just closed may be held for a moment by a thread that has not ended yet.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
@@ -93,7 +109,8 @@ impl DiskStore {
     }
 
     fn with(database: Database, place: Option<(Arc<dyn Disk>, PathBuf)>) -> Result<Self, StoreError> {
-        let inner = Inner { database, place, queue: Mutex::default(), settled: Condvar::new() };
+        let (queue, settled, under_way) = (Mutex::default(), Condvar::new(), AtomicU64::new(0));
+        let inner = Inner { database, place, queue, settled, under_way };
         // Reading a table that was never written is an error in redb.
         inner.write(&Batch::new())?;
         Ok(Self { inner: Arc::new(inner) })
@@ -127,7 +144,7 @@ impl Store for DiskStore {
         if batch.is_empty() {
             return Ok(());
         }
-        self.inner.room_for(&batch)?;
+        let _under_way = self.inner.room_for(&batch)?;
         self.inner.commit(batch)
     }
 }
@@ -141,20 +158,26 @@ impl Inner {
         self.queue().failed.clone().map_or(Ok(()), Err)
     }
 
-    fn room_for(&self, batch: &Batch) -> Result<(), StoreError> {
-        let bytes = batch.writes().map(|(k, v)| k.len() + v.map_or(0, <[u8]>::len)).sum::<usize>() as u64;
-        if bytes > LARGEST_BATCH {
-            return Err(StoreError::Io(format!("a batch of {bytes} bytes is larger than the allowed {LARGEST_BATCH}")));
+    /// Refuses a batch for which, with all others that are under way, there is no room.
+    fn room_for(&self, batch: &Batch) -> Result<UnderWay<'_>, StoreError> {
+        let length = |(key, value): (&[u8], Option<&[u8]>)| (key.len() + value.map_or(0, <[u8]>::len)) as u64;
+        let written: u64 = batch.writes().filter(|(_, value)| value.is_some()).map(length).sum();
+        if written > LARGEST_BATCH {
+            let text = format!("a batch of {written} bytes is larger than the allowed {LARGEST_BATCH}");
+            return Err(StoreError::Io(text));
         }
-        let Some((disk, directory)) = &self.place else { return Ok(()) };
+        let bytes: u64 = batch.writes().map(length).sum();
+        let all = self.under_way.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let under_way = UnderWay { all: &self.under_way, bytes };
+        let Some((disk, directory)) = &self.place else { return Ok(under_way) };
         // Changed pages are written anew beside the old ones: four times is ample.
-        let wanted = FREE_FLOOR + bytes * 4;
+        let wanted = FREE_FLOOR + all * 4;
         let free = disk.free_bytes(directory)?;
         if free < wanted {
             let path = directory.display();
             return Err(StoreError::Full(format!("{path}: {free} bytes are free, {wanted} are needed")));
         }
-        Ok(())
+        Ok(under_way)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -258,6 +281,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
+    use crate::MemoryDisk;
 
     /// A disk whose syncs can be held up, and can fail.
     #[derive(Debug)]
@@ -358,6 +382,52 @@ mod tests {
         let (store, well, each, took) = eight_beside_one(false);
         assert_eq!((well, store.scan(b"", b"", 100).unwrap().len()), (9, 10));
         assert!(took <= 3 * each, "{took} syncs for nine commits, where one takes {each}");
+    }
+
+    #[test]
+    fn commits_that_wait_at_the_same_time_find_room_together_or_are_refused() {
+        let (gate, disk) = (Arc::new(Gate::default()), MemoryDisk::new());
+        let backend = Slow { inner: InMemoryBackend::new(), gate: Arc::clone(&gate) };
+        let database = opened(|| redb::Builder::new().create_with_backend(backend)).unwrap();
+        let place: (Arc<dyn Disk>, PathBuf) = (Arc::new(disk.clone()), "/".into());
+        let store = DiskStore::with(database, Some(place)).unwrap();
+        let large = |key: &str| {
+            let mut batch = Batch::new();
+            batch.put(key, vec![7_u8; 1 << 20]);
+            batch
+        };
+        // Enough for either of them.
+        disk.set_free_bytes(FREE_FLOOR + (6 << 20));
+        gate.set(true, false);
+        let (first, second) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| store.commit(large("first")));
+            wait_for(|| store.inner.under_way.load(Ordering::Relaxed) > 0);
+            let second = store.commit(large("second"));
+            gate.set(false, false);
+            (first.join().unwrap(), second)
+        });
+        first.unwrap();
+        assert!(matches!(second, Err(StoreError::Full(_))), "{second:?}");
+        store.commit(large("second")).unwrap();
+        assert_eq!(store.inner.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn whatever_there_is_can_be_removed_at_once() {
+        const KEY: u64 = 64 * 1024;
+        let store = DiskStore::open_on(InMemoryBackend::new()).unwrap();
+        let key = |number: u64| [&number.to_be_bytes()[..], &[7_u8; KEY as usize - 8]].concat();
+        let of = |numbers: std::ops::Range<u64>, change: &dyn Fn(&mut Batch, Vec<u8>)| {
+            let mut batch = Batch::new();
+            numbers.for_each(|number| change(&mut batch, key(number)));
+            batch
+        };
+        let put = |batch: &mut Batch, key: Vec<u8>| batch.put(key, "");
+        let all = 0..LARGEST_BATCH / KEY + 1;
+        store.commit(of(0..10, &put)).unwrap();
+        assert!(matches!(store.commit(of(all.clone(), &put)), Err(StoreError::Io(_))));
+        store.commit(of(all, &|batch, key| batch.delete(key))).unwrap();
+        assert!(store.scan(b"", b"", 1).unwrap().is_empty());
     }
 
     #[test]

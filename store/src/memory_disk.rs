@@ -27,6 +27,7 @@ struct State {
     /// The change at which the power goes.
     last: Option<u64>,
     off: bool,
+    free_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -51,6 +52,8 @@ struct Names {
 
 const ROOT: u64 = 0;
 const PAGE: usize = 4096;
+/// What it says is free, as long as nobody says something else.
+const FREE: u64 = 1 << 40;
 
 impl MemoryDisk {
     /// An empty disk.
@@ -59,7 +62,7 @@ impl MemoryDisk {
     }
 
     fn with(nodes: BTreeMap<u64, Node>) -> Self {
-        Self { state: Arc::new(Mutex::new(State { nodes, changes: 0, last: None, off: false })) }
+        Self { state: Arc::new(Mutex::new(State { nodes, changes: 0, last: None, off: false, free_bytes: FREE })) }
     }
 
     /// Lets the power go in the middle of the change (or sync) after the next `changes` ones; from then on everything fails.
@@ -71,6 +74,11 @@ impl MemoryDisk {
     /// Whether the power is gone.
     pub fn is_off(&self) -> bool {
         self.state().off
+    }
+
+    /// Says from now on that so many bytes are free. What is written all the same finds room.
+    pub fn set_free_bytes(&self, free: u64) {
+        self.state().free_bytes = free;
     }
 
     /// Changes and syncs so far.
@@ -308,7 +316,7 @@ impl Disk for MemoryDisk {
     }
 
     fn free_bytes(&self, _: &Path) -> Result<u64, StoreError> {
-        Ok(1 << 40)
+        Ok(self.state().free_bytes)
     }
 }
 

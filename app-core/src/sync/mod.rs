@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use privet_protocol::random::SystemRandom;
-use privet_relay_client::{Backoff, ClientError, ClientKey, Code, Connection, Principal, RelayTarget, Trust, connect};
+use privet_relay_client::{ClientError, ClientKey, Code, Connection, Principal, Reconnect, RelayTarget, Trust};
 
 use crate::error::CoreError;
 use crate::events::TrustAlert;
@@ -26,13 +26,13 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// Runs until the client is shut down.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut backoff = Backoff::default();
+    let mut reconnect = Reconnect::default();
     while !core.stop.is_cancelled() {
         // Why the last try failed stays to be seen until this one has an outcome.
         let before = core.link().reason.clone();
         set(&core, LinkState::Connecting, before, None);
         let outcome = tokio::select! {
-            outcome = once(&core) => outcome,
+            outcome = once(&core, &mut reconnect) => outcome,
             () = core.stop.cancelled() => break,
         };
         let (state, reason, followed) = match outcome {
@@ -48,9 +48,9 @@ pub(crate) async fn run(core: Arc<Core>) {
             Err(SyncError::Link(reason)) => (LinkState::Offline, reason, core.link().caught_up),
         };
         if followed {
-            backoff.reset();
+            reconnect.reset();
         }
-        let wait = backoff.next(&SystemRandom);
+        let wait = reconnect.wait(&SystemRandom);
         set(&core, state, Some(reason), Some(Instant::now() + wait));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -95,11 +95,11 @@ fn refused() -> String {
 }
 
 /// One connection, from its making to its loss.
-async fn once(core: &Arc<Core>) -> Result<ClientError, SyncError> {
+async fn once(core: &Arc<Core>, reconnect: &mut Reconnect) -> Result<ClientError, SyncError> {
     let (target, home, seed) =
         core.with_home(|home| Ok((target(home.relay()), home.home_id(), home.capability()))).await?;
     let key = ClientKey::from_seed(&seed)?;
-    let connection = match connect(&target, Principal::Member { home }, &key, CONNECT).await {
+    let connection = match reconnect.connect(&target, Principal::Member { home }, &key, CONNECT).await {
         Ok(connection) => connection,
         Err(error) => {
             if matches!(error, ClientError::WrongIdentity { .. } | ClientError::Untrusted { .. }) {
@@ -108,7 +108,10 @@ async fn once(core: &Arc<Core>) -> Result<ClientError, SyncError> {
             return Err(error.into());
         }
     };
-    let outcome = session::run(core, connection).await;
+    let outcome = session::run(core, connection.clone()).await;
+    if !matches!(outcome, Err(SyncError::NoHome(_))) {
+        reconnect.lost(&target, &connection);
+    }
     let has_moved = matches!(outcome, Err(SyncError::Refused(_)))
         && core.with_home(move |home| Ok(*home.capability() != *seed)).await?;
     if has_moved {

@@ -160,7 +160,7 @@ fn from_h265(bytes: &[u8], fps: u32) -> Result<Clip, String> {
 }
 
 /// The NAL units of an Annex B stream.
-fn annex_b(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn annex_b(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut starts: Vec<usize> = Vec::new();
     let mut at = 0;
     while at + 3 <= bytes.len() {

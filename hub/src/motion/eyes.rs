@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::MotionSettings;
 use super::ration::{Order, Portion, Ration, Unit, Use};
+use super::unfiltered::Unfiltered;
 use super::watchdog::{Finding, Progress, Watchdog};
 use super::watcher::{Desk, Watcher};
 use crate::motion::Decode;
@@ -33,6 +34,10 @@ const BACK_US: i64 = 1_500_000;
 const DECODER_START_US: i64 = 10_000_000;
 /// What may wait for the worker's loop.
 const MAX_SIGHTS: usize = 64;
+/// From this width on a key frame on trial is decoded without the loop filter. One of the detector's pixels is then at least seven of
+/// the picture's wide. At the edge of a block the filter takes from one side what it gives to the other, which a mean of so many
+/// pixels hardly sees; of a smaller picture it is the mean of one side, and there is little to be saved.
+const UNFILTERED_FROM: u32 = 1280;
 const H264: &str = "video/x-h264";
 const H265: &str = "video/x-h265";
 /// Where distributions keep GStreamer's plugins; the first that exists.
@@ -87,6 +92,8 @@ pub(crate) struct Eyes {
     state: State,
     settings: MotionSettings,
     portion: Portion,
+    /// Takes the loop filter out of key frames on trial.
+    unfiltered: Option<Unfiltered>,
     ration: Ration,
     orders: Vec<Order>,
     desk: Arc<Desk>,
@@ -189,6 +196,7 @@ impl Eyes {
             state: State::Idle,
             settings: settings.clone(),
             portion: Portion::Whole,
+            unfiltered: None,
             ration: Ration::new(Portion::Whole, settings),
             orders: Vec::new(),
             desk,
@@ -241,6 +249,8 @@ impl Eyes {
             self.state = State::Broken;
             return;
         }
+        let is_large_h264 = self.chains[index].media == H264 && format.width >= UNFILTERED_FROM;
+        self.unfiltered = if is_large_h264 { Unfiltered::new(&format.avcc) } else { None };
         self.portion = match self.settings.expert.decode {
             Some(Decode::All) => Portion::Whole,
             Some(Decode::KeyFrames) => Portion::KeyFrames,
@@ -404,7 +414,13 @@ impl Eyes {
                 self.desk.wish(decoder_us, unit.pts_us, as_what);
                 self.wished += 1;
             }
-            let mut buffer = gst::Buffer::from_slice(unit.data);
+            let data = match &mut self.unfiltered {
+                // What is looked at is never built on it (see the ration), so nothing drifts. The decoder is the same, and keeps none
+                // of it: what follows is decoded as if the trial had not been.
+                Some(unfiltered) if as_what == Use::Try => unfiltered.unit(&unit.data),
+                _ => unit.data,
+            };
+            let mut buffer = gst::Buffer::from_slice(data);
             if let Some(buffer) = buffer.get_mut() {
                 buffer.set_pts(u64::try_from(decoder_us).ok().map(gst::ClockTime::from_useconds));
                 if !unit.key {

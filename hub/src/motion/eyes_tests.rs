@@ -10,6 +10,7 @@ use bytes::Bytes;
 use privet_raw_camera::{Clip, synthetic};
 
 use super::*;
+use crate::motion::Sensitivity;
 
 /// Every sample of a clip, decoded whole. Waits for the decoder, so that nothing is left out.
 fn samples(clip: &Clip) -> Vec<MotionSample> {
@@ -28,10 +29,14 @@ fn sights(clip: &Clip) -> Vec<Sight> {
 
 /// All that is seen in a clip, and how many pictures were decoded for it.
 fn watched(clip: &Clip, portion: Portion, lenient: bool) -> (Vec<Sight>, u64) {
-    let settings = MotionSettings::default();
-    let mut eyes = Eyes::open(&settings).expect("GStreamer with avdec_h264 and h264parse");
-    let mut receiver = eyes.sights().unwrap();
+    let mut eyes = Eyes::open(&MotionSettings::default()).expect("GStreamer with avdec_h264");
     eyes.set_format(&format_of(clip), portion);
+    watched_with(eyes, clip, lenient)
+}
+
+/// The same with eyes that know the clip's format.
+fn watched_with(mut eyes: Eyes, clip: &Clip, lenient: bool) -> (Vec<Sight>, u64) {
+    let mut receiver = eyes.sights().unwrap();
     let mut seen = Vec::new();
     for picture in &clip.pictures {
         eyes.look(unit_of(picture), picture.key, false, picture.show * 100 / 9);
@@ -268,7 +273,7 @@ fn h265_is_looked_at_too() {
 fn with_key_frames_alone_each_person_is_found_and_the_empty_scene_costs_few_pictures() {
     let Some(clip) = corridor_of_a_camera(0) else { return };
     let (sights, decoded) = watched(&clip, Portion::KeyFrames, false);
-    let suspicions = sights.iter().filter(|sight| matches!(sight, Sight::Suspicion { .. })).count();
+    let suspicions = suspicions(&sights);
     let samples = only_samples(sights);
     eprintln!("{} of {} pictures decoded, {suspicions} suspicions", decoded, clip.pictures.len());
     eprintln!("{}", drawn(&samples));
@@ -307,6 +312,11 @@ fn corridor_of_a_camera(b_frames: u32) -> Option<Clip> {
 
 /// The same in this pixel format.
 fn corridor(b_frames: u32, pixels: &str) -> Option<Clip> {
+    filmed(b_frames, pixels, "scale=640:360", 23, 140)
+}
+
+/// So many seconds of it through this filter, which says its size, in this quality (x264's `crf`).
+fn filmed(b_frames: u32, pixels: &str, filter: &str, quality: u32, seconds: u32) -> Option<Clip> {
     clip("one-by-one-person-detection.mp4")?;
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/video/one-by-one-person-detection.mp4");
     let folder = tempfile::tempdir().unwrap();
@@ -318,13 +328,17 @@ fn corridor(b_frames: u32, pixels: &str) -> Option<Clip> {
         .args([
             "-an",
             "-vf",
-            "scale=640:360",
+            filter,
+            "-t",
+            &seconds.to_string(),
             "-pix_fmt",
             pixels,
             "-c:v",
             "libx264",
             "-preset",
             "veryfast",
+            "-crf",
+            &quality.to_string(),
             "-x264-params",
             &x264,
         ])
@@ -335,6 +349,101 @@ fn corridor(b_frames: u32, pixels: &str) -> Option<Clip> {
         return None;
     }
     Some(Clip::open(&to, 10).unwrap())
+}
+
+/// The corridor in the smallest size of which key frames on trial go without the loop filter.
+fn large_corridor(seconds: u32) -> Option<Clip> {
+    filmed(0, "yuv420p", "scale=1280:720", 23, seconds)
+}
+
+/// Five seconds of it, empty, again and again, with a sensor's noise at night and few bits for it, so that blocks have edges.
+fn night(seconds: u32) -> Option<Clip> {
+    filmed(0, "yuv420p", "trim=end=4.8,loop=-1:48,setpts=N/10/TB,scale=1280:720,noise=alls=12:allf=t", 34, seconds)
+}
+
+/// What is seen of a large clip when key frames on trial are decoded without the loop filter, and with it.
+fn without_and_with_the_filter(clip: &Clip, settings: &MotionSettings) -> [(Vec<Sight>, u64); 2] {
+    [true, false].map(|without| {
+        let mut eyes = Eyes::open(settings).unwrap();
+        eyes.set_format(&format_of(clip), Portion::KeyFrames);
+        assert!(eyes.unfiltered.is_some());
+        if !without {
+            eyes.unfiltered = None;
+        }
+        watched_with(eyes, clip, false)
+    })
+}
+
+fn suspicions(sights: &[Sight]) -> usize {
+    sights.iter().filter(|sight| matches!(sight, Sight::Suspicion { .. })).count()
+}
+
+#[test]
+fn a_trial_without_the_loop_filter_finds_the_same_people_at_the_same_time() {
+    let Some(clip) = large_corridor(60) else { return };
+    let seen = without_and_with_the_filter(&clip, &MotionSettings::default());
+    let [(without, decoded_without), (with, decoded_with)] = seen;
+    eprintln!(
+        "{decoded_without} pictures decoded, {} suspicions; {decoded_with}, {}",
+        suspicions(&without),
+        suspicions(&with)
+    );
+    // From no filter to the filter and back each time somebody comes and goes: that is no motion.
+    assert_eq!(suspicions(&without), suspicions(&with));
+    let [without, with] = [without, with].map(only_samples);
+    eprintln!("{}\n{}", drawn(&without), drawn(&with));
+    for (enters, leaves) in PRESENT.into_iter().filter(|(enters, _)| *enters < 58.0) {
+        let [without, with] = [&without, &with].map(|samples| {
+            let onset = samples.iter().find(|s| s.active && (enters..leaves).contains(&seconds(s)));
+            seconds(onset.unwrap_or_else(|| panic!("the person of {enters} s; {}", drawn(samples))))
+        });
+        // The next picture that is looked at.
+        assert!((without - with).abs() < 0.25, "the person of {enters} s at {without} s, with the filter at {with} s");
+        assert!(without - enters < 3.5, "the person of {enters} s at {without} s");
+    }
+    let nobody = |at: f64| PRESENT.iter().all(|(enters, leaves)| at < enters - 0.3 || at > leaves + 3.0);
+    let wrong: Vec<_> = without.iter().filter(|s| s.active && nobody(seconds(s))).map(seconds).collect();
+    assert!(wrong.is_empty(), "motion in the empty scene at {wrong:?}");
+}
+
+#[test]
+fn at_night_a_trial_without_the_loop_filter_stays_as_quiet_as_one_with_it() {
+    let Some(clip) = night(40) else { return };
+    let settings = MotionSettings { sensitivity: Sensitivity::High, ..MotionSettings::default() };
+    let [(without, decoded_without), (with, decoded_with)] = without_and_with_the_filter(&clip, &settings);
+    assert_eq!((suspicions(&without), decoded_without), (suspicions(&with), decoded_with));
+    let samples = only_samples(without);
+    assert!(samples.iter().all(|sample| !sample.active), "{}", drawn(&samples));
+    // A key frame every two seconds, and what the detector begins with.
+    assert!(decoded_without < 26 + 20, "{decoded_without} of {} pictures decoded", clip.pictures.len());
+}
+
+#[test]
+fn only_key_frames_on_trial_of_large_h264_go_without_the_loop_filter() {
+    let Some(clip) = large_corridor(8) else { return };
+    let mut eyes = Eyes::open(&MotionSettings::default()).unwrap();
+    eyes.set_format(&format_of(&clip), Portion::KeyFrames);
+    let given = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = given.clone();
+    let pad = eyes.chains[0].decoder.static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        seen.lock().unwrap().push(info.buffer().unwrap().map_readable().unwrap().to_vec());
+        gst::PadProbeReturn::Ok
+    });
+    watched_with(eyes, &clip, false);
+    let given = given.lock().unwrap();
+    let numbers: Vec<_> = given.iter().map(|data| clip.pictures.iter().position(|p| unit_of(p) == *data)).collect();
+    // The detector learns the scene for 2.5 s, then comes a key frame on trial at 4 s, and one at 6 s, in which somebody has come: what
+    // is decoded for that is as it was sent, from the key frame at 4 s on.
+    let mut expected: Vec<_> = (0..25).map(Some).collect();
+    expected.extend([None, None]);
+    expected.extend((40..80).map(Some));
+    // Of the last group its end is left out, and what nobody looked at yet is not there yet.
+    assert!(numbers.contains(&Some(60)) && expected.starts_with(&numbers), "{numbers:?}");
+
+    let mut eyes = Eyes::open(&MotionSettings::default()).unwrap();
+    eyes.set_format(&h264_squares().0, Portion::KeyFrames);
+    assert!(eyes.unfiltered.is_none(), "small");
 }
 
 #[test]

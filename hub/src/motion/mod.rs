@@ -10,6 +10,7 @@ pub mod thumbnail;
 mod eyes;
 mod polygon;
 mod settings;
+mod unfiltered;
 mod watchdog;
 mod watcher;
 
@@ -19,3 +20,4 @@ pub(crate) use eyes::{Eyes, Sight, Trouble};
 pub use polygon::{MAX_POINTS, MIN_POINTS, Polygon, PolygonError};
 pub(crate) use ration::Portion;
 pub use settings::{Decode, Expert, MAX_MASKS, MAX_ZONES, MotionSettings, Sensitivity, Zone};
+pub use unfiltered::Unfiltered;

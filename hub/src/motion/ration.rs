@@ -8,6 +8,9 @@
 //!   again. So the onset is found where it was. Once something has moved for a second, the last 1.4 s of each group are
 //!   left out: the activity is known, and is held for longer than that.
 //! - Groups longer than 4.5 s (smart codecs) have too few key frames for that; they are decoded whole.
+//!
+//! A trial may be decoded worse than it was sent (without the loop filter), so nothing that is looked at is built on it: whatever
+//! wakes the decoder inside of a group that began with a trial, it gets the key frame again, as it was sent.
 
 use std::collections::VecDeque;
 
@@ -68,7 +71,8 @@ pub enum Use {
     Reference,
     /// The detector looks at it.
     Look,
-    /// The detector looks at it and forgets it again if it is suspicious.
+    /// The detector looks at it and forgets it again if it is suspicious. No picture that is looked at refers to it: those that
+    /// may come right after it only push it out of a decoder that reorders.
     Try,
 }
 
@@ -106,6 +110,8 @@ pub struct Ration {
     kept: usize,
     /// Units of the last group that the decoder has.
     given: usize,
+    /// It has the last group's key frame as a trial only; so all of the group would have to be decoded again.
+    on_trial: bool,
     /// The latest picture that the detector knows.
     looked_us: i64,
     last_key_us: i64,
@@ -135,6 +141,7 @@ impl Ration {
             groups: VecDeque::new(),
             kept: 0,
             given: 0,
+            on_trial: false,
             looked_us: i64::MIN,
             last_key_us: i64::MIN,
             group_us: 0,
@@ -170,12 +177,10 @@ impl Ration {
         let awake = self.long || unit.pts_us < self.awake_until_us;
         if !self.keep(&unit) || (since_key > LONG_US && !unit.key) {
             // Longer than it may be: what is kept is decoded now, and the rest as it comes.
-            if !self.long && !awake {
-                self.long = true;
-                self.look_back(out);
-                return;
+            if !std::mem::replace(&mut self.long, true) {
+                // Awake, the decoder may still lack what rested, or all of a group that was on trial when something was seen late.
+                return if awake { self.catch_up(out) } else { self.look_back(out) };
             }
-            self.long = true;
         }
         match (awake, unit.key) {
             (true, _) if self.long => self.decode(unit, out),
@@ -188,6 +193,7 @@ impl Ration {
             (false, true) => {
                 self.flush(out);
                 self.given = 1;
+                self.on_trial = true;
                 self.next_look_us = unit.pts_us.saturating_add(self.interval_us);
                 out.push(Order { unit, as_what: Use::Try });
             }
@@ -195,6 +201,7 @@ impl Ration {
                 // What was decoded up to here is looked at.
                 self.flush(out);
                 if self.reorders && self.given < TAIL {
+                    // Perhaps on top of a trial: its picture is for nobody.
                     self.given += 1;
                     out.push(Order { unit, as_what: Use::Reference });
                 }
@@ -248,6 +255,8 @@ impl Ration {
         let groups = std::mem::take(&mut self.groups);
         self.kept = 0;
         let Some(first) = groups.front().and_then(|group| group.first()) else { return };
+        // From key frames as they were sent, whatever was on trial before.
+        self.on_trial = false;
         // The detector knows this key frame already, and perhaps more.
         self.next_look_us = first.pts_us.max(self.looked_us).saturating_add(self.interval_us);
         for unit in groups.iter().flatten() {
@@ -267,6 +276,11 @@ impl Ration {
     /// The decoder gets what it does not have of the group in progress.
     fn catch_up(&mut self, out: &mut Vec<Order>) {
         let Some(group) = self.groups.pop_back() else { return };
+        if std::mem::take(&mut self.on_trial) {
+            // A picture of before was told to move only now, or the time leapt. The detector knows the key frame, or will know what
+            // comes of it; the decoder needs it as it was sent.
+            self.given = 0;
+        }
         for unit in group.iter().skip(self.given) {
             self.decode(unit.clone(), out);
         }
@@ -311,6 +325,7 @@ impl Ration {
             }
             self.groups.push_back(Vec::new());
             self.given = 0;
+            self.on_trial = false;
         }
         let Some(group) = self.groups.back_mut() else { return true };
         group.push(unit.clone());

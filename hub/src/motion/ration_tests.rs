@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use proptest::prelude::*;
+
 use super::*;
 
 const FPS: i64 = 15;
@@ -143,6 +145,107 @@ fn no_picture_is_decoded_without_those_it_refers_to() {
         for (at, _) in orders {
             assert!(at % 30 == 0 || at == has + 1, "{at} after {has}");
             has = at;
+        }
+    }
+}
+
+#[test]
+fn what_is_built_on_a_key_frame_on_trial_is_built_on_it_as_it_was_sent() {
+    let mut ration = ration(Portion::KeyFrames, 5.0);
+    run(&mut ration, (0..90).map(|number| unit(number, 30)), 0..0);
+    let mut out = Vec::new();
+    ration.take(unit(90, 30), &mut out);
+    assert_eq!(numbers(&out), [(90, Use::Try)]);
+    out.clear();
+    // The decoder was slow: only now it is told that something moved just before.
+    ration.saw(unit(88, 30).pts_us, true);
+    (91..94).for_each(|number| ration.take(unit(number, 30), &mut out));
+    let all = [(90, Use::Reference), (91, Use::Reference), (92, Use::Reference), (93, Use::Look)];
+    assert_eq!(numbers(&out), all);
+    out.clear();
+    // The trial's own outcome comes last, and changes nothing.
+    ration.suspect(unit(90, 30).pts_us, &mut out);
+    (94..97).for_each(|number| ration.take(unit(number, 30), &mut out));
+    assert_eq!(numbers(&out), [(94, Use::Reference), (95, Use::Reference), (96, Use::Look)]);
+}
+
+#[test]
+fn a_group_that_gets_too_large_while_it_is_awake_is_decoded_from_its_beginning() {
+    for size in [100, 1 << 20] {
+        let mut ration = ration(Portion::KeyFrames, 5.0);
+        run(&mut ration, (0..90).map(|number| unit(number, 30)), 0..0);
+        let mut out = Vec::new();
+        // On trial, and with the next unit too much to be kept, if they are large.
+        (90..101).for_each(|number| ration.take(unit_of(number, number == 90, size), &mut out));
+        assert_eq!(numbers(&out), [(90, Use::Try)]);
+        out.clear();
+        ration.saw(unit(100, 30).pts_us, true);
+        (101..110).for_each(|number| ration.take(unit_of(number, false, size), &mut out));
+        let decoded: Vec<_> = numbers(&out).iter().map(|(at, _)| *at).collect();
+        assert_eq!(ration.is_long(), size > 100);
+        assert!(decoded.len() > 15 && decoded.iter().copied().eq((90..).take(decoded.len())), "{decoded:?}");
+    }
+}
+
+/// The numbers of the orders' units.
+fn numbers(orders: &[Order]) -> Vec<(i64, Use)> {
+    orders.iter().map(|order| ((order.unit.pts_us * FPS + 500_000) / 1_000_000, order.as_what)).collect()
+}
+
+proptest! {
+    /// Whatever moves, however long groups are and however late the decoder answers: what is decoded has what it refers to, and
+    /// nothing that is looked at is built on a trial.
+    #[test]
+    fn nothing_that_is_looked_at_is_built_on_a_trial(
+        gops in proptest::collection::vec(1_i64..90, 1..16),
+        moving in proptest::collection::vec((0_i64..700, 1_i64..60), 0..6),
+        late in 0_usize..60,
+        reorders in any::<bool>(),
+        size in prop_oneof![Just(100_usize), Just(300_000)],
+        hold_ms in prop_oneof![Just(500_u32), Just(3_000)],
+    ) {
+        let mut settings = MotionSettings::default();
+        settings.expert.hold_ms = Some(hold_ms);
+        let mut ration = Ration::new(Portion::KeyFrames, &settings);
+        let moves = |from: i64, until: i64| moving.iter().any(|(start, length)| *start < until && start + length > from);
+        // In the order in which they are decoded; the number is in the unit.
+        let mut units = Vec::new();
+        for gop in gops {
+            let first = units.len() as i64;
+            for at in 0..gop {
+                let shown = match at {
+                    at if !reorders || at == 0 => at,
+                    at if at % 2 == 0 => at - 1,
+                    at => (at + 1).min(gop - 1),
+                };
+                let mut data = vec![0; size];
+                data[..8].copy_from_slice(&(first + at).to_be_bytes());
+                let pts_us = (first + shown) * 1_000_000 / FPS;
+                units.push(Unit { data: data.into(), key: at == 0, disposable: false, pts_us });
+            }
+        }
+        let (mut answers, mut has, mut is_on_trial) = (VecDeque::<(usize, i64, Use)>::new(), -1, true);
+        let mut out = Vec::new();
+        for (now, unit) in units.into_iter().enumerate() {
+            ration.take(unit, &mut out);
+            while let Some((_, pts_us, as_what)) = answers.pop_front_if(|(due, ..)| *due <= now) {
+                let at = (pts_us * FPS + 500_000) / 1_000_000;
+                match as_what {
+                    Use::Try if moves(at - 30, at + 1) => ration.suspect(pts_us, &mut out),
+                    Use::Try => ration.saw(pts_us, false),
+                    Use::Look => ration.saw(pts_us, moves(at, at + 1)),
+                    Use::Reference => {}
+                }
+            }
+            for Order { unit, as_what } in out.drain(..) {
+                let number = i64::from_be_bytes(unit.data[..8].try_into().unwrap());
+                prop_assert!(unit.key || number == has + 1, "{number} after {has}");
+                prop_assert!(unit.key || as_what != Use::Try);
+                has = number;
+                is_on_trial = if unit.key { as_what == Use::Try } else { is_on_trial };
+                prop_assert!(!is_on_trial || as_what != Use::Look, "{number} is looked at on top of a trial");
+                answers.push_back((now + late, unit.pts_us, as_what));
+            }
         }
     }
 }

@@ -33,6 +33,17 @@ impl Leftovers {
     }
 }
 
+/// What becomes of a stream of which the relay has a segment otherwise than it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// The relay is to forget it, and is then sent all of it again.
+    Again,
+    /// It grew meanwhile: to be asked for again.
+    Later,
+    /// That was done since the start, or not all of it is here: the relay will not have it whole.
+    Never,
+}
+
 impl Outbox {
     // --- notes ---
 
@@ -259,13 +270,13 @@ impl Outbox {
         state.pinned.iter().filter(due).copied().collect()
     }
 
-    /// The lengths of a clip's files, to [`Self::put_again`]. `None`: not all are there; then the clip is not taken for one that is
-    /// here any more.
+    /// The lengths of a clip's files, also of one that is still being made, to [`Self::put_again`] or [`Self::send_again`]. `None`: not
+    /// all are there; then the clip is not taken for one that is here any more.
     ///
     /// # Errors
     /// [`StoreError`] when the disk can't be read.
     pub fn lengths(&self, stream: StreamId) -> Result<Option<Vec<u64>>, StoreError> {
-        let segments = self.lock().clips.get(&stream).map_or(0, |clip| clip.segments);
+        let segments = self.lock().segments(stream).unwrap_or(0);
         let mut lengths = Vec::new();
         for index in 0..segments {
             let Some((_, length)) = self.blobs.open_blob(&super::file_name(stream, index)?)? else {
@@ -316,9 +327,76 @@ impl Outbox {
         state.waiting.extend(waiting);
         Ok(true)
     }
+
+    /// The relay has a segment of this stream otherwise than it was sent, and will not take another one in its place: lets it forget the
+    /// stream and puts all of it there again, to be kept for `keep`. What it had as it should goes with the rest, so that is sent again,
+    /// too. Once for each stream, or a relay that always does that would be sent it for ever. A verb of the home's thread, as forgetting
+    /// and thinning are.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it may be asked for again. What was written all the same is sent once more after the next start.
+    pub fn send_again(
+        &self,
+        stream: StreamId,
+        lengths: &[u64],
+        keep: Duration,
+        now: Moment,
+    ) -> Result<Mended, StoreError> {
+        let (old, waiting, finish) = {
+            let mut state = self.lock();
+            if state.drops.contains(&stream) {
+                return Ok(Mended::Again);
+            }
+            let here = !state.mended.contains(&stream) && !state.thinned.contains(&stream);
+            let Some(segments) = state.segments(stream).filter(|_| here) else { return Ok(Mended::Never) };
+            if segments != lengths.len() as u64 {
+                return Ok(Mended::Later);
+            }
+            // Under other numbers, all of them: what is taken off the list meanwhile is taken off under the old ones.
+            let of_stream = state.waiting.iter().filter(|(_, pending)| pending.stream == stream);
+            let old: Vec<(u64, Pending)> = of_stream.map(|(number, pending)| (*number, pending.clone())).collect();
+            let mut waiting: Vec<(u64, Pending)> = Vec::new();
+            for (index, length) in (0u64..).zip(lengths) {
+                let known = old.iter().find(|(_, pending)| pending.index == index).map(|(_, pending)| pending.clone());
+                let (length, keep_ms) = (*length, super::millis(keep));
+                let pending = known.unwrap_or(Pending { stream, index, length, keep_ms, kept: now.wall });
+                waiting.push((state.take_number(), pending));
+            }
+            (old, waiting, state.clips.get(&stream).map(|clip| clip.segments))
+        };
+        let mut batch = Batch::new();
+        for (number, _) in &old {
+            batch.delete(record::segment_key(*number));
+        }
+        for (number, pending) in &waiting {
+            batch.put(record::segment_key(*number), pending.to_bytes());
+        }
+        if finish.is_some() {
+            batch.put(record::finish_key(stream), record::finish_bytes(finish));
+        }
+        batch.put(record::key(record::DROPS, stream), Vec::new());
+        batch.delete(record::key(record::AT_RELAY, stream));
+        self.store.commit(batch)?;
+        let mut state = self.lock();
+        state.waiting.retain(|number, _| old.iter().all(|(gone, _)| gone != number));
+        state.waiting.extend(waiting);
+        if finish.is_some() {
+            state.finish.insert(stream, finish);
+        }
+        state.at_relay.remove(&stream);
+        state.drops.insert(stream);
+        state.mended.insert(stream);
+        Ok(Mended::Again)
+    }
 }
 
 impl State {
+    /// How many segments of a clip are durable, whole or still being made; `None` when there is no such clip.
+    fn segments(&self, stream: StreamId) -> Option<u64> {
+        let open = || self.open.get(&stream).filter(|open| open.kind == privet_home::StreamKind::Clip);
+        self.clips.get(&stream).map(|clip| clip.segments).or_else(|| open().map(|open| open.segments))
+    }
+
     /// Whether a clip of this id is being made.
     fn makes(&self, stream: StreamId) -> bool {
         self.open.get(&stream).is_some_and(|open| open.kind == privet_home::StreamKind::Clip)
@@ -331,6 +409,7 @@ impl State {
         self.at_relay.remove(&stream);
         self.thinned.remove(&stream);
         self.finish.remove(&stream);
+        self.mended.remove(&stream);
         self.drops.insert(stream);
         self.clips.remove(&stream)
     }

@@ -31,6 +31,7 @@ use privet_protocol::storage::{Batch, Store, StoreError};
 use privet_protocol::time::Timestamp;
 use privet_store::{BlobName, Blobs};
 
+pub use self::archive::Mended;
 use self::calendar::{Calendar, Count, HouseTime};
 pub use self::record::{AtRelay, Clip, OpenStream, Pending};
 use crate::recorder::chain::Chain;
@@ -60,6 +61,8 @@ struct State {
     at_relay: BTreeMap<StreamId, AtRelay>,
     thinned: BTreeSet<StreamId>,
     drops: BTreeSet<StreamId>,
+    /// Streams that the relay had otherwise than they were sent, and that were put on the list once more since the start.
+    mended: BTreeSet<StreamId>,
     lost: u64,
     calendar: Calendar,
 }
@@ -334,7 +337,12 @@ impl Outbox {
     pub fn read(&self, pending: &Pending) -> Result<Bytes, StoreError> {
         let name = file_name(pending.stream, pending.index)?;
         let bytes = self.blobs.read(&name)?;
-        bytes.map(Bytes::from).ok_or_else(|| StoreError::Damaged(format!("the file of {name} is gone")))
+        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("the file of {name} is gone")))?;
+        if bytes.len() as u64 != pending.length {
+            let (has, had) = (bytes.len(), pending.length);
+            return Err(StoreError::Damaged(format!("the file of {name} has {has} bytes, and had {had}")));
+        }
+        Ok(Bytes::from(bytes))
     }
 
     /// The relay has the segment, durably, and keeps it for this time; or (`None`) will never take it.

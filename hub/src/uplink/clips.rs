@@ -8,7 +8,7 @@ use privet_relay_client::{ClientError, Code, Connection, Retention};
 
 use super::home::Stopping;
 use super::{Uplink, UplinkError};
-use crate::outbox::{AtRelay, Pending};
+use crate::outbox::{AtRelay, Mended, Pending};
 use crate::status::Alarm;
 use crate::time::moment;
 
@@ -58,9 +58,47 @@ pub(super) async fn send(uplink: Uplink, connection: Connection) -> Result<(), U
                 tracing::error!(stream = %pending.stream, index = pending.index, %error, "a segment can't be read");
                 claim.done(None).await?;
             }
+            // That segment's own trouble: the connection is as good as before.
+            Err(wrong @ UplinkError::Miscounted { .. }) => mend(claim, &pending, &wrong.to_string()).await?,
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The relay has a segment otherwise than it was sent, and answers with that whenever it is put: it is to forget the segment's stream, and
+/// gets it once more. If it does it again, the segment is given up there: this disk has it.
+async fn mend(mut claim: Claim<'_>, pending: &Pending, wrong: &str) -> Result<(), UplinkError> {
+    let (uplink, stream, index) = (claim.uplink, pending.stream, pending.index);
+    let outbox = uplink.outbox.clone();
+    let read = tokio::task::spawn_blocking(move || outbox.lengths(stream)).await;
+    let mended = match read.unwrap_or_else(|panic| Err(StoreError::Io(panic.to_string()))) {
+        Ok(Some(lengths)) => {
+            let (outbox, keep) = (uplink.outbox.clone(), uplink.relay_keeps);
+            uplink.home.call(move |_, _| outbox.send_again(stream, &lengths, keep, moment())).await?
+        }
+        Ok(None) => Ok(Mended::Never),
+        Err(error) => Err(error),
+    };
+    match mended {
+        Ok(Mended::Again) => {
+            tracing::warn!(%stream, index, wrong, "the relay has a segment otherwise than it was sent; it is to forget the clip, and gets it again");
+        }
+        Ok(Mended::Later) => {
+            drop(claim);
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(Mended::Never) => {
+            uplink.board.raise(Alarm::Relay { cause: wrong.into() });
+            tracing::error!(%stream, index, wrong, "a segment is given up: the relay has it otherwise than it was sent, and the clip can't be sent again");
+            claim.done(None).await?;
+        }
+        Err(error) => {
+            tracing::error!(%stream, index, wrong, %error, "a clip that the relay has otherwise than it was sent can't be sent again; trying again");
+            drop(claim);
+            tokio::time::sleep(NO_ROOM).await;
+        }
+    }
+    Ok(())
 }
 
 async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -> Result<AtRelay, UplinkError> {
@@ -86,8 +124,7 @@ async fn send_one(uplink: &Uplink, connection: &Connection, pending: &Pending) -
     if stored == pending.length {
         Ok(AtRelay::new(since, until))
     } else {
-        let cause = format!("the relay stored {stored} of {} bytes", pending.length);
-        Err(ClientError::Protocol(cause).into())
+        Err(UplinkError::Miscounted { stored, length: pending.length })
     }
 }
 

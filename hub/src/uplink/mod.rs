@@ -22,15 +22,14 @@ pub mod notices;
 pub mod pairing;
 pub mod room;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{Env, HeadCheck, HubHome};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::Store;
-use privet_relay_client::{
-    Backoff, CapabilityKey, ClientError, ClientKey, Code, Connection, RelayTarget, Rights, found,
-};
+use privet_relay_client::{CapabilityKey, ClientError, ClientKey, Code, Connection, Reconnect, RelayTarget, Rights};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -97,6 +96,14 @@ pub enum UplinkError {
     /// Wishes and notices.
     #[error(transparent)]
     Notices(privet_notify::BookError),
+    /// The relay has something otherwise than it was sent.
+    #[error("it stored {stored} bytes of something that has {length}")]
+    Miscounted {
+        /// Bytes that it says it has.
+        stored: u64,
+        /// Bytes that it was to have.
+        length: u64,
+    },
     /// The hub stops.
     #[error(transparent)]
     Stopping(#[from] home::Stopping),
@@ -108,7 +115,7 @@ impl UplinkError {
         match self {
             Self::Relay(error) => !error.is_retryable(),
             Self::Forked(_) => true,
-            Self::Home(_) | Self::Store(_) | Self::Notices(_) | Self::Stopping(_) => false,
+            Self::Home(_) | Self::Store(_) | Self::Notices(_) | Self::Miscounted { .. } | Self::Stopping(_) => false,
         }
     }
 }
@@ -117,19 +124,19 @@ impl Uplink {
     /// Connects, works, and connects again, until the hub stops.
     pub async fn run(self, connection: watch::Sender<Option<Connection>>) {
         let address = format!("{}:{}", self.target.host, self.target.port);
-        let mut backoff = Backoff::default();
+        let mut reconnect = Reconnect::default();
         loop {
             self.board.relay(&address, "connecting", None, None);
             let began = tokio::time::Instant::now();
-            let Err(error) = self.once(&address, &connection).await;
+            let Err(error) = self.once(&address, &mut reconnect, &connection).await;
             connection.send_replace(None);
             if matches!(error, UplinkError::Stopping(_)) {
                 return;
             }
             if began.elapsed() > GOOD {
-                backoff.reset();
+                reconnect.reset();
             }
-            let wait = backoff.next(&SystemRandom);
+            let wait = reconnect.wait(&SystemRandom);
             let state = if error.needs_somebody() { "refused" } else { "waiting" };
             let next = format!("tries again in {:.0} s; clips wait on the disk meanwhile", wait.as_secs_f64().ceil());
             tracing::warn!(relay = %address, why = %error, wait_s = wait.as_secs(), "no connection to the relay");
@@ -141,8 +148,9 @@ impl Uplink {
     async fn once(
         &self,
         address: &str,
+        reconnect: &mut Reconnect,
         out: &watch::Sender<Option<Connection>>,
-    ) -> Result<std::convert::Infallible, UplinkError> {
+    ) -> Result<Infallible, UplinkError> {
         let (id, seed) = self.home.call(|home, _| (home.home_id(), home.capability())).await?;
         let key = ClientKey::from_seed(&seed)?;
         let works = |part: f64| {
@@ -152,8 +160,22 @@ impl Uplink {
                 format!("works, because the relay takes new homes by proof of work: {done} of the usual work is done");
             self.board.relay(address, "connecting", None, Some(next));
         };
-        let connection = found(&self.target, id, self.invite.clone(), &key, CONNECT, works).await?;
-        self.put_right(&connection).await?;
+        let connection = reconnect.found(&self.target, id, self.invite.clone(), &key, CONNECT, works).await?;
+        let Err(error) = self.work(address, &connection, out).await;
+        // Before it is closed on this side: then it would no longer say what the relay said.
+        reconnect.lost(&self.target, &connection);
+        connection.close();
+        Err(error)
+    }
+
+    /// Does everything there is to do over a connection, until it is lost or fails.
+    async fn work(
+        &self,
+        address: &str,
+        connection: &Connection,
+        out: &watch::Sender<Option<Connection>>,
+    ) -> Result<Infallible, UplinkError> {
+        self.put_right(connection).await?;
         self.board.relay(address, "connected", None, None);
         tracing::info!(relay = %address, "connected to the relay");
         out.send_replace(Some(connection.clone()));
@@ -182,16 +204,14 @@ impl Uplink {
         }
         work.spawn(pairing::serve(self.clone(), connection.clone()));
         work.spawn(room::watch(self.clone(), connection.clone()));
-        let error = tokio::select! {
+        Err(tokio::select! {
             error = connection.closed() => error.into(),
             Some(ended) = work.join_next() => match ended {
                 Ok(Err(error)) => error,
                 Ok(Ok(())) => ClientError::Protocol("a part of the uplink ended".into()).into(),
                 Err(panic) => ClientError::Protocol(format!("a part of the uplink failed: {panic}")).into(),
             },
-        };
-        connection.close();
-        Err(error)
+        })
     }
 
     /// Makes the relay's view of the home the hub's: who may come in, and where the log stands.

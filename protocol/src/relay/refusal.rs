@@ -68,7 +68,7 @@ pub mod close {
     pub const REFUSED: u32 = 1;
     /// The key lost its rights.
     pub const REVOKED: u32 = 2;
-    /// The relay shuts down: come again.
+    /// The relay shuts down: come again, where a [`Farewell`](crate::relay::Farewell) says where, there.
     pub const SHUTDOWN: u32 = 3;
     /// No hello came in time.
     pub const LATE: u32 = 4;

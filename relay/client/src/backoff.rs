@@ -1,4 +1,5 @@
-//! When to try again: a pure state machine, one second to a minute, with jitter so that a restarted relay is not stormed.
+//! How long to wait before the next try: a pure state machine, one second to a minute, with jitter so that a restarted relay is not
+//! stormed.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use privet_protocol::random::Random;
 
 /// Waiting times that grow from `first` to `longest` and start anew after [`Backoff::reset`].
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     next: Duration,
@@ -20,24 +21,28 @@ impl Default for Backoff {
 
 impl Backoff {
     /// Waits `first`, then twice as long each time, at most `longest`.
-    pub fn new(first: Duration, longest: Duration) -> Self {
+    fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, next: first }
     }
 
     /// How long to wait before the next try: between half and all of the current step.
-    pub fn next(&mut self, random: &dyn Random) -> Duration {
+    pub(crate) fn next(&mut self, random: &dyn Random) -> Duration {
         let step = self.next;
         self.next = step.saturating_mul(2).min(self.longest);
-        let mut bytes = [0; 4];
-        random.fill(&mut bytes);
-        let share = 0.5 + 0.5 * f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
-        step.mul_f64(share)
+        step.mul_f64(0.5 + 0.5 * part(random))
     }
 
     /// It worked: the next failure starts from the beginning.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = self.first;
     }
+}
+
+/// A number from 0 to 1.
+pub(crate) fn part(random: &dyn Random) -> f64 {
+    let mut bytes = [0; 4];
+    random.fill(&mut bytes);
+    f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

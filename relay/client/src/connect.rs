@@ -38,6 +38,13 @@ pub struct RelayTarget {
     pub trust: Trust,
 }
 
+impl RelayTarget {
+    /// The host without the brackets that an IPv6 address may stand in.
+    fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
 impl fmt::Display for RelayTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') && !self.host.starts_with('[') {
@@ -95,8 +102,19 @@ pub async fn connect(
     tokio::time::timeout(timeout, connect_to_any(target, principal, key)).await.map_err(|_| ClientError::Timeout)?
 }
 
+/// The same at one address, wherever it is: whoever answers there has to be the relay that the target says.
+pub(crate) async fn connect_at(
+    target: &RelayTarget,
+    address: SocketAddr,
+    principal: Principal,
+    key: &ClientKey,
+) -> Result<Connection, ClientError> {
+    let (endpoint, connection) = handshake(target, target.bare_host(), address).await?;
+    hello(endpoint, connection, principal, key).await
+}
+
 /// Before one address is given up for the next.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
 
 async fn connect_to_any(
     target: &RelayTarget,
@@ -104,7 +122,7 @@ async fn connect_to_any(
     key: &ClientKey,
 ) -> Result<Connection, ClientError> {
     let unreachable = |cause: String| ClientError::Unreachable { host: target.to_string(), cause };
-    let bare = target.host.trim_start_matches('[').trim_end_matches(']');
+    let bare = target.bare_host();
     let addresses: Vec<SocketAddr> =
         tokio::net::lookup_host((bare, target.port)).await.map_err(|e| unreachable(e.to_string()))?.collect();
     let mut last = unreachable("the name has no address".into());

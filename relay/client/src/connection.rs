@@ -1,14 +1,16 @@
 //! An authenticated connection and every verb of the protocol.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::{MailboxId, StreamId};
 use privet_protocol::relay::{
-    CapabilityKey, From, Limits, Request, Response, Retention, Rights, Side, StreamState, Urgency, Usage, close,
+    CapabilityKey, Farewell, From, Limits, Request, Response, Retention, Rights, Side, StreamState, Urgency, Usage,
+    close,
 };
 use privet_protocol::time::Timestamp;
-use quinn::{Endpoint, VarInt};
+use quinn::{ConnectionError, Endpoint, VarInt};
 
 use crate::error::ClientError;
 use crate::follow::{Follower, Routes};
@@ -98,6 +100,11 @@ impl Connection {
         self.inner.clock.at(Instant::now())
     }
 
+    /// The address at which the relay is reached.
+    pub fn peer(&self) -> SocketAddr {
+        self.inner.connection.remote_address()
+    }
+
     /// The round trip to the relay as QUIC estimates it.
     pub fn round_trip(&self) -> Duration {
         self.inner.connection.rtt()
@@ -106,6 +113,16 @@ impl Connection {
     /// Waits until the connection is over, and says why.
     pub async fn closed(&self) -> ClientError {
         self.inner.connection.closed().await.into()
+    }
+
+    /// Where the relay that ended this connection said that it goes on; nothing before that, and none where this side ended it.
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        match self.inner.connection.close_reason()? {
+            ConnectionError::ApplicationClosed(closed) if closed.error_code == VarInt::from_u32(close::SHUTDOWN) => {
+                Farewell::parse(&closed.reason)
+            }
+            _ => None,
+        }
     }
 
     /// Closes the connection; everything under way on it fails.

@@ -6,7 +6,7 @@
 //!   [`SegmentReader`] and [`Follower`], long bodies are pushed into a [`SegmentWriter`].
 //! * Every `next`, `read` and `write` may be dropped and called again without losing or repeating a byte. A request that is
 //!   dropped before its answer may or may not have been carried out; all of them can be repeated.
-//! * [`Backoff`] says when to try again, [`ClientError::is_retryable`] whether to.
+//! * [`Reconnect`] says when to come again, and goes on where a relay that ended said; [`ClientError::is_retryable`] says whether to.
 
 #![forbid(unsafe_code)]
 
@@ -18,10 +18,10 @@ mod follow;
 mod found;
 mod frames;
 mod log;
+mod reconnect;
 mod segment;
 mod tls;
 
-pub use backoff::Backoff;
 pub use connect::{ClientKey, RelayTarget, Trust, connect};
 pub use connection::{Connection, PushKey};
 pub use error::ClientError;
@@ -31,4 +31,5 @@ pub use log::{LogItem, LogReader};
 pub use privet_protocol::relay::{
     CapabilityKey, Code, From, Limits, Principal, Refusal, Retention, Rights, Side, StreamState, Urgency, Usage,
 };
+pub use reconnect::Reconnect;
 pub use segment::{SegmentReader, SegmentWriter};

@@ -61,7 +61,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Looks at configuration and machine for what stands in a relay's way, and says the next step. Exit code 1 if anything fails.
+    /// Looks at configuration, machine, and the store and the relays that this one shares, for what stands in a relay's way, and says the
+    /// next step. Exit code 1 if anything fails.
     Doctor {
         /// The configuration file; without one, the defaults count.
         #[arg(long, env = "PRIVET_RELAY_CONFIG")]
@@ -184,7 +185,7 @@ impl Failure {
             Self::Server(ServerError::Listen { .. }) => 6,
             Self::Server(ServerError::Push(_)) => 3,
             Self::Data(DataError::Absent(_) | DataError::InUse(_) | DataError::Storage { .. }) => 5,
-            Self::Invite(InviteError::File { .. } | InviteError::NoDirectory(_)) => 5,
+            Self::Invite(InviteError::File { .. } | InviteError::NoDirectory(_) | InviteError::Store(_)) => 5,
             Self::Server(_) | Self::Data(_) | Self::Invite(_) | Self::System(_) => 1,
         }
     }
@@ -223,7 +224,8 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             if json { println!("{}", json!({ "pin": pin })) } else { println!("{pin}") }
         }
         Command::Doctor { config, data, json } => {
-            let findings = doctor::examine(&configuration(config.as_deref(), data));
+            let config = configuration(config.as_deref(), data);
+            let findings = runtime()?.block_on(doctor::examine(&config));
             if json {
                 let finding =
                     |f: &doctor::Finding| json!({ "what": f.what, "verdict": f.verdict.word(), "words": f.words });
@@ -241,7 +243,8 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
                 eprintln!("privet-relay: homes.policy is not \"invite\": this relay does not ask for one");
             }
             let lasts = Duration::from_secs(u64::from(days) * 24 * 3600);
-            let (words, invite) = Invites::of(&config.data).make(&note, lasts, now(), &SystemRandom)?;
+            let making = async { Invites::open(&config).await?.make(&note, lasts, now(), &SystemRandom).await };
+            let (words, invite) = runtime()?.block_on(making)?;
             if json {
                 let Invite { id, note, made, until, state, .. } = invite;
                 let shown =
@@ -253,10 +256,14 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             }
         }
         Command::Invite { command: Some(InviteCommand::List { place, json }), .. } => {
-            show_invites(&Invites::of(&place.configuration()?.data).list(now())?, json);
+            let config = place.configuration()?;
+            let listing = async { Invites::open(&config).await?.list(now()).await };
+            show_invites(&runtime()?.block_on(listing)?, json);
         }
         Command::Invite { command: Some(InviteCommand::Revoke { id, place }), .. } => {
-            let invite = Invites::of(&place.configuration()?.data).revoke(&id, now())?;
+            let config = place.configuration()?;
+            let revoking = async { Invites::open(&config).await?.revoke(&id, now()).await };
+            let invite = runtime()?.block_on(revoking)?;
             eprintln!("invite {} is taken back", invite.id);
         }
         Command::Check { place, repair, json } => {

@@ -1,6 +1,7 @@
 //! The relay's configuration: one TOML file, defaults that work, errors that name file, line, key and what is allowed.
 //! Page: `docs/reference/relay-config.md`.
 
+mod drain;
 mod nodes;
 mod push;
 mod storage;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 pub use privet_config::ConfigError;
 use privet_config::{Fault, Form, Number};
-use privet_protocol::relay::MAX_WORK_BITS;
+use privet_protocol::relay::{Farewell, MAX_WORK_BITS};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,7 @@ use crate::gateways::Gateways;
 use crate::identity::Identity;
 use crate::nodes::ClusterSecret;
 use crate::tokens::Tokens;
+pub use drain::Drain;
 pub use nodes::Nodes;
 pub use push::{ApnsFiles, FcmFiles, Push, WebPushFiles};
 pub(crate) use storage::ObjectsPlace;
@@ -43,6 +45,8 @@ pub struct Config {
     pub homes: Homes,
     /// What bounds everything.
     pub limits: Limits,
+    /// Where clients go when the relay ends.
+    pub drain: Drain,
     /// How phones that are not connected are woken.
     pub push: Push,
     /// What is written to the log.
@@ -61,6 +65,7 @@ impl Default for Config {
             certificate: None,
             homes: Homes::default(),
             limits: Limits::default(),
+            drain: Drain::default(),
             push: Push::default(),
             log: Log::default(),
             metrics: None,
@@ -186,6 +191,8 @@ pub struct Limits {
     pub requests_per_s: u32,
     /// How long a client may take for its hello.
     pub hello_ms: u64,
+    /// How long a client waits for its home where that has to be read first.
+    pub home_ms: u64,
     /// How long a follower of passing segments may take to finish a segment once a newer one has begun.
     pub patience_ms: u64,
     /// How often what has expired is looked for.
@@ -224,6 +231,7 @@ impl Default for Limits {
             connects_per_s: 20,
             requests_per_s: 50,
             hello_ms: 3000,
+            home_ms: 5000,
             patience_ms: 300,
             sweep_s: 60,
             drain_s: 0,
@@ -235,6 +243,11 @@ impl Limits {
     /// How long a client may take for its hello.
     pub fn hello(&self) -> Duration {
         Duration::from_millis(self.hello_ms)
+    }
+
+    /// How long a client waits for its home.
+    pub fn home(&self) -> Duration {
+        Duration::from_millis(self.home_ms)
     }
 
     /// How long a phone that follows its wakes may take to acknowledge one.
@@ -358,9 +371,11 @@ const RANGES: &[Number<Config>] = &[
     ("limits.connects_per_s", |c| c.limits.connects_per_s.into(), 1..=MAX_U32),
     ("limits.requests_per_s", |c| c.limits.requests_per_s.into(), 1..=MAX_U32),
     ("limits.hello_ms", |c| c.limits.hello_ms, 100..=MAX),
+    ("limits.home_ms", |c| c.limits.home_ms, 100..=MAX),
     ("limits.patience_ms", |c| c.limits.patience_ms, 0..=MAX),
     ("limits.sweep_s", |c| c.limits.sweep_s, 1..=MAX),
     ("limits.drain_s", |c| c.limits.drain_s, 0..=3600),
+    ("drain.after_ms", |c| c.drain.after_ms, 0..=Farewell::MAX_AFTER_MS),
     ("homes.work_bits", |c| c.homes.work_bits.into(), 1..=MAX_WORK_BITS as u64),
     ("storage.postgres_connections", |c| c.storage.postgres_connections.into(), 2..=1000),
     ("push.patience_ms", |c| c.push.patience_ms, 100..=60_000),
@@ -371,7 +386,7 @@ const SECRETS: &[&str] = &["homes", "homes.invites", "storage", "storage.postgre
 
 const FORM: Form<Config> = Form {
     named_with: "--config or PRIVET_RELAY_CONFIG",
-    keys: &[KEYS, nodes::KEYS, push::KEYS, storage::KEYS],
+    keys: &[KEYS, drain::KEYS, nodes::KEYS, push::KEYS, storage::KEYS],
     numbers: RANGES,
     lists: &[],
     named: &[],
@@ -451,7 +466,7 @@ impl Config {
         if self.log.received.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             return fault("log.received", "empty");
         }
-        if let Some(fault) = self.storage.fault() {
+        if let Some(fault) = self.drain.fault().or_else(|| self.storage.fault()) {
             return Some(fault);
         }
         if let Some(nodes) = &self.nodes {

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use privet_config::Fault;
 use serde::Deserialize;
 
+use super::drain::fault_of;
+use crate::nodes::PublicAddresses;
+
 /// What makes a relay one of many. They share their store, their identity and their push key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +18,9 @@ pub struct Nodes {
     pub listen: SocketAddr,
     /// Where the others reach it.
     pub address: SocketAddr,
+    /// Where clients reach this node and no other, two at most; port 0 stands for the one that it listens on for clients.
+    #[serde(default)]
+    pub public_addresses: Vec<SocketAddr>,
     /// A file with what all of them know and nobody else: at least 32 bytes.
     pub secret_file: PathBuf,
     /// How often a node says that it is there.
@@ -39,6 +45,10 @@ impl Nodes {
         if self.address.ip().is_unspecified() || self.address.port() == 0 {
             return fault("nodes.address", format!("\"{}\"", self.address));
         }
+        let public = fault_of("nodes.public_addresses", &self.public_addresses, PublicAddresses::MOST);
+        if public.is_some() {
+            return public;
+        }
         if !(100..=60_000).contains(&self.heartbeat_ms) {
             return fault("nodes.heartbeat_ms", self.heartbeat_ms.to_string());
         }
@@ -57,6 +67,10 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     (
         "nodes.address",
         "the IP address and port that other nodes reach this one at, in quotes, such as \"10.0.0.1:4434\"",
+    ),
+    (
+        "nodes.public_addresses",
+        "a list of at most two IP addresses with ports in quotes, such as [\"203.0.113.7:4433\"], at which clients reach this node",
     ),
     ("nodes.secret_file", "a file in quotes that holds the same text of at least 32 bytes on all nodes"),
     ("nodes.heartbeat_ms", "a whole number from 100 to 60000"),

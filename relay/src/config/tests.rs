@@ -117,6 +117,20 @@ fn every_mistake_is_named_by_file_line_key_and_what_is_allowed() {
         ("metrics = true", ":1: metrics is true; allowed: a table, `[metrics]`"),
         ("[metrics]\nlisten = 9465", ":2: metrics.listen is 9465; allowed: an address with a port in quotes"),
         ("[metrics]\nport = 9465", ":2: metrics.port is not a key; allowed: listen"),
+        (
+            "[drain]\nto = ['relay.example:4433']",
+            ":2: drain.to is ['relay.example:4433']; allowed: a list of at most four IP addresses with ports in quotes",
+        ),
+        ("[drain]\nto = '203.0.113.7:4433'", ":2: drain.to is '203.0.113.7:4433'; allowed: a list of at most four"),
+        ("[drain]\nto = ['[::]:4433']", ":2: drain.to is a list with \"[::]:4433\"; allowed: a list of at most four"),
+        ("[drain]\nto = ['224.0.0.1:4433']", ":2: drain.to is a list with \"224.0.0.1:4433\"; allowed: a list of"),
+        ("[drain]\nto = ['203.0.113.7:0']", ":2: drain.to is a list with \"203.0.113.7:0\"; allowed: a list of"),
+        (
+            "drain = { to = ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1', '10.0.0.4:1', '10.0.0.5:1'] }",
+            ":1: drain.to is a list of 5 addresses; allowed: a list of at most four",
+        ),
+        ("[drain]\nafter_ms = 60001", ":2: drain.after_ms is 60001; allowed: a whole number from 0 to 60000"),
+        ("[drain]\nat = 1", ":2: drain.at is not a key; allowed: to, after_ms"),
         ("[limits]\ndrain_s = 3601", ":2: limits.drain_s is 3601; allowed: a whole number from 0 to 3600"),
         ("push = true", ":1: push is true; allowed: a table, `[push]`"),
         ("[push]\ngcm = 1", ":2: push.gcm is not a key; allowed: authorities, fcm, web_push, apns, patience_ms"),
@@ -229,6 +243,7 @@ fn what_a_running_relay_does_not_take_is_named() {
     let later = |text: &str| running.needs_restart(&Config::parse("relay.toml", text).unwrap());
     assert_eq!(later(""), [""; 0]);
     assert_eq!(later("[certificate]\nchain = 'c'\nkey = 'k'\n[limits]\nkeys = 3\nmemory_bytes = 1048576"), [""; 0]);
+    assert_eq!(later("[drain]\nto = ['203.0.113.7:4433']\nafter_ms = 5"), [""; 0]);
     for (text, key) in [
         ("listen = '[::]:1'", "listen"),
         ("data = '/x'", "data"),
@@ -286,6 +301,29 @@ fn a_shared_store_is_named_whole_or_refused_and_its_password_is_not_repeated() {
     assert!(!format!("{config:?}").contains("hunter2"));
     let place = ObjectsPlace::Bucket { bucket: "bucket".into(), prefix: Some("a/b".into()) };
     assert_eq!(config.storage.objects_place(), Ok(place));
+}
+
+#[test]
+fn where_clients_reach_a_node_is_an_address_or_two() {
+    let text = |public: &str| {
+        format!(
+            "[storage]\nkind = 'postgres'\npostgres = 'host=db'\nobjects = 's3://b'\n[nodes]\nlisten = '10.0.0.1:4434'\n\
+             address = '10.0.0.1:4434'\nsecret_file = '/s'\npublic_addresses = {public}\n"
+        )
+    };
+    let nodes = |public: &str| Config::parse("relay.toml", &text(public)).unwrap().nodes.unwrap();
+    assert!(nodes("[]").public_addresses.is_empty());
+    assert_eq!(nodes("['203.0.113.7:4433', '[2001:db8::7]:0']").public_addresses.len(), 2);
+    for (public, found) in [
+        ("['0.0.0.0:4433']", "a list with \"0.0.0.0:4433\""),
+        ("['203.0.113.7']", "['203.0.113.7']"),
+        ("['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1']", "a list of 3 addresses"),
+    ] {
+        let error = refused(&text(public));
+        let start =
+            format!("relay.toml:9: nodes.public_addresses is {found}; allowed: a list of at most two IP addresses");
+        assert!(error.starts_with(&start), "{error}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Whether index and body files fit together, and what makes them fit again. A relay that was killed, or whose machine lost its
 //! power, leaves files that nobody was promised, and nothing else; anything more was done by the disk or by somebody.
 //!
+//! Small bodies are records too, in the commit of their segment's: no crash parts the two, and only a check looks at them.
+//!
 //! Records are compared with each other in `index` and with files here, and nothing is changed until [`Examined::repair`]: the
 //! index first, then the files, so that a repair that breaks off leaves again nothing but files without a record.
 //!
-//! How many bytes a home keeps is not stored anywhere: it is counted from the records when the home is read, so there is no sum
-//! that could be wrong.
+//! How many bytes a home keeps is counted from the records when the home is read. One sum is stored, that of its log, which may be
+//! too large to read for it: it changes in the same commit as the log, and is compared here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +17,8 @@ use privet_protocol::storage::{Batch, StoreError};
 use privet_store::{BlobInfo, BlobName};
 use serde::Serialize;
 
-use super::index;
-use crate::server::records::{BOOT_KEY, SegmentRecord, decode, id_at, key, last_number, parse_body_name};
+use super::index::{self, Pieces};
+use crate::server::records::{BOOT_KEY, SegmentRecord, decode, id_at, key, last_number, parse_body_name, piece_key};
 use crate::server::scan_all;
 use crate::storage::Storage;
 
@@ -38,18 +40,18 @@ pub struct SegmentPlace {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Finding {
-    /// A kept segment has no file: it is lost. Its record goes.
+    /// A kept segment has no bytes, in a file or in the index: it is lost. Its record goes.
     MissingBody {
         /// The segment.
         segment: SegmentPlace,
     },
-    /// A kept segment's file has another length than was acknowledged: it is lost. Record and file go.
+    /// A kept segment has another length than was acknowledged: it is lost. Record and bytes go.
     WrongLength {
         /// The segment.
         segment: SegmentPlace,
         /// Its length in bytes by the index.
         recorded: u64,
-        /// Its file's length in bytes.
+        /// The length in bytes of what is there.
         found: u64,
     },
     /// A whole file without a record: nobody was promised it. It goes.
@@ -92,13 +94,23 @@ pub enum Finding {
         /// How many of them are there.
         found: u64,
     },
+    /// The entries of a home's log have more or fewer bytes than its record says. It says what was found.
+    WrongSum {
+        /// Whose it is.
+        #[serde(serialize_with = "as_text")]
+        home: HomeId,
+        /// The bytes by the record.
+        recorded: u64,
+        /// The bytes of the entries that are there.
+        found: u64,
+    },
     /// A rendezvous mailbox whose messages are not those that its record counts. It goes, pairing begins anew.
     BrokenMailbox {
         /// The mailbox.
         #[serde(serialize_with = "as_text")]
         mailbox: MailboxId,
     },
-    /// A record of something that is not there (any more): of no home, no phone, no mailbox, or half a wake. It goes.
+    /// A record of something that is not there (any more): of no home, no phone, no mailbox, bytes of no segment, half a wake. It goes.
     StrayRecord {
         /// The record's key, in hexadecimal.
         key: String,
@@ -135,6 +147,7 @@ impl Finding {
             Self::NoStream { .. } => "no-stream",
             Self::BeyondEnd { .. } => "beyond-end",
             Self::BrokenList { .. } => "broken-list",
+            Self::WrongSum { .. } => "wrong-sum",
             Self::BrokenMailbox { .. } => "broken-mailbox",
             Self::StrayRecord { .. } => "stray-record",
             Self::Unreadable { .. } => "unreadable",
@@ -156,9 +169,9 @@ impl fmt::Display for SegmentPlace {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingBody { segment } => write!(f, "{segment}: its file is missing"),
+            Self::MissingBody { segment } => write!(f, "{segment}: its bytes are missing"),
             Self::WrongLength { segment, recorded, found } => {
-                write!(f, "{segment}: its file has {found} bytes, {recorded} were acknowledged")
+                write!(f, "{segment}: it has {found} bytes, {recorded} were acknowledged")
             }
             Self::OrphanBody { file, length } => write!(f, "{file}: {length} bytes that no record knows"),
             Self::LeftoverPartial { file, length } => {
@@ -168,6 +181,9 @@ impl fmt::Display for Finding {
             Self::BeyondEnd { segment, segments } => write!(f, "{segment}: its stream ends after {segments} segments"),
             Self::BrokenList { home, list, recorded: (first, last), found } => {
                 write!(f, "{list} of home {home}: {found} entries are there, {first} to {last} are recorded")
+            }
+            Self::WrongSum { home, recorded, found } => {
+                write!(f, "log of home {home}: its entries have {found} bytes, {recorded} are recorded")
             }
             Self::BrokenMailbox { mailbox } => write!(f, "mailbox {mailbox}: its messages are not those it counts"),
             Self::StrayRecord { key } => write!(f, "record {key}: what it belongs to is not there"),
@@ -220,7 +236,7 @@ pub(crate) async fn examine(storage: &dyn Storage, boot: &[u8], depth: Depth) ->
         }
     }
     let found = index::read(storage, depth, &mut examined).await?;
-    examined.compare(&found.segments, files);
+    examined.compare(&found.segments, files, found.small.as_ref());
     // What a shared store says is there is there, whichever machine lost its power.
     let same_run = storage.node().is_some() || storage.get(BOOT_KEY.to_vec()).await?.as_deref() == Some(boot);
     for (place, body) in partials {
@@ -241,7 +257,7 @@ pub(crate) async fn examine_home(storage: &dyn Storage, home: HomeId) -> Result<
     let (mut segments, mut files, mut partials) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     scan_all(storage, key(b"b/", &[home.as_bytes()]), |(name, value)| {
         let place = SegmentPlace { home, stream: StreamId::from_bytes(id_at(&name, 18)?), index: last_number(&name)? };
-        segments.insert(place, decode::<SegmentRecord>(&value)?.length);
+        segments.insert(place, decode::<SegmentRecord>(&value)?);
         Ok(())
     })
     .await?;
@@ -254,7 +270,7 @@ pub(crate) async fn examine_home(storage: &dyn Storage, home: HomeId) -> Result<
             files.insert(place, body);
         }
     }
-    examined.compare(&segments, files);
+    examined.compare(&segments, files, None);
     for (place, body) in partials {
         if segments.contains_key(&place) {
             examined.findings.push(Finding::LeftoverPartial { file: body.name.to_string(), length: body.length });
@@ -267,16 +283,29 @@ pub(crate) async fn examine_home(storage: &dyn Storage, home: HomeId) -> Result<
 }
 
 impl Examined {
-    /// Compares the lengths of segments by their records with whole bodies.
-    fn compare(&mut self, segments: &BTreeMap<SegmentPlace, u64>, mut files: BTreeMap<SegmentPlace, BlobInfo>) {
-        for (place, recorded) in segments {
+    /// Compares the lengths of segments by their records with whole bodies, and with small ones where these were looked at.
+    fn compare(
+        &mut self,
+        segments: &BTreeMap<SegmentPlace, SegmentRecord>,
+        mut files: BTreeMap<SegmentPlace, BlobInfo>,
+        small: Option<&BTreeMap<SegmentPlace, Pieces>>,
+    ) {
+        for (place, record) in segments {
+            if record.small {
+                match small {
+                    // They come and go with their records, and to look at them is to read them.
+                    None => self.segments += 1,
+                    Some(small) => self.compare_small(*place, record.length, small.get(place).copied()),
+                }
+                continue;
+            }
             let Some(body) = files.remove(place) else {
                 self.findings.push(Finding::MissingBody { segment: *place });
                 self.forget(*place);
                 continue;
             };
-            if body.length != *recorded {
-                let (recorded, found) = (*recorded, body.length);
+            if body.length != record.length {
+                let (recorded, found) = (record.length, body.length);
                 self.findings.push(Finding::WrongLength { segment: *place, recorded, found });
                 self.forget(*place);
                 self.bodies.push(body.name);
@@ -287,6 +316,23 @@ impl Examined {
         for body in files.into_values() {
             self.findings.push(Finding::OrphanBody { file: body.name.to_string(), length: body.length });
             self.bodies.push(body.name);
+        }
+    }
+
+    fn compare_small(&mut self, place: SegmentPlace, recorded: u64, found: Option<Pieces>) {
+        let Some(pieces) = found else {
+            self.findings.push(Finding::MissingBody { segment: place });
+            self.forget(place);
+            return;
+        };
+        if pieces.length == recorded {
+            self.segments += 1;
+            return;
+        }
+        self.findings.push(Finding::WrongLength { segment: place, recorded, found: pieces.length });
+        self.forget(place);
+        for piece in 0..pieces.count {
+            self.index.delete(piece_key(place.home, place.stream, place.index, piece));
         }
     }
 

@@ -10,9 +10,9 @@ use privet_protocol::storage::StoreError;
 
 use super::check::{Depth, Examined, Finding, SegmentPlace};
 use crate::server::records::{
-    EntryRecord, GrantRecord, HomeRecord, MailboxRecord, PhoneRecord, RememberedRecord, SegmentRecord, Span,
-    StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at, key, last_number, mailbox_key, side_byte,
-    stream_key,
+    EntryRecord, GrantRecord, HomeRecord, INVITES_PREFIX, InviteRecord, MailboxRecord, PIECE_KEY, PhoneRecord,
+    RememberedRecord, SegmentRecord, Span, StreamRecord, TIME_KEY, TimeRecord, WakeRecord, decode, home_key, id_at,
+    key, last_number, mailbox_key, parse_piece_key, side_byte, stream_key,
 };
 use crate::server::scan_all;
 use crate::storage::Storage;
@@ -22,8 +22,17 @@ use crate::storage::Storage;
 pub(super) struct Found {
     /// Homes; without a record where it can't be read, and then nothing of theirs is touched.
     pub(super) homes: BTreeMap<HomeId, Option<HomeRecord>>,
-    /// Kept segments and their lengths.
-    pub(super) segments: BTreeMap<SegmentPlace, u64>,
+    /// Kept segments.
+    pub(super) segments: BTreeMap<SegmentPlace, SegmentRecord>,
+    /// Bytes of small ones, where they were looked at.
+    pub(super) small: Option<BTreeMap<SegmentPlace, Pieces>>,
+}
+
+/// What is there of a small segment's bytes, up to the first piece that is missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pieces {
+    pub(super) count: u16,
+    pub(super) length: u64,
 }
 
 /// Kinds of records under a home, by their first byte.
@@ -44,7 +53,9 @@ pub(super) async fn read(storage: &dyn Storage, depth: Depth, out: &mut Examined
     strays(storage, &found, depth, out).await?;
     segments(storage, &mut found, out).await?;
     if depth == Depth::Everything {
+        found.small = Some(pieces(storage, &found.segments, out).await?);
         readable::<TimeRecord>(storage, TIME_KEY, out).await?;
+        readable::<InviteRecord>(storage, INVITES_PREFIX, out).await?;
         readable::<GrantRecord>(storage, b"g/", out).await?;
         for list in [List { kind: *b"l/", name: "log" }, List { kind: *b"i/", name: "inbox" }] {
             list.look(storage, &mut found, out).await?;
@@ -108,7 +119,7 @@ async fn segments(storage: &dyn Storage, found: &mut Found, out: &mut Examined) 
                 mended.insert((home, stream), StreamRecord::default());
             }
         }
-        found.segments.insert(place, record.length);
+        found.segments.insert(place, record);
         Ok(())
     })
     .await?;
@@ -116,6 +127,34 @@ async fn segments(storage: &dyn Storage, found: &mut Found, out: &mut Examined) 
         out.index.put(stream_key(home, stream), cbor::encode(&record));
     }
     Ok(())
+}
+
+/// The bytes of small segments. What is of none, or behind a piece that is missing, leads nowhere.
+async fn pieces(
+    storage: &dyn Storage,
+    segments: &BTreeMap<SegmentPlace, SegmentRecord>,
+    out: &mut Examined,
+) -> Result<BTreeMap<SegmentPlace, Pieces>, StoreError> {
+    let mut found: BTreeMap<SegmentPlace, Pieces> = BTreeMap::new();
+    scan_all(storage, PIECE_KEY.to_vec(), |(name, value)| {
+        let place =
+            parse_piece_key(&name).map(|(home, stream, index, piece)| (SegmentPlace { home, stream, index }, piece));
+        if let Some((place, piece)) = place
+            && segments.get(&place).is_some_and(|record| record.small)
+        {
+            let there = found.entry(place).or_default();
+            if there.count == piece {
+                there.count = there.count.saturating_add(1);
+                there.length += value.len() as u64;
+                return Ok(());
+            }
+        }
+        stray(name, out);
+        Ok(())
+    })
+    .await?;
+    found.retain(|_, pieces| pieces.count > 0);
+    Ok(found)
 }
 
 /// A log or an inbox.
@@ -136,17 +175,24 @@ impl List {
                 "log" => record.log,
                 _ => record.inbox,
             };
-            let mut there = BTreeSet::new();
+            let (mut there, mut bytes) = (BTreeSet::new(), 0);
             scan_all(storage, key(&self.kind, &[home.as_bytes()]), |(name, value)| {
                 match decode::<EntryRecord>(&value) {
                     Ok(_) => drop(there.insert(last_number(&name)?)),
                     Err(_) => unreadable(name, out),
                 }
+                bytes += value.len() as u64;
                 Ok(())
             })
             .await?;
             let within = there.iter().filter(|seq| (span.first..=span.head).contains(seq)).count() as u64;
             if within == span.count() && there.len() as u64 == within {
+                // Where the record does not say, it is counted when the home is read.
+                if let Some(recorded) = record.log_bytes.filter(|sum| self.name == "log" && *sum != bytes) {
+                    out.findings.push(Finding::WrongSum { home: *home, recorded, found: bytes });
+                    record.log_bytes = Some(bytes);
+                    out.index.put(home_key(*home), cbor::encode(record));
+                }
                 continue;
             }
             out.findings.push(Finding::BrokenList {
@@ -165,6 +211,7 @@ impl List {
                         out.index.delete(self.key(*home, *seq));
                     }
                     record.log = Span { first, head };
+                    record.log_bytes = None;
                 }
                 _ => {
                     // Messages stand for themselves: they close up.

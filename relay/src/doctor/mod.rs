@@ -1,8 +1,11 @@
 //! What stands in the way of a relay on this machine, looked at before or while it runs, and the next step for each. Nothing is changed:
-//! a file is made in the data directory and removed again, an address is taken for a moment.
+//! a file is made in the data directory and removed again, an object where the bodies are, an address is taken for a moment.
 //!
-//! Here the machine is asked; what the answers mean is decided in `verdict.rs`.
+//! Here the machine is asked, and in `shared.rs` the store that relays share and the other relays; what the answers mean is decided in
+//! `verdict.rs` and `shared_verdict.rs`.
 
+mod shared;
+mod shared_verdict;
 mod verdict;
 
 use std::fmt;
@@ -16,7 +19,7 @@ use privet_protocol::time::Timestamp;
 use rustix::net::sockopt;
 use rustix::process::{Resource, geteuid, getrlimit};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Limits, ObjectsPlace, StorageKind};
 use crate::identity::Identity;
 use crate::server::SOCKET_BUFFER;
 
@@ -82,7 +85,7 @@ impl fmt::Display for Finding {
 }
 
 /// Looks at everything. Without a configuration that can be used, only at what does not depend on one.
-pub fn examine(config: &Result<Config, ConfigError>) -> Vec<Finding> {
+pub async fn examine(config: &Result<Config, ConfigError>) -> Vec<Finding> {
     let now = Timestamp::from(SystemTime::now());
     let mut findings = Vec::new();
     match config {
@@ -92,8 +95,11 @@ pub fn examine(config: &Result<Config, ConfigError>) -> Vec<Finding> {
             findings.extend(metrics(config));
             findings.push(certificate(config, now));
             findings.extend(data(&config.data));
-            findings.push(room(config));
+            findings.extend(room(config));
             findings.push(verdict::clock(now, newest(&config.data)));
+            if config.storage.kind == StorageKind::Postgres {
+                findings.extend(Box::pin(shared::examine(config)).await);
+            }
         }
         Err(error) => {
             findings.push(Finding::fail("config", error.to_string()));
@@ -191,11 +197,20 @@ fn existing(directory: &Path) -> &Path {
     directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"))
 }
 
-fn room(config: &Config) -> Finding {
-    match privet_store::free_bytes(existing(&config.data)) {
-        Ok(free) => verdict::room(free, &config.limits),
+/// Room for bodies, where they are on a disk.
+fn room(config: &Config) -> Option<Finding> {
+    let (directory, limits) = match config.storage.kind {
+        StorageKind::Embedded => (config.data.clone(), config.limits.clone()),
+        // Nothing is left free there for others.
+        StorageKind::Postgres => match config.storage.objects_place().ok()? {
+            ObjectsPlace::Directory(directory) => (directory, Limits { free_bytes: 0, ..config.limits.clone() }),
+            ObjectsPlace::Bucket { .. } => return None,
+        },
+    };
+    Some(match privet_store::free_bytes(existing(&directory)) {
+        Ok(free) => verdict::room(free, &limits),
         Err(error) => Finding::warn("room", format!("{error}; see `df`")),
-    }
+    })
 }
 
 /// When something in the directory was last written.

@@ -13,18 +13,21 @@ mod secret;
 mod table;
 
 use std::fmt;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::HomeId;
-use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use postgres::PostgresTable;
-pub use ring::{Node, NodeId, Ring};
+pub(crate) use postgres::{Listed, TABLE, listed};
+pub use ring::{Node, NodeId, PublicAddresses, Ring};
 pub use secret::ClusterSecret;
 pub use table::{Fingerprints, MemoryTable, NodeTable, TableError};
 
@@ -38,6 +41,8 @@ const WINDOW: u32 = 1024 * 1024;
 const SEGMENT_STREAMS: u32 = 32;
 /// Two nodes are near each other: who is silent for so long is away.
 const IDLE: Duration = Duration::from_secs(6);
+/// How long a doctor waits for an answer.
+const KNOCK: Duration = Duration::from_secs(3);
 
 /// Why a relay can't be one of many.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where they reach it; `None`: where it listens.
     pub address: Option<SocketAddr>,
+    /// Where clients reach this node and no other, if they may be sent there; port 0 stands for the one that it listens on for clients.
+    pub public_addresses: Vec<SocketAddr>,
     /// What all of them share.
     pub secret: ClusterSecret,
     /// The list of them.
@@ -87,6 +94,7 @@ impl Settings {
         Ok(Self {
             listen: config.listen,
             address: Some(config.address),
+            public_addresses: config.public_addresses.clone(),
             secret,
             table,
             heartbeat: Duration::from_millis(config.heartbeat_ms),
@@ -122,6 +130,8 @@ pub(crate) struct Nodes {
     view: watch::Sender<View>,
     heard: Mutex<Heard>,
     left: AtomicBool,
+    /// Whether the others were told, or that was tried; held meanwhile.
+    told: tokio::sync::Mutex<bool>,
 }
 
 /// When the list was read.
@@ -134,9 +144,9 @@ struct Heard {
 }
 
 impl Nodes {
-    /// Listens for other nodes. Nobody knows of it before [`Nodes::join`].
-    pub(crate) fn open(settings: Settings, fingerprints: Fingerprints) -> Result<Arc<Self>, NodesError> {
-        let Settings { listen, address, secret, table, heartbeat, lifetime } = settings;
+    /// Listens for other nodes; clients are listened to on `port`. Nobody knows of it before [`Nodes::join`].
+    pub(crate) fn open(settings: Settings, fingerprints: Fingerprints, port: u16) -> Result<Arc<Self>, NodesError> {
+        let Settings { listen, address, public_addresses, secret, table, heartbeat, lifetime } = settings;
         let failed = |cause: String| NodesError::Listen { address: listen, cause };
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(secret.server().map_err(NodesError::Secret)?));
         server.transport_config(Arc::new(transport()));
@@ -148,7 +158,8 @@ impl Nodes {
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
             .map_err(|e| failed(e.to_string()))?;
         let bound = endpoint.local_addr().map_err(|e| failed(e.to_string()))?;
-        let me = Node { id: NodeId::generate(), address: address.unwrap_or(bound) };
+        let public = PublicAddresses::new(public_addresses, port);
+        let me = Node { id: NodeId::generate(), address: address.unwrap_or(bound), public };
         let heard = Heard { last: Instant::now(), away: false, lenient_until: None };
         Ok(Arc::new(Self {
             me,
@@ -162,6 +173,7 @@ impl Nodes {
             view: watch::Sender::default(),
             heard: Mutex::new(heard),
             left: AtomicBool::new(false),
+            told: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -231,9 +243,11 @@ impl Nodes {
         });
     }
 
-    /// Leaves, so that the others serve its homes; from now on none is its own.
+    /// Leaves, so that the others serve its homes; from now on none is its own. Whoever asks again waits until they were told.
     pub(crate) async fn leave(&self) {
-        if self.left.swap(true, Ordering::Relaxed) {
+        self.left.store(true, Ordering::Relaxed);
+        let mut told = self.told.lock().await;
+        if std::mem::replace(&mut *told, true) {
             return;
         }
         if let Err(error) = self.table.leave(self.me.id).await {
@@ -266,6 +280,13 @@ impl Nodes {
         self.owner(home).is_some_and(|node| node.id == self.me.id)
     }
 
+    /// Where clients of this home reach the other nodes, first the one that serves it when this one is gone.
+    pub(crate) fn public_addresses_after(&self, home: HomeId) -> Vec<SocketAddr> {
+        let ring = Arc::clone(&self.view.borrow().ring);
+        let others = ring.in_turn(home).into_iter().filter(|node| node.id != self.me.id);
+        others.flat_map(|node| node.public.iter()).collect()
+    }
+
     /// Changes of what is known of the others.
     pub(crate) fn views(&self) -> watch::Receiver<View> {
         self.view.subscribe()
@@ -283,6 +304,44 @@ impl fmt::Debug for Nodes {
     }
 }
 
+/// Who is where a node should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum There {
+    /// A node with the same secret.
+    Node,
+    /// Something else, or a node with another secret.
+    Stranger,
+    /// Nobody who answers.
+    Nobody,
+}
+
+/// Looks who answers at an address, and asks for nothing.
+pub(crate) async fn knock(address: SocketAddr, secret: &ClusterSecret) -> There {
+    let Some(endpoint) = caller(address) else { return There::Nobody };
+    let Ok(crypto) = secret.client() else { return There::Nobody };
+    let mut client = ClientConfig::new(Arc::new(crypto));
+    client.transport_config(Arc::new(transport()));
+    let Ok(connecting) = endpoint.connect_with(client, address, secret::NAME) else { return There::Nobody };
+    match tokio::time::timeout(KNOCK, connecting).await {
+        Ok(Ok(connection)) => {
+            connection.close(VarInt::from_u32(0), b"");
+            // So that the node there need not wait for what was to be asked.
+            let _ = tokio::time::timeout(KNOCK, endpoint.wait_idle()).await;
+            There::Node
+        }
+        Ok(Err(ConnectionError::TimedOut)) | Err(_) => There::Nobody,
+        Ok(Err(_)) => There::Stranger,
+    }
+}
+
+/// From where an address can be reached.
+fn caller(address: SocketAddr) -> Option<Endpoint> {
+    let any: SocketAddr =
+        if address.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).ok()
+}
+
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
@@ -293,7 +352,38 @@ fn transport() -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(SEGMENT_STREAMS))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
-        .send_window(u64::from(WINDOW))
+        .send_window(crate::server::SEND_WINDOW)
+        .congestion_controller_factory(crate::server::congestion())
         .datagram_receive_buffer_size(None);
     transport
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use quinn::congestion::Bbr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_between_nodes_is_sent_as_fast_as_what_goes_to_clients() {
+        let open = || {
+            let settings = Settings {
+                listen: ([127, 0, 0, 1], 0).into(),
+                address: None,
+                public_addresses: Vec::new(),
+                secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
+                table: Arc::new(MemoryTable::default()),
+                heartbeat: Duration::from_secs(1),
+                lifetime: Duration::from_secs(5),
+            };
+            Nodes::open(settings, Fingerprints { identity: [0; 32], push_key: [0; 32] }, 0).unwrap()
+        };
+        let (asking, asked) = (open(), open());
+        let accepted = async { asked.endpoint.accept().await.unwrap().await.unwrap() };
+        let (made, accepted) = tokio::join!(asking.connect(&asked.me), accepted);
+        for link in [made.unwrap(), accepted] {
+            assert!(link.congestion_state().into_any().downcast::<Bbr>().is_ok());
+        }
+    }
 }

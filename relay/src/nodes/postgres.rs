@@ -12,15 +12,22 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::ring::{Node, NodeId};
+use super::ring::{Node, NodeId, PublicAddresses};
 use super::table::{Fingerprints, NodeTable, TableError};
 use crate::config::Storage as Settings;
+use crate::storage::{APPLICATION, tls};
 
-/// Under a lock: two that make a table at once would fail.
+/// Under a lock: two that make a table at once would fail. The column is looked for first, because even to find it there a change of
+/// the table waits for all who read it, such as a backup.
 const PREPARE: &str = "BEGIN; SELECT pg_advisory_xact_lock(5003411817); \
     CREATE TABLE IF NOT EXISTS node (\
         id BYTEA PRIMARY KEY, address TEXT NOT NULL, version TEXT NOT NULL, \
         identity BYTEA NOT NULL, push_key BYTEA NOT NULL, heard TIMESTAMPTZ NOT NULL); \
+    DO $$ BEGIN \
+        IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'node'::regclass AND attname = 'public_addresses') THEN \
+            ALTER TABLE node ADD COLUMN public_addresses TEXT NOT NULL DEFAULT ''; \
+        END IF; \
+    END $$; \
     COMMIT; LISTEN privet_nodes";
 const TELL: &str = "SELECT pg_notify('privet_nodes', '')";
 /// Rows of those who have been silent for so many lifetimes are removed.
@@ -44,8 +51,8 @@ impl PostgresTable {
     /// [`TableError::Away`] when the settings can't be used.
     pub fn open(settings: &Settings) -> Result<Self, TableError> {
         let mut config = settings.connection().map_err(TableError::Away)?;
-        config.connect_timeout(PATIENCE);
-        let tls = crate::storage::tls(&config, settings).map_err(|e| TableError::Away(e.to_string()))?;
+        config.connect_timeout(PATIENCE).application_name(APPLICATION);
+        let tls = tls(&config, settings).map_err(|e| TableError::Away(e.to_string()))?;
         let changed = Arc::new(Notify::new());
         Ok(Self { config, tls: MakeRustlsConnect::new(tls), client: Mutex::default(), changed })
     }
@@ -153,7 +160,7 @@ async fn beat(
     let transaction = client.transaction().await?;
     let lifetime = lifetime.as_secs_f64();
     let id: &[u8] = node.id.as_bytes();
-    let sql = "SELECT id, address, identity, push_key FROM node \
+    let sql = "SELECT id, address, identity, push_key, public_addresses FROM node \
         WHERE id <> $1 AND heard > clock_timestamp() - $2 * interval '1 second'";
     let mut nodes = vec![*node];
     for row in transaction.query_typed(sql, &[(&id, Type::BYTEA), (&lifetime, Type::FLOAT8)]).await? {
@@ -166,12 +173,14 @@ async fn beat(
             push_key: bytes(3)?.try_into().map_err(|_| damaged())?,
         };
         theirs.agree(fingerprints)?;
-        nodes.push(Node { id, address });
+        let public = PublicAddresses::parse(&row.try_get::<_, String>(4)?);
+        nodes.push(Node { id, address, public });
     }
-    let sql = "INSERT INTO node (id, address, version, identity, push_key, heard) \
-        VALUES ($1, $2, $3, $4, $5, clock_timestamp()) \
+    let sql = "INSERT INTO node (id, address, version, identity, push_key, public_addresses, heard) \
+        VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) \
         ON CONFLICT (id) DO UPDATE SET heard = clock_timestamp() RETURNING xmax::text = '0'";
     let (address, version) = (node.address.to_string(), env!("CARGO_PKG_VERSION"));
+    let public = node.public.to_string();
     let (identity, push_key): (&[u8], &[u8]) = (&fingerprints.identity, &fingerprints.push_key);
     let row = transaction
         .query_typed_one(
@@ -182,6 +191,7 @@ async fn beat(
                 (&version, Type::TEXT),
                 (&identity, Type::BYTEA),
                 (&push_key, Type::BYTEA),
+                (&public, Type::TEXT),
             ],
         )
         .await?;
@@ -193,6 +203,32 @@ async fn beat(
     }
     transaction.commit().await?;
     Ok(nodes)
+}
+
+/// A row of the list, as a doctor sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) address: String,
+    /// How long nothing was heard of it.
+    pub(crate) silent: Duration,
+}
+
+/// The table.
+pub(crate) const TABLE: &str = "node";
+
+/// The list as it is, nodes that are gone among them, those that were heard of last first. Nothing is made or changed.
+pub(crate) async fn listed(client: &Client) -> Result<Vec<Listed>, tokio_postgres::Error> {
+    let made = client.query_typed_one("SELECT to_regclass('node') IS NOT NULL", &[]).await?;
+    if !made.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT address, extract(epoch FROM clock_timestamp() - heard)::float8 FROM node ORDER BY heard DESC";
+    let rows = client.query_typed(sql, &[]).await?;
+    let listed = rows.iter().map(|row| {
+        let silent = Duration::try_from_secs_f64(row.try_get::<_, f64>(1)?.max(0.0)).unwrap_or(Duration::MAX);
+        Ok(Listed { address: row.try_get(0)?, silent })
+    });
+    listed.collect()
 }
 
 impl fmt::Debug for PostgresTable {

@@ -1,6 +1,7 @@
 //! Which node serves which home: rendezvous hashing. Every node reckons it by itself from the same list, and comes to the same answer. A
 //! node that goes moves only its own homes, a node that comes takes an equal share from each of the others.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -44,13 +45,58 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// A node and where the others reach it.
+/// A node and where it is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
     /// Which one.
     pub id: NodeId,
     /// Where it listens for other nodes.
     pub address: SocketAddr,
+    /// Where clients reach it and no other.
+    pub public: PublicAddresses,
+}
+
+/// Where clients reach one node, if that is known: a few addresses, the best first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublicAddresses([Option<SocketAddr>; MOST]);
+
+const MOST: usize = 2;
+
+impl PublicAddresses {
+    /// The most there are of one node: an address of each family.
+    pub const MOST: usize = MOST;
+
+    /// These addresses, as far as there is room. Port 0 stands for this one.
+    pub(crate) fn new(places: impl IntoIterator<Item = SocketAddr>, port: u16) -> Self {
+        let mut places = places.into_iter().map(|mut place| {
+            if place.port() == 0 {
+                place.set_port(port);
+            }
+            place
+        });
+        Self(std::array::from_fn(|_| places.next()))
+    }
+
+    /// Those that stand in this text, which another node may have written that knows more kinds of them.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut places = text.split(' ').filter_map(|place| place.parse::<SocketAddr>().ok());
+        Self(std::array::from_fn(|_| places.next()))
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = SocketAddr> {
+        self.0.into_iter().flatten()
+    }
+}
+
+/// As other nodes read it.
+impl fmt::Display for PublicAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, place) in self.iter().enumerate() {
+            write!(f, "{}{place}", if at > 0 { " " } else { "" })?;
+        }
+        Ok(())
+    }
 }
 
 /// The nodes that serve now.
@@ -69,6 +115,13 @@ impl Ring {
     pub fn owner(&self, home: HomeId) -> Option<Node> {
         // The id decides between equal weights, which nobody will ever see.
         self.0.iter().copied().max_by_key(|node| (weight(node.id, home), node.id))
+    }
+
+    /// All of them: the one that serves this home, then the one that would if that were gone, and so on.
+    pub fn in_turn(&self, home: HomeId) -> Vec<Node> {
+        let mut nodes = self.0.clone();
+        nodes.sort_by_cached_key(|node| Reverse((weight(node.id, home), node.id)));
+        nodes
     }
 
     /// All of them, by id.
@@ -105,7 +158,7 @@ mod tests {
     fn node(random: &SeededRandom, port: u16) -> Node {
         let mut id = [0; 16];
         random.fill(&mut id);
-        Node { id: NodeId(id), address: ([127, 0, 0, 1], port).into() }
+        Node { id: NodeId(id), address: ([127, 0, 0, 1], port).into(), public: PublicAddresses::default() }
     }
 
     fn nodes(random: &SeededRandom, count: u16) -> Vec<Node> {
@@ -144,6 +197,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn in_turn_means_that_each_follows_those_before_it_when_they_are_gone() {
+        let random = SeededRandom::new(b"turn");
+        let ring = Ring::new(nodes(&random, 5));
+        for home in homes(&random) {
+            let turn = ring.in_turn(home);
+            for at in 0..turn.len() {
+                let rest = Ring::new(turn[at..].to_vec());
+                assert_eq!(rest.owner(home), Some(turn[at]));
+            }
+            assert_eq!(turn.len(), ring.nodes().len());
+        }
+        assert!(Ring::default().in_turn(HomeId::generate(&random)).is_empty());
+    }
+
+    #[test]
+    fn public_addresses_are_read_as_they_are_written_and_a_newer_node_may_write_more() {
+        let places = |text: &str| text.split(' ').map(|place| place.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let text = "203.0.113.7:4433 [2001:db8::7]:4433";
+        let both = PublicAddresses::new(places("203.0.113.7:0 [2001:db8::7]:0"), 4433);
+        assert_eq!((both.to_string().as_str(), PublicAddresses::parse(text)), (text, both));
+        let one = PublicAddresses::new(places("203.0.113.7:1"), 4433);
+        assert_eq!(one.iter().collect::<Vec<_>>(), places("203.0.113.7:1"));
+        assert_eq!(PublicAddresses::parse("relay.example:1 203.0.113.7:1 wss://x"), one);
+        assert_eq!(PublicAddresses::parse(&format!("{text} 203.0.113.9:1")), both);
+        assert_eq!(PublicAddresses::parse(""), PublicAddresses::default());
+        assert_eq!(PublicAddresses::default().to_string(), "");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use privet_protocol::relay::{
     CapabilityKey, Code, EXPORTER_LABEL, Hello, Response, Rights, close, hello_signing_input,
 };
 use privet_protocol::storage::Batch;
+use tokio::sync::MutexGuard;
 
 use super::home::{Book, Home, over_quota};
 use super::log;
@@ -31,7 +32,7 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
     if who == home.owner {
         return Err(Failure::refuse(Code::Conflict, "the owner has all rights already"));
     }
-    let mut book = home.book.lock().await;
+    let book = home.book.lock().await;
     let (record, curtailed) = {
         let grants = home.grants();
         let known = grants.get(&who).copied();
@@ -59,7 +60,7 @@ pub(crate) async fn grant(home: &Home, who: CapabilityKey, rights: Rights) -> Re
     }
     // Whatever it could do before: the same grant again finishes what a crash cut off.
     if !rights.cover(&READER) {
-        forget_read(home, &mut book).await?;
+        forget_read(home, book).await?;
     }
     Ok(Response::Done)
 }
@@ -68,7 +69,7 @@ pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, 
     if who == home.owner {
         return Err(Failure::refuse(Code::Conflict, "the owner's rights are the home's: nobody could give them back"));
     }
-    let mut book = home.book.lock().await;
+    let book = home.book.lock().await;
     let mut batch = Batch::new();
     batch.delete(grant_key(home.id, &who));
     wake::forget_phone(home, &who, &mut batch);
@@ -76,12 +77,14 @@ pub(crate) async fn revoke(home: &Home, who: CapabilityKey) -> Result<Response, 
     home.grants().remove(&who);
     wake::forgotten(home, &who);
     home.expel(&who, close::REVOKED);
-    forget_read(home, &mut book).await?;
+    forget_read(home, book).await?;
     Ok(Response::Done)
 }
 
 /// Forgets what only a key that lost rights had not read.
-async fn forget_read(home: &Home, book: &mut Book) -> Result<(), Failure> {
-    log::forget_read(home, book).await?;
-    segments::forget_read(home).await
+async fn forget_read(home: &Home, mut book: MutexGuard<'_, Book>) -> Result<(), Failure> {
+    log::forget_read(home, &mut book).await?;
+    let (forgotten, outcome) = segments::forget_read(home).await;
+    drop(book);
+    outcome.and(segments::remove(home, forgotten).await)
 }

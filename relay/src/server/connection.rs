@@ -1,8 +1,9 @@
-//! One connection: its hello within the deadline, then its requests, each on a stream and a task of its own. Where another node serves
-//! the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same rights and bounds.
+//! One connection: its hello within the deadline, its home within another one, then its requests, each on a stream and a task of its own.
+//! Where another node serves the home, `edge` leads there; and who came to another node comes here over a link (`behalf`), with the same
+//! rights and bounds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
@@ -17,11 +18,12 @@ use super::edge::{self, Link, Place};
 use super::endpoint::Guest;
 use super::home::Home;
 use super::lived::Dates;
-use super::quota::TokenBucket;
+use super::quota::Requests;
 use super::received::Received;
 use super::segments::Put;
 use super::tally::{Kind, Present};
 use super::wake::{self, Wake};
+use super::window::{Fitted, SEND_WINDOW};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
 use crate::nodes::link::{Behalf, Client, Head, MayFollow};
@@ -38,10 +40,6 @@ const MAX_HELLO: usize = 4096;
 pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the relay ends.
 pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes on their way to one client that follows nothing.
-const SEND_WINDOW: u64 = 1024 * 1024;
-/// How often what may be on its way to a client that follows is fitted to its path.
-const FIT: Duration = Duration::from_millis(200);
 /// Bytes that a hub may have on their way, for its segments.
 const OWNER_WINDOW: u32 = 8 * 1024 * 1024;
 /// The same of all others, who send messages only.
@@ -56,7 +54,7 @@ pub(crate) struct Session {
     role: Role,
     /// Of the protocol, for both sides.
     version: u16,
-    requests: Mutex<TokenBucket>,
+    requests: Requests,
     following: AtomicUsize,
     dates: Dates,
     /// Requests under way that end by themselves.
@@ -78,7 +76,7 @@ enum Role {
 /// Where a client is served after its hello.
 enum Greeted {
     Here(Arc<Session>),
-    Elsewhere(Link),
+    Elsewhere(Link, Role),
 }
 
 impl Role {
@@ -92,16 +90,28 @@ impl Role {
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(relay: Arc<Relay>, connection: quinn::Connection, mut guest: Guest) {
-    let hello = tokio::time::timeout(relay.limits.now().hello(), greet(&relay, &connection)).await;
-    match hello {
+    let deadline = relay.limits.now().hello();
+    let greeted = match tokio::time::timeout(deadline, hear(&relay, &connection)).await {
+        Ok(Some(Heard { hello, answers, receive })) => {
+            let admitted = match hello {
+                Ok(hello) => admit(&relay, &connection, hello).await,
+                Err(failure) => Err(failure),
+            };
+            let told = tokio::time::timeout(deadline, answer(&relay, &connection, admitted, answers)).await;
+            drop(receive);
+            told
+        }
+        Ok(None) => Ok(None),
+        Err(late) => Err(late),
+    };
+    match greeted {
         Ok(Some(Greeted::Here(session))) => {
             guest.said_hello();
             session.serve().await;
         }
-        Ok(Some(Greeted::Elsewhere(link))) => {
+        Ok(Some(Greeted::Elsewhere(link, role))) => {
             guest.said_hello();
-            // Whether it is a hub, the node that serves it knows.
-            widen(&connection, STREAMS, OTHERS_WINDOW);
+            widen(&connection, STREAMS, role.receive_window());
             edge::serve(relay, connection, link).await;
         }
         Ok(None) => {}
@@ -116,20 +126,35 @@ fn widen(connection: &quinn::Connection, streams: u32, receive_window: u32) {
     connection.set_send_window(SEND_WINDOW);
 }
 
-/// Reads and answers the hello; `None` when the client was refused or is gone.
-async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Greeted> {
+/// What a client said first, and the way to answer.
+struct Heard {
+    hello: Result<Hello, Failure>,
+    answers: Answers,
+    /// Kept until it is answered: let go, it would tell the client to say no more.
+    receive: Received,
+}
+
+/// Reads the hello; `None` when the client is gone.
+async fn hear(relay: &Relay, connection: &quinn::Connection) -> Option<Heard> {
     let (send, receive) = connection.accept_bi().await.ok()?;
     let mut receive = Received::new(receive, relay.config.log.received.as_deref(), Arc::clone(&relay.tally));
-    let mut answers = Answers::new(send, Arc::clone(&relay.tally));
-    let outcome = match read_message::<Hello>(&mut receive, MAX_HELLO, &relay.half_sent).await {
-        Ok(hello) => admit(relay, connection, hello).await,
-        Err(failure) => Err(failure),
-    };
-    match outcome {
+    let answers = Answers::new(send, Arc::clone(&relay.tally));
+    let hello = read_message::<Hello>(&mut receive, MAX_HELLO, &relay.hellos.share()).await;
+    Some(Heard { hello, answers, receive })
+}
+
+/// Answers the hello; `None` when the client is refused or gone.
+async fn answer(
+    relay: &Relay,
+    connection: &quinn::Connection,
+    admitted: Result<Option<Greeted>, Failure>,
+    mut answers: Answers,
+) -> Option<Greeted> {
+    match admitted {
         Ok(Some(greeted)) => {
             let welcome = match &greeted {
                 Greeted::Here(session) => session.welcome(),
-                Greeted::Elsewhere(link) => link.welcome.clone(),
+                Greeted::Elsewhere(link, _) => link.welcome.clone(),
             };
             answers.send(&welcome).await.ok()?;
             answers.finish();
@@ -161,7 +186,8 @@ async fn greet(relay: &Arc<Relay>, connection: &quinn::Connection) -> Option<Gre
     }
 }
 
-/// `None` when nobody serves the home at the moment.
+/// Waits for the home as long as `limits.home_ms` says: what is read for it is read on, for when the client comes again. `None` when nobody
+/// serves the home at the moment.
 async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello) -> Result<Option<Greeted>, Failure> {
     let Some(version) = common_version(VERSIONS, &hello.versions) else {
         let next = if hello.versions.iter().max() > VERSIONS.iter().max() { "the relay" } else { "Privet" };
@@ -173,11 +199,27 @@ async fn admit(relay: &Arc<Relay>, connection: &quinn::Connection, hello: Hello)
         return Err(Failure::denied());
     }
     let client = Client { principal: hello.principal, key: hello.key, version };
+    let patience = relay.limits.now().home();
+    // Where it is served elsewhere, that node says so by itself, if it has time to.
+    let patience = if relay.nodes.is_some() { edge::REACH_PATIENCE + patience } else { patience };
+    tokio::time::timeout(patience, lead(relay, connection, client)).await.unwrap_or_else(|_| Err(Failure::reading()))
+}
+
+/// Leads a client to its home.
+async fn lead(relay: &Arc<Relay>, connection: &quinn::Connection, client: Client) -> Result<Option<Greeted>, Failure> {
     if let Some(nodes) = &relay.nodes {
         let home = home_of(relay, &client.principal, &client.key).await?;
         match edge::reach(nodes, home, &Behalf::Client(client.clone())).await? {
             Place::Here => {}
-            Place::At(link) => return Ok(Some(Greeted::Elsewhere(link))),
+            Place::At(link) => {
+                // A founder that is welcome there is the owner; of others only that node knows what they are.
+                let role = match client.principal {
+                    Principal::Founder { .. } => Role::Owner,
+                    Principal::Member { .. } => Role::Member,
+                    Principal::Mailbox { mailbox } => Role::Mailbox(mailbox),
+                };
+                return Ok(Some(Greeted::Elsewhere(link, role)));
+            }
             Place::Nowhere => return Ok(None),
         }
     }
@@ -259,7 +301,6 @@ impl Session {
         role: Role,
         version: u16,
     ) -> Self {
-        let rate = relay.limits.now().requests_per_s;
         Self {
             relay: Arc::clone(relay),
             connection: connection.clone(),
@@ -267,7 +308,7 @@ impl Session {
             key,
             role,
             version,
-            requests: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), Instant::now())),
+            requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
             following: AtomicUsize::new(0),
             dates: relay.dates(),
             working: watch::Sender::new(0),
@@ -311,13 +352,9 @@ impl Session {
         if relay.draining.is_cancelled() {
             // What was begun is ended, so that hardly anything is asked for twice; who follows does not wait for an end.
             let _ = tokio::time::timeout(DRAIN_PATIENCE, self.idle()).await;
-            relay.tally.close(connection, close::SHUTDOWN, &relay.farewell());
+            relay.tally.close(connection, close::SHUTDOWN, relay.farewell(self.home.id).as_bytes());
         } else if self.home.gone.is_cancelled() {
-            relay.tally.close(
-                connection,
-                close::SHUTDOWN,
-                b"the home is read anew or at another relay now: come again",
-            );
+            relay.tally.close(connection, close::SHUTDOWN, relay.moved(self.home.id).as_bytes());
         }
         self.home.leave(&self.key, connection);
         tracing::debug!("a client left");
@@ -369,7 +406,7 @@ impl Session {
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
-            Ok(Ok(_)) if !allowed => Err(Failure::refuse(Code::Busy, "too many requests: ask more slowly")),
+            Ok(Ok(_)) if !allowed => Err(Failure::too_many_requests()),
             Ok(Ok(request)) => {
                 if is_endless(&request) {
                     work = None;
@@ -398,10 +435,7 @@ impl Session {
     }
 
     fn may_ask_now(&self) -> bool {
-        let rate = self.relay.limits.now().requests_per_s;
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.set_rate(rate, rate.saturating_mul(10));
-        requests.take(Instant::now())
+        self.requests.may_ask(self.relay.limits.now().requests_per_s, Instant::now())
     }
 
     async fn answer(&self, request: Request, body: &mut Received, answers: &mut Answers) -> Result<(), Failure> {
@@ -428,7 +462,7 @@ impl Session {
                 return segments::get(home, stream, index, offset, answers).await;
             }
             Request::Follow { stream, from } => {
-                let window = FollowWindow::open(&self.connection, &self.following);
+                let window = Fitted::open(&self.connection, &self.following);
                 return tokio::select! {
                     outcome = follow::follow(home, &self.connection, stream, from, answers, now) => outcome,
                     () = window.keep_fitting() => Ok(()),
@@ -540,41 +574,6 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         self.0.working.send_modify(|working| *working -= 1);
-    }
-}
-
-/// While a client follows, no more is on its way to it than its path holds.
-pub(crate) struct FollowWindow<'a> {
-    connection: &'a quinn::Connection,
-    following: &'a AtomicUsize,
-}
-
-impl<'a> FollowWindow<'a> {
-    pub(crate) fn open(connection: &'a quinn::Connection, following: &'a AtomicUsize) -> Self {
-        following.fetch_add(1, Ordering::Relaxed);
-        let window = Self { connection, following };
-        window.fit();
-        window
-    }
-
-    fn fit(&self) {
-        self.connection.set_send_window(priority::send_window(self.connection.stats().path.cwnd));
-    }
-
-    /// Never ends.
-    pub(crate) async fn keep_fitting(&self) {
-        loop {
-            tokio::time::sleep(FIT).await;
-            self.fit();
-        }
-    }
-}
-
-impl Drop for FollowWindow<'_> {
-    fn drop(&mut self) {
-        if self.following.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.connection.set_send_window(SEND_WINDOW);
-        }
     }
 }
 

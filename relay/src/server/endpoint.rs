@@ -1,4 +1,5 @@
-//! The UDP socket, TLS and what bounds strangers: addresses are validated, newcomers are limited per network and as a whole.
+//! The UDP socket, TLS and what bounds strangers: addresses are validated, newcomers are limited per network and as a whole, and few
+//! handshakes are computed at a time, those of all networks in turn.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use quinn::{
     Endpoint, EndpointConfig, IdleTimeout, Incoming, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use quinn_proto::HashedConnectionIdGenerator;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::door::Lines;
 use super::quota::Entry;
 use super::tally::Newcomer;
 use super::{Handshake, Relay, ServerError, connection};
@@ -20,8 +23,14 @@ use crate::identity::Identity;
 
 /// Bytes of socket buffer to ask for; the system gives what it allows. With the usual 208 KiB bursts are lost.
 pub(crate) const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
-/// Handshakes under way beyond which every newcomer has to prove its address first.
+/// Handshakes under way, or waiting for their turn, beyond which every newcomer has to prove its address first.
 const RETRY_ABOVE: usize = 64;
+/// Handshakes that are computed at the same time, for each core. A handshake costs as much as hundreds of packets, and its first half is
+/// computed in one go under a lock that every packet passes: with many at once the video of those who are connected would wait for all.
+const COMPUTED: usize = 4;
+/// For so long at most a handshake counts as computed; who takes longer is far away, or silent, and costs nothing meanwhile. So one core
+/// begins at least 400 handshakes a second, however many of them are never ended.
+const COMPUTING: Duration = Duration::from_millis(10);
 /// Bytes on their way before anything is known of the path. quinn's 240 kB are two seconds of a link of 1 Mb/s.
 const INITIAL_WINDOW: u64 = 64 * 1024;
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -68,15 +77,20 @@ fn after_restart(secret: &[u8]) -> EndpointConfig {
     config
 }
 
-fn transport() -> TransportConfig {
-    let mut transport = TransportConfig::default();
+/// How fast may be sent what: to clients, and to other nodes, over which their video comes. Cubic loses the picture at 2 % packet loss, BBR
+/// does not (docs/design/0005-relay.md).
+pub(crate) fn congestion() -> Arc<BbrConfig> {
     let mut bbr = BbrConfig::default();
     bbr.initial_window(INITIAL_WINDOW);
+    Arc::new(bbr)
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(1452);
     transport
-        // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
-        .congestion_controller_factory(Arc::new(bbr))
+        .congestion_controller_factory(congestion())
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
@@ -92,15 +106,27 @@ fn transport() -> TransportConfig {
 
 /// Accepts connections until the relay shuts down.
 pub(crate) async fn run(relay: Arc<Relay>, endpoint: Endpoint) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let turns = Arc::new(Semaphore::new(COMPUTED * cores));
+    let mut waiting = Lines::new();
     loop {
-        let incoming = tokio::select! {
+        tokio::select! {
             () = relay.shutdown.cancelled() => return,
-            incoming = endpoint.accept() => incoming,
-        };
-        let Some(incoming) = incoming else { return };
-        if let Some(admitted) = admit(&relay, incoming, endpoint.open_connections()) {
-            let greeted = relay.serving.track_future(greet(Arc::clone(&relay), admitted));
-            relay.tasks.spawn(greeted);
+            incoming = endpoint.accept() => {
+                let Some(incoming) = incoming else { return };
+                let connections = endpoint.open_connections() + waiting.len();
+                if let Some(admitted) = admit(&relay, incoming, connections)
+                    && let Some(crowded) = waiting.join(admitted.guest.address, admitted)
+                {
+                    crowded.leave_unanswered(&relay);
+                }
+            }
+            turn = Arc::clone(&turns).acquire_owned(), if !waiting.is_empty() => {
+                if let (Ok(turn), Some(admitted)) = (turn, waiting.pop()) {
+                    let greeted = relay.serving.track_future(greet(Arc::clone(&relay), admitted, turn));
+                    relay.tasks.spawn(greeted);
+                }
+            }
         }
     }
 }
@@ -110,6 +136,14 @@ struct Admitted {
     incoming: Incoming,
     handshake: Handshake,
     guest: Guest,
+}
+
+impl Admitted {
+    /// Who hears nothing asks again after a second, by QUIC itself, and more and more seldom; who is refused may ask again at once.
+    fn leave_unanswered(self, relay: &Relay) {
+        relay.tally.newcomers.add(Newcomer::Crowded);
+        self.incoming.ignore();
+    }
 }
 
 /// A connection of a network, until dropped. A stranger until it said hello.
@@ -140,17 +174,14 @@ fn admit(relay: &Arc<Relay>, incoming: Incoming, connections: usize) -> Option<A
     if relay.config.log.addresses {
         tracing::debug!(%address, "a newcomer");
     }
-    let turn_away = |incoming: Incoming, why| {
-        relay.tally.newcomers.add(why);
-        incoming.refuse();
-        None
-    };
     if relay.draining.is_cancelled() {
-        return turn_away(incoming, Newcomer::Leaving);
+        turn_away(relay, incoming, Newcomer::Leaving);
+        return None;
     }
     if connections as u64 >= relay.limits.now().connections {
         tracing::warn!(connections, "full: a newcomer was turned away");
-        return turn_away(incoming, Newcomer::Full);
+        turn_away(relay, incoming, Newcomer::Full);
+        return None;
     }
     let proven = incoming.remote_address_validated();
     let entry = match !proven && relay.handshakes() > RETRY_ABOVE {
@@ -166,22 +197,41 @@ fn admit(relay: &Arc<Relay>, incoming: Incoming, connections: usize) -> Option<A
         return None;
     }
     if entry == Entry::TooMany {
-        return turn_away(incoming, Newcomer::TooOften);
+        turn_away(relay, incoming, Newcomer::TooOften);
+        return None;
     }
     let guest = Guest { relay: Arc::clone(relay), address: address.ip(), stranger: true };
-    // Counted here, not when its task begins: many may come before that.
+    // Counted here, not when its turn comes: many may come before that.
     Some(Admitted { incoming, handshake: relay.handshake(), guest })
 }
 
-async fn greet(relay: Arc<Relay>, Admitted { incoming, handshake, guest }: Admitted) {
-    let shaken = async { incoming.accept()?.await };
-    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE_PATIENCE, shaken).await else {
+fn turn_away(relay: &Relay, incoming: Incoming, why: Newcomer) {
+    relay.tally.newcomers.add(why);
+    incoming.refuse();
+}
+
+async fn greet(relay: Arc<Relay>, Admitted { incoming, handshake, guest }: Admitted, turn: OwnedSemaphorePermit) {
+    if relay.draining.is_cancelled() {
+        return turn_away(&relay, incoming, Newcomer::Leaving);
+    }
+    let Some(connection) = shake_hands(incoming, turn).await else {
         return relay.tally.newcomers.add(Newcomer::Failed);
     };
     drop(handshake);
     relay.tally.newcomers.add(Newcomer::Connected);
     connection::serve(Arc::clone(&relay), connection.clone(), guest).await;
     relay.tally.ended(&connection);
+}
+
+/// The next one's turn comes when this handshake is ended or waits for its client.
+async fn shake_hands(incoming: Incoming, turn: OwnedSemaphorePermit) -> Option<quinn::Connection> {
+    let mut connecting = incoming.accept().ok()?;
+    let shaken = tokio::time::timeout(COMPUTING, &mut connecting).await;
+    drop(turn);
+    match shaken {
+        Ok(shaken) => shaken.ok(),
+        Err(_) => tokio::time::timeout(HANDSHAKE_PATIENCE, connecting).await.ok()?.ok(),
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! Bytes go out as they come in. A follower that has not taken a passing segment some time after a newer one has begun loses
 //! the rest of it and goes on with the newest: it is late by one segment at most, costs no memory beyond what all followers
-//! share, and holds up nobody. Kept segments are never skipped: they are on disk. The followers of a home that has come to its bytes
-//! a second (`pace`) are slow in the same way.
+//! share, and holds up nobody. Kept segments are never skipped: they are on disk, and while the storage is away it is waited for. The
+//! followers of a home that has come to its bytes a second (`pace`) are slow in the same way.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{Code, From, Response, SegmentHead, reset};
@@ -15,10 +16,15 @@ use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
 use super::pace::{self, Lane};
 use super::priority;
-use super::segments::send_kept;
+use super::segments::{Unsent, send_kept};
 use super::stream::{Next, Stream};
 use super::tally::Present;
 use super::wire::{Answers, Failure};
+
+/// For so long the storage may be away before a follower of what is kept is told, and has to come again.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn follow(
     home: &Home,
@@ -66,19 +72,24 @@ async fn send(
                 let mut out = follower.open(kept, priority::KEPT).await?;
                 let stopped = answers.stopped();
                 let sent = tokio::select! {
-                    sent = send_kept(home, stream, kept, 0, length, &mut out) => sent,
+                    sent = follower.send_kept(kept, length, &mut out) => sent,
                     () = stopped => return Err(Failure::Lost),
                 };
                 match sent {
                     Ok(()) => out.finish(),
-                    Err(Failure::Reset(code)) => {
-                        // Gone from disk while it was read.
-                        out.reset(code);
+                    Err(Unsent::Gone) => {
+                        // Gone from disk while it was read, or lost outside of this program.
+                        out.reset(reset::STORAGE);
                         answers.send(&Response::Skipped { from: kept, to: kept + 1 }).await?;
                     }
+                    Err(Unsent::Away(error)) => {
+                        // It is there, and promised: its follower comes again for it.
+                        out.reset(reset::STORAGE);
+                        return Err(error.into());
+                    }
                     // The follower did not want this one segment.
-                    Err(_) if connection.close_reason().is_none() => {}
-                    Err(failure) => return Err(failure),
+                    Err(Unsent::Unwanted(_)) if connection.close_reason().is_none() => {}
+                    Err(Unsent::Unwanted(failure)) => return Err(failure),
                 }
                 index += 1;
             }
@@ -140,6 +151,29 @@ impl Follower<'_> {
         }
         out.send(&SegmentHead { follow: self.follow, index }).await?;
         Ok(out)
+    }
+
+    /// Sends a kept segment. While the storage is away this waits, and goes on where it was.
+    async fn send_kept(&self, index: u64, length: u64, out: &mut Answers) -> Result<(), Unsent> {
+        let mut at = 0;
+        let mut began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let before = at;
+            let sent = send_kept(self.home, self.stream, index, &mut at, length, out).await;
+            if at > before {
+                (began, pause) = (Instant::now(), FIRST_PAUSE);
+            }
+            match sent {
+                Err(Unsent::Away(_)) if began.elapsed() < STORAGE_PATIENCE => {}
+                sent => return sent,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if !self.stream.contents().kept.contains_key(&index) {
+                return Err(Unsent::Gone);
+            }
+        }
     }
 
     async fn send_growing(&self, segment: &Arc<Growing>, passing: bool, answers: &Answers) -> Result<Sent, Failure> {

@@ -1,5 +1,6 @@
 //! Who may found a home: anybody, who brings the operator's word (an invite or a token), or who has worked for it. What the operator
-//! gave is used up in the same commit that makes the home; where no word of his is asked for, an hour has only so many new homes.
+//! gave is used up in the same commit that makes the home, by one home only, at however many relays it is brought at once; where no word
+//! of his is asked for, an hour has only so many new homes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,7 @@ use super::last_hour::LastHour;
 use super::records::invite_key;
 use super::wire::Failure;
 use crate::config::Policy;
-use crate::invites::InviteState;
+use crate::invites::{InviteError, InviteState};
 use crate::tokens::{Tokens, use_of};
 
 /// What the relay needs to know to let homes in.
@@ -58,7 +59,7 @@ impl Founding {
 }
 
 impl Relay {
-    /// What lets this home in, that is not there yet. Who asks is the only founder until it is.
+    /// What lets this home in, that is not there yet. It may be used by another one before this one is there.
     pub(super) async fn admit(
         &self,
         home: HomeId,
@@ -157,10 +158,9 @@ impl Relay {
         // In the configuration or made by the command, used is used.
         let there = self.storage.get(invite_key(&hash)).await?.is_some();
         let configured = self.config.homes.invites.contains(&words);
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let made = match tokio::task::spawn_blocking(move || invites.state(&words, now)).await {
-            Ok(Ok(state)) => state,
-            Ok(Err(error)) => return Err(StoreError::Io(error.to_string()).into()),
+        let made = match self.invites.state(&words, self.wall()).await {
+            Ok(state) => state,
+            Err(InviteError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(StoreError::Io(error.to_string()).into()),
         };
         match made {
@@ -178,9 +178,7 @@ impl Relay {
 
     /// Notes for the operator's list that an invite was used; the index knows it in any case.
     async fn note_used(&self, invite: [u8; 32]) {
-        let (invites, now) = (self.invites.clone(), self.wall());
-        let noted = tokio::task::spawn_blocking(move || invites.mark_used(&invite, now)).await;
-        if let Ok(Err(error)) = noted {
+        if let Err(error) = self.invites.mark_used(invite, self.wall()).await {
             tracing::warn!(%error, "the list of invites shows a used one as open until the next start");
         }
     }

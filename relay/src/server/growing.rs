@@ -1,10 +1,9 @@
 //! A segment while it is written: one writer, any number of readers, each at its own place, none ever waits for another.
 //!
 //! Bytes of a passing segment stay in memory, shared by all readers; those of a kept one are read from its file, which is open only
-//! while somebody writes or reads it: an upload that broke off costs no file descriptor.
+//! while somebody writes or reads it: an upload that broke off costs no file descriptor. What is small and comes at once never has one.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use privet_store::BlobName;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::{Budget, Holder};
 use super::priority;
 use crate::storage::{Body, BodyWriter, Storage};
 
@@ -35,6 +35,8 @@ enum Kind {
 struct Upload {
     name: BlobName,
     storage: Arc<dyn Storage>,
+    /// Nothing is there of it: its file was never opened.
+    blank: AtomicBool,
     /// Held while it is opened.
     file: tokio::sync::Mutex<Option<Weak<dyn Body>>>,
     /// Bytes of its home's that it takes.
@@ -96,167 +98,18 @@ pub(crate) enum State {
     Broken,
 }
 
-/// Memory for passing segments, or for requests that are not whole: of all homes, or the share of it that one home may have. When all of
-/// it is taken by segments, whoever holds most loses its oldest to whoever holds less: however many homes take what they may, another
-/// one has as much as each of them.
-#[derive(Debug, Default)]
-pub(crate) struct Budget {
-    limit: AtomicU64,
-    used: AtomicU64,
-    /// What this is a share of.
-    whole: Option<Arc<Budget>>,
-    /// Of the whole: its shares.
-    shares: Mutex<Vec<Weak<Budget>>>,
-    /// Of a share: the segments in it.
-    segments: Mutex<Segments>,
-}
-
-/// Segments, oldest first, and some places of those that are gone.
-#[derive(Debug, Default)]
-struct Segments {
-    list: VecDeque<Weak<Growing>>,
-    /// At this length it is looked which are gone.
-    tidy_at: usize,
-}
-
-/// One home may have one of so many parts of the whole ...
-const PARTS: u64 = 4;
-/// ... but at least so much, in bytes, where the whole is small.
-const LEAST_SHARE: u64 = 8 << 20;
-
-impl Segments {
-    fn add(&mut self, segment: &Arc<Growing>) {
-        if self.list.len() >= self.tidy_at {
-            self.list.retain(|segment| segment.strong_count() > 0);
-            self.tidy_at = 16 + 2 * self.list.len();
-        }
-        self.list.push_back(Arc::downgrade(segment));
-    }
-}
-
-impl Budget {
-    pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit: limit.into(), ..Self::default() })
-    }
-
-    /// One home's share of this. What it takes is taken of the whole too.
-    pub(crate) fn share(self: &Arc<Self>) -> Arc<Self> {
-        let share = Arc::new(Self { whole: Some(Arc::clone(self)), ..Self::default() });
-        let mut shares = self.shares();
-        shares.retain(|share| share.strong_count() > 0);
-        shares.push(Arc::downgrade(&share));
-        share
-    }
-
-    fn shares(&self) -> MutexGuard<'_, Vec<Weak<Budget>>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn segments(&self) -> MutexGuard<'_, Segments> {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// From now on as much; what is there stays.
-    pub(crate) fn set_limit(&self, limit: u64) {
-        self.limit.store(limit, Ordering::Relaxed);
-    }
-
-    /// Bytes there now.
-    pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn limit(&self) -> u64 {
-        match &self.whole {
-            None => self.limit.load(Ordering::Relaxed),
-            Some(whole) => (whole.limit() / PARTS).max(LEAST_SHARE),
-        }
-    }
-
-    fn take(&self, bytes: u64) -> bool {
-        let limit = self.limit();
-        let taken = self
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= limit)
-            })
-            .is_ok();
-        let Some(whole) = self.whole.as_ref().filter(|_| taken) else { return taken };
-        while !whole.take(bytes) {
-            if !whole.make_room(self.used()) {
-                self.used.fetch_sub(bytes, Ordering::Relaxed);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Takes the oldest segment of whoever holds most, if that is more than this.
-    fn make_room(&self, held: u64) -> bool {
-        let largest = self.shares().iter().filter_map(Weak::upgrade).max_by_key(|share| share.used());
-        largest.is_some_and(|share| share.used() > held && share.lose_oldest())
-    }
-
-    fn lose_oldest(&self) -> bool {
-        let oldest = self.segments().list.iter().filter_map(Weak::upgrade).find(|segment| segment.holds_bytes());
-        oldest.is_some_and(|segment| segment.lose())
-    }
-
-    /// Nothing yet of this; what is taken is given back when it is dropped.
-    pub(crate) fn hold(self: &Arc<Self>) -> Part {
-        Part { budget: Arc::clone(self), bytes: 0 }
-    }
-
-    fn give_back(&self, bytes: u64) {
-        if let Some(whole) = &self.whole {
-            whole.give_back(bytes);
-        }
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-/// A part of a budget, until dropped.
-#[derive(Debug)]
-pub(crate) struct Part {
-    budget: Arc<Budget>,
-    bytes: u64,
-}
-
-impl Part {
-    /// Takes more; `false` when there is not so much.
-    pub(crate) fn more(&mut self, bytes: u64) -> bool {
-        let taken = self.budget.take(bytes);
-        self.bytes += if taken { bytes } else { 0 };
-        taken
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
-    }
-}
-
-/// One home's shares of what all homes have together.
-#[derive(Debug)]
-pub(crate) struct Shares {
-    /// Of the memory for passing segments.
-    pub(crate) passing: Arc<Budget>,
-    /// Of that for requests of which not everything has come.
-    pub(crate) half_sent: Arc<Budget>,
-}
-
 impl Growing {
     pub(crate) fn in_memory(index: u64, priority: i32, budget: Arc<Budget>) -> Arc<Self> {
         let memory = Memory { held: Mutex::default(), budget: Arc::clone(&budget) };
         let segment = Self::new(index, priority, Kind::Memory(memory));
-        budget.segments().add(&segment);
+        budget.add(&segment);
         segment
     }
 
-    /// An upload to the body of this name, which is opened when somebody writes or reads it.
-    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>) -> Arc<Self> {
-        let upload = Upload { name, storage, file: tokio::sync::Mutex::default(), counted: AtomicU64::new(0) };
+    /// An upload to the body of this name, which is opened when somebody writes or reads it. A blank one has no file until then.
+    pub(crate) fn on_disk(index: u64, name: BlobName, storage: Arc<dyn Storage>, blank: bool) -> Arc<Self> {
+        let (file, counted) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
+        let upload = Upload { name, storage, blank: blank.into(), file, counted };
         Self::new(index, priority::KEPT, Kind::Disk(upload))
     }
 
@@ -287,10 +140,16 @@ impl Growing {
         self.writer.try_lock().ok()
     }
 
+    /// Whether its file was never opened. Asked by who has the writer's place.
+    pub(crate) fn is_blank(&self) -> bool {
+        matches!(&self.body, Kind::Disk(upload) if upload.blank.load(Ordering::Relaxed))
+    }
+
     /// Opens its file, for who has the writer's place. Readers share it as long as the second one is held.
     pub(crate) async fn open(&self) -> Result<(Box<dyn BodyWriter>, Arc<dyn Body>), StoreError> {
         let Kind::Disk(upload) = &self.body else { return Err(StoreError::Io("what passes has no file".into())) };
         let mut file = upload.file.lock().await;
+        upload.blank.store(false, Ordering::Relaxed);
         let writer = upload.storage.write_body(upload.name.clone()).await?;
         let body = writer.reader();
         *file = Some(Arc::downgrade(&body));
@@ -372,25 +231,18 @@ impl Growing {
         true
     }
 
-    fn holds_bytes(&self) -> bool {
-        match &self.body {
-            Kind::Memory(memory) => memory.held().length > 0,
-            Kind::Disk(_) => false,
-        }
-    }
-
-    /// Gives all its memory back, whole or not; `false` when it had none.
-    fn lose(&self) -> bool {
-        let Kind::Memory(memory) = &self.body else { return false };
-        let lost = std::mem::replace(&mut *memory.held(), Chunks { lost: true, ..Chunks::default() }).length;
-        self.progress.send_modify(|p| p.state = State::Broken);
-        memory.budget.give_back(lost);
-        lost > 0
-    }
-
     /// Readers may read up to here.
     pub(crate) fn grew_to(&self, length: u64) {
         self.progress.send_modify(|p| p.length = length);
+    }
+
+    /// It is whole, with so many bytes. Both at once: readers of one that is small must not look for its file before.
+    pub(crate) fn whole(&self, length: u64) {
+        self.progress.send_modify(|p| {
+            if p.state == State::Growing {
+                *p = Progress { length, state: State::Whole };
+            }
+        });
     }
 
     pub(crate) fn end(&self, state: State) {
@@ -403,6 +255,23 @@ impl Growing {
 
     fn takeover(&self) -> MutexGuard<'_, CancellationToken> {
         self.takeover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Holder for Growing {
+    /// Gives all its memory back, whole or not.
+    fn lose(&self) -> bool {
+        let Kind::Memory(memory) = &self.body else { return false };
+        let lost = {
+            let mut held = memory.held();
+            if held.length == 0 {
+                return false;
+            }
+            std::mem::replace(&mut *held, Chunks { lost: true, ..Chunks::default() }).length
+        };
+        self.progress.send_modify(|p| p.state = State::Broken);
+        memory.budget.give_back(lost);
+        true
     }
 }
 
@@ -488,54 +357,6 @@ impl Cursor {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    const MIB: usize = 1 << 20;
-
-    /// A passing segment of up to so many MiB, and how many found room.
-    fn fill(share: &Arc<Budget>, mib: usize) -> (Arc<Growing>, usize) {
-        let segment = Growing::in_memory(0, 1, Arc::clone(share));
-        let pushed = (0..mib).take_while(|_| segment.push(&vec![7; MIB])).count();
-        (segment, pushed)
-    }
-
-    #[tokio::test]
-    async fn however_many_take_what_they_may_another_one_has_as_much_as_each_of_them() {
-        let whole = Budget::new(64 * MIB as u64);
-        let greedy: Vec<_> = (0..4).map(|_| whole.share()).collect();
-        let held: Vec<Vec<_>> = greedy.iter().map(|share| (0..16).map(|_| fill(share, 1)).collect()).collect();
-        assert!(held.iter().flatten().all(|(_, pushed)| *pushed == 1), "each has its quarter");
-        assert_eq!(whole.used(), 64 * MIB as u64);
-
-        let modest = whole.share();
-        let (segment, pushed) = fill(&modest, 16);
-        assert!((12..=13).contains(&pushed), "{pushed} MiB, a fifth");
-        assert!(whole.used() <= 64 * MIB as u64);
-        assert!(greedy.iter().all(|share| share.used() >= 12 * MIB as u64), "nobody lost more than that takes");
-        for (oldest_first, share) in held.iter().zip(&greedy) {
-            let states: Vec<_> = oldest_first.iter().map(|(segment, _)| segment.progress().state).collect();
-            let lost = states.iter().filter(|state| **state == State::Broken).count();
-            assert_eq!((16 - lost) * MIB, share.used() as usize);
-            assert!(states[..lost].iter().all(|state| *state == State::Broken), "the oldest go: {states:?}");
-            let (first, _) = &oldest_first[0];
-            assert!(!first.push(&[1]), "what was lost is lost");
-            assert!(matches!(Cursor::new(Arc::clone(first), 0).next().await, Ok(Piece::Broken)));
-        }
-        // Who holds as much as the others is refused, and takes nothing from them.
-        let before: Vec<_> = greedy.iter().map(|share| share.used()).collect();
-        assert!(!segment.push(&vec![7; 2 * MIB]));
-        assert_eq!(greedy.iter().map(|share| share.used()).collect::<Vec<_>>(), before);
-        drop((held, segment));
-        assert_eq!((whole.used(), modest.used()), (0, 0));
-    }
-
-    #[test]
-    fn segments_that_are_gone_take_no_place_for_long() {
-        let share = Budget::new(10).share();
-        for index in 0..10_000 {
-            Growing::in_memory(index, 1, Arc::clone(&share));
-        }
-        assert!(share.segments().list.len() <= 16);
-    }
 
     #[tokio::test]
     async fn of_a_datagram_is_held_what_is_counted_and_in_few_chunks() {

@@ -1,7 +1,7 @@
 //! A home in memory: what its records say, who is connected, and who waits for what. Every change is durable before it shows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,10 @@ use privet_protocol::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::growing::{Budget, Shares};
+use super::budget::{Budget, Shares};
 use super::last_hour::LastHour;
 use super::limits::Live;
+use super::log;
 use super::pace::Pace;
 use super::priority;
 use super::quota::TokenBucket;
@@ -49,7 +50,11 @@ pub(crate) struct Home {
     streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
     stored: AtomicU64,
     /// Uploads that are not whole.
-    uploads: AtomicU64,
+    pub(super) uploads: AtomicU64,
+    /// When it came into memory.
+    read: Timestamp,
+    /// When somebody last came or went; when it was read, where nobody did.
+    used: AtomicI64,
     connections: Mutex<HashMap<CapabilityKey, Vec<quinn::Connection>>>,
     pub(crate) carriers: Arc<Carriers>,
     phones: Mutex<BTreeMap<CapabilityKey, Arc<Phone>>>,
@@ -66,8 +71,8 @@ pub(crate) struct Home {
     _present: Option<Present>,
 }
 
-/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each is
-/// a file, whether anything came of it or not.
+/// As many uploads of one home may be unfinished at the same time: as many as four connections of its hub have requests under way. Each has
+/// a place in memory, and a file once anything has come of it.
 const UPLOADS: u64 = 64;
 /// As many messages of one home may be under way to push gateways.
 const PUSHES: usize = 4;
@@ -107,7 +112,7 @@ impl Home {
     /// The home that the index describes.
     pub(crate) async fn load(
         id: HomeId,
-        record: HomeRecord,
+        mut record: HomeRecord,
         storage: Arc<dyn Storage>,
         limits: Arc<Live>,
         tally: Arc<Tally>,
@@ -141,11 +146,7 @@ impl Home {
             Ok(())
         })
         .await?;
-        scan_all(&*storage, key(b"l/", &[id.as_bytes()]), |(_, value)| {
-            stored += value.len() as u64;
-            Ok(())
-        })
-        .await?;
+        stored = log::bytes(id, &mut record, &*storage).await?.saturating_add(stored);
 
         let mut waiting = HashMap::new();
         scan_all(&*storage, key(b"i/", &[id.as_bytes()]), |(_, value)| {
@@ -182,7 +183,7 @@ impl Home {
     ) -> Self {
         let now = Instant::now();
         let rate = limits.now().wakes_per_s;
-        let woken = LastHour::new(carriers.time.now());
+        let read = carriers.time.now();
         let pace = Pace::new(&limits.now(), now);
         Self {
             id,
@@ -195,11 +196,13 @@ impl Home {
             streams: Mutex::default(),
             stored: AtomicU64::new(0),
             uploads: AtomicU64::new(0),
+            read,
+            used: AtomicI64::new(read.0),
             connections: Mutex::default(),
             carriers,
             phones: Mutex::default(),
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
-            woken: Mutex::new(woken),
+            woken: Mutex::new(LastHour::new(read)),
             followers: AtomicU64::new(0),
             pace,
             pushes: Semaphore::new(PUSHES),
@@ -269,6 +272,11 @@ impl Home {
     /// Counts a wake that was accepted.
     pub(crate) fn woke(&self, now: Timestamp) {
         self.woken().add(now);
+    }
+
+    /// Whether wakes are counted that an hour may have only so many of.
+    pub(crate) fn was_woken(&self, now: Timestamp) -> bool {
+        self.woken().left(u64::MAX, now) < u64::MAX
     }
 
     fn woken(&self) -> MutexGuard<'_, LastHour> {
@@ -385,6 +393,7 @@ impl Home {
         }
         contents.drop_all();
         streams.remove(&stream.id);
+        stream.removed.cancel();
         true
     }
 
@@ -426,6 +435,7 @@ impl Home {
             self.tally.close(&old, close::REPLACED, words.as_bytes());
         }
         of_key.push(connection.clone());
+        self.note_use();
         Ok(())
     }
 
@@ -436,10 +446,12 @@ impl Home {
             return Err(Failure::elsewhere());
         }
         connections.entry(key).or_default().push(connection.clone());
+        self.note_use();
         Ok(())
     }
 
     pub(crate) fn leave(&self, key: &CapabilityKey, connection: &quinn::Connection) {
+        self.note_use();
         let mut connections = self.connections();
         if let Some(of_key) = connections.get_mut(key) {
             of_key.retain(|c| c.stable_id() != connection.stable_id());
@@ -457,30 +469,80 @@ impl Home {
     }
 
     /// Closes every connection: another node serves the home. Nothing is acknowledged here any more, and who comes again is led there.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, words: &str) {
         self.gone.cancel();
         let connections = std::mem::take(&mut *self.connections());
         for connection in connections.into_values().flatten() {
-            self.tally.close(
-                &connection,
-                close::SHUTDOWN,
-                b"the home is read anew or at another relay now: come again",
-            );
+            self.tally.close(&connection, close::SHUTDOWN, words.as_bytes());
         }
+    }
+
+    /// Whether anybody is connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connections().values().flatten().any(|connection| connection.close_reason().is_none())
+    }
+
+    /// Nobody has come for whom it was read.
+    pub(crate) fn note_no_use(&self) {
+        let _ = self.used.compare_exchange(self.read.0, i64::MIN, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// When somebody last used it.
+    pub(crate) fn used(&self) -> Timestamp {
+        Timestamp(self.used.load(Ordering::Relaxed))
+    }
+
+    fn note_use(&self) {
+        self.used.store(self.now().0, Ordering::Relaxed);
     }
 
     fn connections(&self) -> MutexGuard<'_, HashMap<CapabilityKey, Vec<quinn::Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn counted(&self) -> Counted {
+        let waiting: usize = self.phones().values().map(|phone| phone.waiting()).sum();
+        Counted {
+            stored: self.stored.load(Ordering::Relaxed),
+            log_entries: self.log_head.borrow().count(),
+            waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
+            tally: Arc::clone(&self.tally),
+            carriers: Arc::clone(&self.carriers),
+        }
+    }
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // What is counted of all homes is of those in memory.
-        self.tally.stored.fall(self.stored.load(Ordering::Relaxed));
-        self.tally.log_entries.fall(self.log_head.borrow().count());
-        let waiting: usize = self.phones().values().map(|phone| phone.waiting()).sum();
-        self.carriers.counts.waiting(-i64::try_from(waiting).unwrap_or(i64::MAX));
+        drop(self.counted());
+    }
+}
+
+/// What is counted of a home among those of all, until this is dropped.
+pub(crate) struct Counted {
+    stored: u64,
+    log_entries: u64,
+    waiting: i64,
+    tally: Arc<Tally>,
+    carriers: Arc<Carriers>,
+}
+
+impl Counted {
+    /// What this home keeps now, counted on when the home is not in memory any more.
+    pub(crate) fn of(home: &Home) -> Self {
+        let counted = home.counted();
+        counted.tally.stored.rise(counted.stored);
+        counted.tally.log_entries.rise(counted.log_entries);
+        counted.carriers.counts.waiting(counted.waiting);
+        counted
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tally.stored.fall(self.stored);
+        self.tally.log_entries.fall(self.log_entries);
+        self.carriers.counts.waiting(-self.waiting);
     }
 }
 

@@ -8,9 +8,9 @@ use privet_protocol::id::HomeId;
 use privet_protocol::relay::CapabilityKey;
 use privet_protocol::storage::Batch;
 
-use super::growing::Shares;
+use super::budget::Shares;
 use super::home::Home;
-use super::records::{self, HomeRecord, Span, decode, home_key};
+use super::records::{self, HomeRecord, decode, home_key};
 use super::wire::Failure;
 use super::{Relay, connection, wake};
 use crate::data::put_home_in_order;
@@ -22,8 +22,8 @@ impl Relay {
         self.nodes.as_ref().is_none_or(|nodes| nodes.is_mine(home))
     }
 
-    /// A home that exists, in memory from now on.
-    pub(crate) async fn home(&self, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
+    /// A home that exists, in memory from now on. It may take long to read: that goes on, also when this is given up.
+    pub(crate) async fn home(self: &Arc<Self>, id: HomeId) -> Result<Option<Arc<Home>>, Failure> {
         if !self.is_mine(id) {
             return Err(Failure::elsewhere());
         }
@@ -36,7 +36,8 @@ impl Relay {
         if self.storage.get(home_key(id)).await?.is_none() {
             return Ok(None);
         }
-        let home = self.homes.get(id, || self.read(id)).await?;
+        let relay = Arc::clone(self);
+        let home = self.homes.get(id, &self.tasks, move || async move { relay.read(id).await }).await?;
         // When the nodes change, the homes in memory are looked through, and this one was perhaps not there yet.
         if !self.is_mine(id) {
             self.let_go(&home);
@@ -46,10 +47,16 @@ impl Relay {
     }
 
     async fn read(&self, id: HomeId) -> Result<Arc<Home>, Failure> {
-        let storage = self.storage.take_over(id).await?;
-        // Read after it was taken over: nobody else changes it any more.
-        let record = storage.get(home_key(id)).await?.ok_or_else(Failure::denied)?;
-        self.load(id, decode(&record)?, storage).await
+        let reading = async {
+            let storage = self.storage.take_over(id).await?;
+            // Read after it was taken over: nobody else changes it any more.
+            let record = storage.get(home_key(id)).await?.ok_or_else(Failure::denied)?;
+            self.load(id, decode(&record)?, storage).await
+        };
+        tokio::select! {
+            home = reading => home,
+            () = self.shutdown.cancelled() => Err(Failure::elsewhere()),
+        }
     }
 
     async fn load(&self, id: HomeId, record: HomeRecord, storage: Arc<dyn Storage>) -> Result<Arc<Home>, Failure> {
@@ -66,6 +73,7 @@ impl Relay {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         unfinished.extract_if(.., |place| place.home == id).for_each(|place| home.take_in(place));
         drop(unfinished);
+        self.resting.end(id);
         wake::resume(&home);
         Ok(home)
     }
@@ -73,7 +81,7 @@ impl Relay {
     /// What this node knows of a home that another one serves: what is followed here.
     pub(crate) fn guest(&self, id: HomeId) -> Arc<Home> {
         let nobody = CapabilityKey([0; 32]);
-        let record = HomeRecord { owner: nobody, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
+        let record = HomeRecord::new(nobody, self.now());
         let (limits, tally) = (Arc::clone(&self.limits), Arc::clone(&self.tally));
         let shares = Shares { passing: self.budget.share(), half_sent: self.half_sent.share() };
         let (storage, carriers) = (Arc::clone(&self.storage), Arc::clone(&self.carriers));
@@ -82,13 +90,13 @@ impl Relay {
 
     /// Lets a home go that another node serves: its clients are told to come again, and nothing more of it is done here.
     pub(crate) fn let_go(&self, home: &Arc<Home>) {
-        home.close();
+        home.close(&self.moved(home.id));
         self.homes.forget(home.id, home);
     }
 
     /// The home, for its owner or one of its members. Homes that are not there answer like homes of others, and neither is
     /// read into memory for a stranger.
-    pub(crate) async fn home_of(&self, id: HomeId, key: &CapabilityKey) -> Result<Arc<Home>, Failure> {
+    pub(crate) async fn home_of(self: &Arc<Self>, id: HomeId, key: &CapabilityKey) -> Result<Arc<Home>, Failure> {
         let record = self.storage.get(home_key(id)).await?;
         let granted = self.storage.get(records::grant_key(id, key)).await?.is_some();
         let record: HomeRecord = decode(&record.ok_or_else(Failure::denied)?)?;
@@ -100,7 +108,7 @@ impl Relay {
 
     /// The home for its owner, created now if there is none and the operator allows it.
     pub(crate) async fn found(
-        &self,
+        self: &Arc<Self>,
         id: HomeId,
         owner: CapabilityKey,
         invite: Option<String>,
@@ -113,25 +121,34 @@ impl Relay {
         if let Some(home) = self.home(id).await? {
             return if home.owner == owner { Ok(home) } else { Err(Failure::denied()) };
         }
-        let admission = self.admit(id, &owner, invite).await?;
-        let mut batch = Batch::new();
-        if let Some(used) = admission.used() {
-            batch.put(used, id.as_bytes().to_vec());
-        }
+        let mut admission = self.admit(id, &owner, invite.clone()).await?;
         if self.home_count.load(Ordering::Relaxed) >= self.config.homes.most {
             return Err(connection::over_limit("homes"));
         }
-        let record = HomeRecord { owner, created: self.now(), log: Span::EMPTY, inbox: Span::EMPTY };
-        batch.put(home_key(id), cbor::encode(&record));
+        let record = HomeRecord::new(owner, self.now());
         let storage = self.storage.take_over(id).await?;
         // Of those who found it at once at two nodes, one has it.
         if storage.get(home_key(id)).await?.is_some() {
             return Err(Failure::elsewhere());
         }
-        storage.commit(batch).await?;
+        loop {
+            let mut batch = Batch::new();
+            batch.put(home_key(id), cbor::encode(&record));
+            let made = match admission.used() {
+                Some(used) => storage.commit_new(used, id.as_bytes().to_vec(), batch).await?,
+                None => storage.commit(batch).await.map(|()| true)?,
+            };
+            if made {
+                break;
+            }
+            // Another node has let a home in with it meanwhile. That was all of an invite; a token may be good for more.
+            admission = self.admit(id, &owner, invite.clone()).await?;
+        }
         self.home_count.fetch_add(1, Ordering::Relaxed);
         self.admitted(admission).await;
-        let home = self.homes.get(id, || self.load(id, record, storage)).await?;
+        let relay = Arc::clone(self);
+        let load = move || async move { relay.load(id, record, storage).await };
+        let home = self.homes.get(id, &self.tasks, load).await?;
         tracing::info!(homes = self.home_count.load(Ordering::Relaxed), "a home was created");
         Ok(home)
     }

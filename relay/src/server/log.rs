@@ -3,16 +3,40 @@
 use std::ops::RangeInclusive;
 
 use privet_protocol::cbor;
+use privet_protocol::id::HomeId;
 use privet_protocol::relay::{CapabilityKey, Code, MAX_ENTRY, Response};
-use privet_protocol::storage::Batch;
+use privet_protocol::storage::{Batch, StoreError};
 use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
 
-use super::home::{Home, PAGE, over_quota};
+use super::home::{Home, PAGE, over_quota, scan_all};
 use super::records::{
-    EntryRecord, GrantRecord, Span, check_number, decode, grant_key, home_key, key, last_number, log_key,
+    EntryRecord, GrantRecord, HomeRecord, Span, check_number, decode, grant_key, home_key, key, last_number, log_key,
 };
+use super::told::told;
 use super::wire::{Answers, Failure};
+use crate::storage::Storage;
+
+/// What the log of a home counts as. Where its record does not say, every entry is read, once: the record says it from then on.
+pub(crate) async fn bytes(home: HomeId, record: &mut HomeRecord, storage: &dyn Storage) -> Result<u64, StoreError> {
+    if let Some(bytes) = record.log_bytes {
+        return Ok(bytes);
+    }
+    let mut bytes = 0;
+    scan_all(storage, key(b"l/", &[home.as_bytes()]), |(_, value)| {
+        bytes += value.len() as u64;
+        Ok(())
+    })
+    .await?;
+    record.log_bytes = Some(bytes);
+    let mut batch = Batch::new();
+    batch.put(home_key(home), cbor::encode(&*record));
+    if let Err(error) = storage.commit(batch).await {
+        // A home whose disk is full is read all the same: the next change of its record says it too.
+        tracing::debug!(error = told(&error), "what a log counts as was not written down");
+    }
+    Ok(bytes)
+}
 
 pub(crate) fn check_size(entry: &[u8]) -> Result<(), Failure> {
     if entry.len() > MAX_ENTRY {
@@ -49,6 +73,7 @@ pub(crate) async fn append(home: &Home, seq: u64, entry: Vec<u8>, now: Timestamp
     home.reserve(bytes)?;
     let mut record = book.record.clone();
     record.log = Span { first: if begins { seq } else { span.first }, head: seq };
+    record.log_bytes = record.log_bytes.map(|sum| sum.saturating_add(bytes));
     let mut batch = Batch::new();
     batch.put(log_key(home.id, seq), value);
     batch.put(home_key(home.id), cbor::encode(&record));
@@ -180,6 +205,7 @@ pub(crate) async fn forget_upto(home: &Home, book: &mut super::home::Book, upto:
         }
         let mut record = book.record.clone();
         record.log.first = last + 1;
+        record.log_bytes = record.log_bytes.map(|sum| sum.saturating_sub(bytes));
         batch.put(home_key(home.id), cbor::encode(&record));
         home.storage.commit(batch).await?;
         home.give_back(bytes);

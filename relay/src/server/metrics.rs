@@ -63,7 +63,7 @@ impl Board {
     async fn ready(&self) -> Page {
         let relay = &self.0;
         let signs = Signs {
-            leaving: relay.leaving.load(Ordering::Relaxed),
+            leaving: relay.is_leaving(),
             nodes: relay.nodes.as_ref().is_none_or(|nodes| nodes.is_connected()),
             storage: self.probe().await,
             free_bytes: self.free_bytes(),
@@ -179,9 +179,9 @@ impl Numbers {
 
     fn kept(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let tally = &self.relay.tally;
-        let help = "Bytes that the homes in memory keep: segments, log and wakes";
+        let help = "Bytes that homes keep which were read since the start: segments, log, inbox and wakes";
         gauge(to, "privet_relay_stored_bytes", help, tally.stored.now() as f64)?;
-        let help = "Log entries that the homes in memory keep";
+        let help = "Log entries that the same homes keep";
         gauge(to, "privet_relay_log_entries", help, tally.log_entries.now() as f64)?;
         let passing = self.relay.budget.used() as f64;
         gauge(to, "privet_relay_passing_bytes", "Memory that passing segments take", passing)?;

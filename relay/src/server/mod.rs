@@ -3,16 +3,20 @@
 //! Where many relays are one, `edge` leads to the node that serves the home, where `behalf` takes over; `moving` is for when that changes.
 
 mod behalf;
+mod budget;
 mod capability;
 mod connection;
+mod door;
 mod edge;
 mod endpoint;
+mod farewell;
 mod follow;
 mod founding;
 mod growing;
 mod home;
 mod homes;
 mod inbox;
+mod keep;
 mod last_hour;
 mod limits;
 mod lived;
@@ -30,6 +34,7 @@ mod quota;
 mod ready;
 mod received;
 pub(crate) mod records;
+mod resting;
 mod segments;
 mod stream;
 mod sweep;
@@ -38,6 +43,7 @@ mod told;
 mod upload;
 mod wake;
 mod watched;
+mod window;
 mod wire;
 
 use std::net::SocketAddr;
@@ -56,17 +62,18 @@ use quinn::{Endpoint, VarInt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, StorageKind};
+use crate::config::{Config, Drain, StorageKind};
 use crate::data::{InOrder, SegmentPlace, put_in_order};
 use crate::gateways::{Gateways, PushError};
 use crate::identity::{Identity, IdentityError, Validity};
-use crate::invites::{InviteError, Invites};
+use crate::invites::Invites;
 use crate::machine::Machine;
 use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Settings};
 use crate::storage::{Embedded, Shared, Storage};
-pub(crate) use endpoint::SOCKET_BUFFER;
+use budget::Budget;
+use edge::Guests;
+pub(crate) use endpoint::{SOCKET_BUFFER, congestion};
 use founding::Founding;
-use growing::Budget;
 use home::Home;
 pub(crate) use home::scan_all;
 use limits::Live;
@@ -75,12 +82,13 @@ use loaded::Loaded;
 use own_time::{Clocks, OwnTime};
 use pull::Pulls;
 use quota::Networks;
-use records::invite_key;
+use resting::Resting;
 use tally::Tally;
 use told::told;
 use wake::Carriers;
 pub use wake::WakeCounts;
 use watched::Watched;
+pub(crate) use window::SEND_WINDOW;
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,11 +149,16 @@ pub(crate) struct Relay {
     founding: Founding,
     time: Arc<OwnTime>,
     budget: Arc<Budget>,
-    /// Memory for hellos and requests of which not everything has come.
+    /// Memory for requests of which not everything has come.
     half_sent: Arc<Budget>,
+    /// The shares of it of homes that other nodes serve, for their clients here.
+    pub(crate) guests: Guests,
+    /// Memory for hellos of which not everything has come.
+    hellos: Arc<Budget>,
     carriers: Arc<Carriers>,
-    homes: Loaded<Home>,
-    /// Held while a home is founded: so many there may be, and an invite is good for one.
+    homes: Arc<Loaded<Home>>,
+    resting: Resting,
+    /// Held while a home is founded: so many there may be.
     founder: tokio::sync::Mutex<()>,
     home_count: AtomicU64,
     /// Uploads that an earlier run left, of homes that are not in memory yet.
@@ -154,6 +167,7 @@ pub(crate) struct Relay {
     handshakes: Arc<AtomicUsize>,
     validity: Mutex<Option<Validity>>,
     leaving: AtomicBool,
+    drain: Mutex<Drain>,
     began: Instant,
     /// What the last look at the storage found.
     probed: tokio::sync::Mutex<Option<metrics::Probe>>,
@@ -161,6 +175,9 @@ pub(crate) struct Relay {
 
 /// Bytes that may have come of all requests that are not whole; one home may have a quarter of them.
 const HALF_SENT: u64 = 64 << 20;
+/// The same of hellos, which are nobody's so far: no home's requests keep newcomers out. Each has a share of its own, so that the longest
+/// make way for a new one.
+const HELLOS: u64 = 16 << 20;
 /// What is of no home is looked after by the node that would serve this one.
 const HOUSEKEEPING: HomeId = HomeId::from_bytes([0; 16]);
 /// For how long the relay stays to send what it said last.
@@ -219,23 +236,26 @@ impl Server {
         let InOrder { homes, unfinished } = put_in_order(&storage, &boot).await.map_err(fail)?;
         let time = OwnTime::resume(Clocks { boot, uptime, wall }, &*storage).await.map_err(fail)?;
         let time = Arc::new(time);
-        let invites = Invites::of(&config.data);
-        if let Err(error) = note_used(&invites, &*storage, time.wall()).await {
+        let invites = match storage.node() {
+            Some(_) => Invites::in_store(Arc::clone(&storage)),
+            None => Invites::of(&config.data),
+        };
+        if let Err(error) = invites.mark_all_used(&*storage, time.wall()).await {
             tracing::warn!(%error, "the list of invites may show some as open that were used");
         }
 
+        let endpoint = endpoint::bind(config.listen, identity)?;
+        let address =
+            endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let nodes = match nodes {
             Some(settings) => {
                 let push_key = *blake3::hash(gateways.secret().public().as_bytes()).as_bytes();
                 // A certificate of a public authority is known by its name, and is renewed on one node after the other.
                 let identity = if config.certificate.is_some() { [0; 32] } else { pin };
-                Some(Nodes::open(settings, Fingerprints { identity, push_key })?)
+                Some(Nodes::open(settings, Fingerprints { identity, push_key }, address.port())?)
             }
             None => None,
         };
-        let endpoint = endpoint::bind(config.listen, identity)?;
-        let address =
-            endpoint.local_addr().map_err(|e| ServerError::Listen { address: config.listen, cause: e.to_string() })?;
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let limits = Live::new(config.limits.clone());
         let carriers = Arc::new(Carriers {
@@ -250,14 +270,18 @@ impl Server {
             carriers,
             budget: Budget::new(config.limits.memory_bytes),
             half_sent: Budget::new(HALF_SENT),
+            guests: Guests::default(),
+            hellos: Budget::new(HELLOS),
             networks: Mutex::new(Networks::new(config.limits.connects_per_s, config.limits.network_connections)),
-            homes: Loaded::default(),
+            homes: Arc::default(),
+            resting: Resting::default(),
             founder: tokio::sync::Mutex::default(),
             unfinished: Mutex::new(unfinished),
             home_count: AtomicU64::new(homes),
             handshakes: Arc::default(),
             validity: Mutex::new(validity),
             leaving: AtomicBool::new(false),
+            drain: Mutex::new(config.drain.clone()),
             began: Instant::now(),
             probed: tokio::sync::Mutex::default(),
             draining: CancellationToken::new(),
@@ -321,8 +345,9 @@ impl Server {
         self.relay.sweep().await;
     }
 
-    /// Takes the certificate and the limits of `config` from now on. Those who are connected stay; newcomers meet the new certificate.
-    /// The keys where `config` differs in what takes a restart come back. When it fails, all goes on as before.
+    /// Takes the certificate and the limits of `config` from now on, and where it sends clients at the end. Those who are connected stay;
+    /// newcomers meet the new certificate. The keys where `config` differs in what takes a restart come back. When it fails, all goes on as
+    /// before.
     ///
     /// # Errors
     /// [`ServerError`] when the identity can't be used.
@@ -340,7 +365,11 @@ impl Server {
         *relay.validity() = validity;
         relay.networks().set_limits(config.limits.connects_per_s, config.limits.network_connections);
         relay.budget.set_limit(config.limits.memory_bytes);
+        if relay.limits.now().retention_s != config.limits.retention_s {
+            relay.resting.end_all();
+        }
         relay.limits.set(config.limits.clone());
+        *relay.drain() = config.drain.clone();
         Ok(relay.config.needs_restart(config))
     }
 
@@ -417,10 +446,9 @@ impl Relay {
         self.time.wall()
     }
 
-    /// What clients are told when the relay ends.
-    pub(crate) fn farewell(&self) -> Vec<u8> {
-        let words: &[u8] = b"the relay ends: come again";
-        words.to_vec()
+    /// Whether it is about to end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// For a client that comes now.
@@ -436,7 +464,7 @@ impl Relay {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handshakes under way.
+    /// Handshakes under way, and those that wait for their turn.
     pub(crate) fn handshakes(&self) -> usize {
         self.handshakes.load(Ordering::Relaxed)
     }
@@ -447,10 +475,16 @@ impl Relay {
         Handshake(Arc::clone(&self.handshakes))
     }
 
-    async fn sweep(&self) {
+    async fn sweep(self: &Arc<Self>) {
         self.note_time().await;
         let now = self.now();
-        // Homes that nobody visits expire too: each is read when its turn comes.
+        for home in self.homes.all() {
+            // It was read when the nodes changed.
+            if !self.is_mine(home.id) {
+                self.let_go(&home);
+            }
+        }
+        // Homes that nobody visits expire too: each is read when something of it does.
         let (mut ids, mut count) = (Vec::new(), 0);
         let scanned = scan_all(&*self.storage, b"h/".to_vec(), |(key, _)| {
             let id = HomeId::from_bytes(records::id_at(&key, 2)?);
@@ -473,13 +507,19 @@ impl Relay {
             if self.shutdown.is_cancelled() {
                 return;
             }
-            if !self.is_mine(id) {
+            if !self.is_mine(id) || self.resting.rests(id, now) {
                 continue;
             }
+            let known = self.homes.is_known(id);
             let swept = match self.home(id).await {
                 Ok(Some(home)) => {
+                    if !known {
+                        home.note_no_use();
+                    }
                     let woken = wake::sweep(&home, now).await;
-                    sweep::home(&home, now).await.and(woken)
+                    let swept = sweep::home(&home, now).await.and(woken);
+                    self.let_rest(home, now).await;
+                    swept
                 }
                 Ok(None) => Ok(()),
                 Err(failure) => Err(failure),
@@ -518,16 +558,6 @@ async fn open_storage(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<dyn St
     let (data, free_bytes) = (config.data.clone(), config.limits.free_bytes);
     let opened = tokio::task::spawn_blocking(move || Embedded::open(&disk, &data, free_bytes)).await;
     Ok(Arc::new(opened.map_err(|e| StoreError::Io(e.to_string()))??))
-}
-
-/// A crash may have come between a home's commit and the note that its invite was used.
-async fn note_used(invites: &Invites, storage: &dyn Storage, now: Timestamp) -> Result<(), InviteError> {
-    for invite in invites.unused()? {
-        if let Ok(Some(_)) = storage.get(invite_key(&invite)).await {
-            invites.mark_used(&invite, now)?;
-        }
-    }
-    Ok(())
 }
 
 async fn sweep_for_ever(relay: Arc<Relay>) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::storage::{Batch, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Relay;
 use super::home::{Home, scan_all};
@@ -18,10 +18,14 @@ use crate::nodes::View;
 /// How often it is looked for homes that turned out to be out of date. A write to one says so; its clients wait for nothing else.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Of so many homes at a time it is found out whether they are still served here.
+const AT_ONCE: usize = 8;
+
 /// Lets homes go and takes wakes up, until the relay shuts down.
 pub(super) async fn follow(relay: Arc<Relay>) {
     let mut views = relay.nodes.as_ref().map(|nodes| nodes.views());
     let mut known = views.as_mut().map(|views| views.borrow_and_update().clone());
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         tokio::select! {
             () = relay.shutdown.cancelled() => return,
@@ -37,11 +41,11 @@ pub(super) async fn follow(relay: Arc<Relay>) {
             }
         }
         if doubted {
-            for home in relay.homes.all() {
-                make_sure(&home).await;
-            }
+            relay.tasks.spawn(make_all_sure(Arc::clone(&relay), Arc::clone(&turns)));
         }
         if moved {
+            // Others may have changed what is another one's from now on, or was.
+            relay.resting.end_all();
             let nodes = view.as_ref().map_or(0, |view| view.ring.nodes().len());
             tracing::info!(nodes, "the nodes have changed");
             relay.tasks.spawn(resume_wakes(Arc::clone(&relay)));
@@ -57,6 +61,20 @@ async fn changed(views: &mut Option<watch::Receiver<View>>) {
         return;
     }
     std::future::pending().await
+}
+
+/// Finds out of every home in memory whether it is still served here, whoever of them takes long.
+async fn make_all_sure(relay: Arc<Relay>, turns: Arc<Semaphore>) {
+    for home in relay.homes.all() {
+        let turn = tokio::select! {
+            () = relay.shutdown.cancelled() => return,
+            turn = Arc::clone(&turns).acquire_owned() => turn,
+        };
+        relay.tasks.spawn(async move {
+            make_sure(&home).await;
+            drop(turn);
+        });
+    }
 }
 
 /// Finds out whether another node has served the home meanwhile: what is there is written again, which fails then.

@@ -3,7 +3,7 @@
 //! paid for when they go, and whoever gives up its turn has paid nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use quinn::ReadError;
 
 use super::home::Home;
 use super::quota::TokenBucket;
-use super::received::Received;
+use super::received::{Gathered, PIECE, Received};
 use super::tally::Direction;
 use super::wire::{Answers, Failure};
 use crate::config::Limits;
@@ -20,6 +20,9 @@ use crate::config::Limits;
 const AT_ONCE_S: u32 = 2;
 /// How many seconds' worth live video may go ahead of them, while the rest waits until that is paid for.
 const AHEAD_S: u32 = 1;
+
+/// Bytes of an upload that are in memory while it waits.
+const PACKET: usize = 2048;
 
 /// What waits, and for whom it makes way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,20 +107,69 @@ impl Gate {
             Lane::Live => rate.saturating_mul(AHEAD_S),
             Lane::Kept => 0,
         };
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bucket = self.bucket();
         bucket.set_rate(rate, rate.saturating_mul(AT_ONCE_S));
         bucket.draw(bytes, ahead, now)
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, TokenBucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The next bytes of a kept segment from the hub, as many as have come, when it is their turn: a disk takes a few large pieces sooner than
-/// many small ones. Meanwhile nothing more is read: QUIC holds the hub back.
-pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Option<Bytes>, ReadError> {
-    let bytes = body.read_many().await?;
-    if let Some(bytes) = &bytes {
-        turn(home, Direction::Received, Lane::Kept, bytes.len()).await;
+/// many small ones. One packet says that there is something; while that waits, the rest is not taken, and QUIC holds the hub back.
+pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Gathered, ReadError> {
+    let Some(first) = body.read_chunk(PACKET).await? else { return Ok(Gathered { bytes: Bytes::new(), ended: true }) };
+    if let Some(aside) = Aside::set(home, Lane::Kept, PIECE) {
+        let came = body.read_many(&first.bytes).await;
+        aside.used(came.bytes.len());
+        return Ok(came);
     }
-    Ok(bytes)
+    let queue = home.pace.received.lane(Lane::Kept);
+    let _waits = Waits::begin(&queue.waiting);
+    let _next = queue.next.lock().await;
+    paid(home, Direction::Received, Lane::Kept, 0).await;
+    // Nobody else of this lane takes anything meanwhile.
+    let came = body.read_many(&first.bytes).await;
+    home.pace.received.bucket().owe(came.bytes.len());
+    Ok(came)
+}
+
+/// Bytes of a home that may come without waiting and have not all come, until dropped.
+struct Aside<'a> {
+    gate: &'a Gate,
+    bytes: usize,
+}
+
+impl<'a> Aside<'a> {
+    /// None where somebody waits, or they can't be paid at once.
+    fn set(home: &'a Home, lane: Lane, bytes: usize) -> Option<Self> {
+        let (gate, rate) = home.pace.gate(Direction::Received, &home.limits());
+        let free = gate.lane(lane).waiting.load(Ordering::Relaxed) == 0;
+        let mut bucket = gate.bucket();
+        bucket.set_rate(rate, rate.saturating_mul(AT_ONCE_S));
+        let set = free && bucket.set_aside(bytes, Instant::now());
+        drop(bucket);
+        set.then(|| Self { gate, bytes })
+    }
+
+    /// So many of them came, or a few more.
+    fn used(mut self, bytes: usize) {
+        match self.bytes.checked_sub(bytes) {
+            Some(rest) => self.bytes = rest,
+            None => {
+                self.gate.bucket().owe(bytes - self.bytes);
+                self.bytes = 0;
+            }
+        }
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.gate.bucket().give_back(self.bytes);
+    }
 }
 
 /// The next bytes of a passing segment, when it is their turn.
@@ -157,6 +209,11 @@ async fn turn(home: &Home, direction: Direction, lane: Lane, bytes: usize) {
     let queue = home.pace.gate(direction, &limits).0.lane(lane);
     let _waits = Waits::begin(&queue.waiting);
     let _next = queue.next.lock().await;
+    paid(home, direction, lane, bytes).await;
+}
+
+/// Resolves when what went before is paid for, and lets these bytes go. For whoever is next in its lane.
+async fn paid(home: &Home, direction: Direction, lane: Lane, bytes: usize) {
     let mut waited = false;
     loop {
         // What counts now: the limit may be another one since it began to wait.

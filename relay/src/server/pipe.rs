@@ -5,45 +5,47 @@
 //! in quinn 0.11 that wakes nobody and goes with the connection only.)
 
 use privet_protocol::relay::reset;
-use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
+use quinn::{ReadError, RecvStream, VarInt, WriteError};
+
+use super::wire::Outgoing;
 
 /// Bytes carried at once.
 const PIECE: usize = 32 * 1024;
 
 /// Carries all there is, telling `count` how much.
-pub(crate) async fn carry(mut from: RecvStream, mut to: SendStream, count: impl Fn(u64)) {
+pub(crate) async fn carry(mut from: RecvStream, mut to: Outgoing, count: impl Fn(u64)) {
     let stopped = to.stopped();
     tokio::pin!(stopped);
     loop {
         let chunk = tokio::select! {
             biased;
-            code = &mut stopped => return stop(&mut from, code.ok().flatten()),
+            code = &mut stopped => return stop(&mut from, &mut to, code.ok().flatten()),
             chunk = from.read_chunk(PIECE, true) => chunk,
         };
         let bytes = match chunk {
             Ok(Some(chunk)) => chunk.bytes,
             Ok(None) => {
-                let _ = to.finish();
+                to.finish();
                 // Until it has arrived it must not be cut off.
                 let _ = stopped.await;
                 return;
             }
-            Err(ReadError::Reset(code)) => return give_up(&mut to, code),
-            Err(_) => return give_up(&mut to, VarInt::from_u32(reset::CANCELLED)),
+            Err(ReadError::Reset(code)) => return to.give_up(code),
+            // Given up when it is dropped.
+            Err(_) => return,
         };
         let length = bytes.len() as u64;
         match to.write_chunk(bytes).await {
             Ok(()) => count(length),
-            Err(WriteError::Stopped(code)) => return stop(&mut from, Some(code)),
-            Err(_) => return stop(&mut from, None),
+            Err(WriteError::Stopped(code)) => return stop(&mut from, &mut to, Some(code)),
+            Err(_) => return stop(&mut from, &mut to, None),
         }
     }
 }
 
-fn stop(from: &mut RecvStream, code: Option<VarInt>) {
-    let _ = from.stop(code.unwrap_or(VarInt::from_u32(reset::CANCELLED)));
-}
-
-fn give_up(to: &mut SendStream, code: VarInt) {
-    let _ = to.reset(code);
+/// Nobody wants more of it, for this reason.
+fn stop(from: &mut RecvStream, to: &mut Outgoing, code: Option<VarInt>) {
+    let code = code.unwrap_or(VarInt::from_u32(reset::CANCELLED));
+    let _ = from.stop(code);
+    to.give_up(code);
 }

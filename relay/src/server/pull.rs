@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{From as Start, Request, Response, SegmentHead, close, frame, reset};
@@ -23,13 +24,19 @@ use crate::nodes::link::{Behalf, Head};
 const NUMBER: u64 = 0;
 /// The longest message about a followed stream.
 const MAX_TOLD: usize = 4096;
+/// Until a stream begins to come, beside the time that its home may take to be read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The streams that come here.
 #[derive(Default)]
 pub(crate) struct Pulls {
     homes: Mutex<HashMap<HomeId, Weak<Home>>>,
-    streams: tokio::sync::Mutex<HashMap<(HomeId, StreamId), Weak<Pull>>>,
+    slots: Mutex<HashMap<(HomeId, StreamId), Slot>>,
 }
+
+/// What there is of one stream. Who follows it first makes it come, and the others wait for that; nobody waits for another stream,
+/// whose node may be far away, or gone.
+type Slot = Arc<tokio::sync::Mutex<Weak<Pull>>>;
 
 /// A stream that comes here, until this is dropped.
 pub(crate) struct Pull {
@@ -43,16 +50,31 @@ pub(crate) struct Pull {
 impl Pulls {
     /// The stream, which comes from now on if it did not yet.
     pub(crate) async fn join(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
-        let mut streams = self.streams.lock().await;
-        streams.retain(|_, pull| pull.strong_count() > 0);
-        if let Some(pull) = streams.get(&(home, stream)).and_then(Weak::upgrade)
+        let patience = PATIENCE + relay.limits.now().home();
+        let joined = tokio::time::timeout(patience, self.join_in_turn(relay, home, stream)).await;
+        joined.unwrap_or_else(|_| Err(Failure::elsewhere()))
+    }
+
+    async fn join_in_turn(&self, relay: &Arc<Relay>, home: HomeId, stream: StreamId) -> Result<Arc<Pull>, Failure> {
+        let slot = self.slot(home, stream);
+        let mut there = slot.lock().await;
+        if let Some(pull) = there.upgrade()
             && !pull.broken.is_cancelled()
         {
             return Ok(pull);
         }
         let pull = Arc::new(begin(relay, self.home(relay, home), stream).await?);
-        streams.insert((home, stream), Arc::downgrade(&pull));
+        *there = Arc::downgrade(&pull);
         Ok(pull)
+    }
+
+    fn slot(&self, home: HomeId, stream: StreamId) -> Slot {
+        let mut slots = self.slots();
+        // One that nobody else has at hand is not locked.
+        let is_left =
+            |slot: &Slot| Arc::strong_count(slot) == 1 && slot.try_lock().is_ok_and(|pull| pull.strong_count() == 0);
+        slots.retain(|_, slot| !is_left(slot));
+        Arc::clone(slots.entry((home, stream)).or_default())
     }
 
     fn home(&self, relay: &Arc<Relay>, id: HomeId) -> Arc<Home> {
@@ -64,6 +86,10 @@ impl Pulls {
         let home = relay.guest(id);
         homes.insert(id, Arc::downgrade(&home));
         home
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<(HomeId, StreamId), Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn homes(&self) -> MutexGuard<'_, HashMap<HomeId, Weak<Home>>> {
@@ -209,4 +235,23 @@ async fn take_segment(home: &Home, stream: &Stream, segment: RecvStream) -> Take
         stream.change(|contents| contents.passing.retain(|other| !Arc::ptr_eq(other, &growing)));
     }
     Taken::Live
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_another_stream_and_nothing_is_left_of_one_that_is_over() {
+        let (pulls, home) = (Pulls::default(), HomeId::from_bytes([1; 16]));
+        let (one, other) = (StreamId::from_bytes([2; 16]), StreamId::from_bytes([3; 16]));
+        let slot = pulls.slot(home, one);
+        let beginning = slot.try_lock();
+        assert!(pulls.slot(home, one).try_lock().is_err(), "who comes second waits for the first");
+        assert!(pulls.slot(home, other).try_lock().is_ok());
+        drop(beginning);
+        drop(slot);
+        drop(pulls.slot(home, other));
+        assert_eq!(pulls.slots().len(), 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lets `rate` pass a second, and `burst` at once.
@@ -51,6 +52,26 @@ impl TokenBucket {
         Ok(())
     }
 
+    /// Lets `amount` pass for now, if that can be paid at once; what of it was not needed is given back.
+    pub(crate) fn set_aside(&mut self, amount: usize, now: Instant) -> bool {
+        self.fill(now);
+        let there = self.tokens >= amount as f64;
+        if there {
+            self.tokens -= amount as f64;
+        }
+        there
+    }
+
+    /// What was set aside and not needed.
+    pub(crate) fn give_back(&mut self, amount: usize) {
+        self.tokens = (self.tokens + amount as f64).min(self.burst);
+    }
+
+    /// Lets `amount` pass in any case; it is to be paid before anything else passes.
+    pub(crate) fn owe(&mut self, amount: usize) {
+        self.tokens -= amount as f64;
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
@@ -68,6 +89,23 @@ impl TokenBucket {
 
     fn tokens_at(&self, now: Instant) -> f64 {
         self.tokens + now.saturating_duration_since(self.at).as_secs_f64() * self.rate
+    }
+}
+
+/// What one connection may ask a second, and ten times as much at once.
+#[derive(Debug)]
+pub(crate) struct Requests(Mutex<TokenBucket>);
+
+impl Requests {
+    pub(crate) fn new(rate: u32, now: Instant) -> Self {
+        Self(Mutex::new(TokenBucket::new(rate, rate.saturating_mul(BURST_S), now)))
+    }
+
+    /// Counts one that begins, and says whether it may, by the rate that counts now.
+    pub(crate) fn may_ask(&self, rate: u32, now: Instant) -> bool {
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.set_rate(rate, rate.saturating_mul(BURST_S));
+        bucket.take(now)
     }
 }
 
@@ -178,7 +216,8 @@ impl Networks {
     }
 }
 
-fn network(address: IpAddr) -> u64 {
+/// What counts as one: an IPv4 address or an IPv6 /64.
+pub(crate) fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         // An IPv6 network never has its upper 32 bits zero and is so never taken for an IPv4 address.
@@ -212,6 +251,19 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(start)).count(), 2);
         bucket.set_rate(1, 20);
         assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 14);
+    }
+
+    #[test]
+    fn what_is_set_aside_was_paid_before_and_comes_back_as_far_as_it_was_not_needed() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(100, 200, start);
+        assert_eq!([150, 60, 50].map(|amount| bucket.set_aside(amount, start)), [true, false, true]);
+        assert_eq!(bucket.draw(1, 0, start), Ok(()), "nothing is owed for it");
+        bucket.give_back(150);
+        bucket.owe(249);
+        assert_eq!(bucket.draw(0, 0, start), Err(Duration::from_secs(1)));
+        bucket.give_back(1_000);
+        assert!(!bucket.set_aside(201, start), "no more at once than ever");
     }
 
     #[test]

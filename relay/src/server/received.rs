@@ -15,7 +15,7 @@ use super::tally::Tally;
 /// Packets that are taken from QUIC at once.
 const PACKETS: usize = 48;
 /// Bytes that are handed on in one piece, and some, so that the disk is not asked for each packet.
-const PIECE: usize = 256 * 1024;
+pub(crate) const PIECE: usize = 256 * 1024;
 /// How long bytes may wait for others.
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -23,8 +23,17 @@ const MOMENT: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Received {
     stream: RecvStream,
+    /// How the stream ended, once it did. QUIC tells a reset once, and calls it an end when it is asked again: here it stays what it was.
+    ended: Option<Result<(), ReadError>>,
     tally: Arc<Tally>,
     copy: Option<File>,
+}
+
+/// Bytes that came together, and whether they are the last ones. Without bytes there is nothing but the end.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) bytes: Bytes,
+    pub(crate) ended: bool,
 }
 
 impl Received {
@@ -37,23 +46,27 @@ impl Received {
                 None
             }
         });
-        Self { stream, tally, copy }
+        Self { stream, ended: None, tally, copy }
     }
 
     /// The next bytes in order, at most `most`.
     pub(crate) async fn read_chunk(&mut self, most: usize) -> Result<Option<Chunk>, ReadError> {
-        let chunk = self.stream.read_chunk(most, true).await?;
-        if let Some(chunk) = &chunk {
+        if let Some(ended) = &self.ended {
+            return ended.clone().map(|()| None);
+        }
+        let chunk = self.stream.read_chunk(most, true).await;
+        note(&mut self.ended, &chunk);
+        if let Ok(Some(chunk)) = &chunk {
             self.keep(&chunk.bytes);
         }
-        Ok(chunk)
+        chunk
     }
 
     /// What has come and was not taken yet, at least one packet, in one piece and memory of its own: each reader of a passing segment is
     /// sent pieces, and what one costs has little to do with its length.
     pub(crate) async fn read_waiting(&mut self) -> Result<Option<Bytes>, ReadError> {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
-        let Some(read) = self.stream.read_chunks(&mut packets).await? else { return Ok(None) };
+        let Some(read) = next(&mut self.stream, &mut self.ended, &mut packets).await? else { return Ok(None) };
         let mut bytes = BytesMut::with_capacity(packets.iter().take(read).map(Bytes::len).sum());
         gather(&mut bytes, &mut packets, read);
         let bytes = bytes.freeze();
@@ -61,31 +74,37 @@ impl Received {
         Ok(Some(bytes))
     }
 
-    /// What comes next, many packets in one piece: as many bytes as a disk takes gladly, or what has come within a moment.
-    pub(crate) async fn read_many(&mut self) -> Result<Option<Bytes>, ReadError> {
+    /// This, which was read before, and what comes after it in one piece: as many bytes as a disk takes gladly, or what has come within a
+    /// moment. A reset among them is there for the next call.
+    pub(crate) async fn read_many(&mut self, first: &[u8]) -> Gathered {
         let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
-        let Some(read) = self.stream.read_chunks(&mut packets).await? else { return Ok(None) };
         let mut bytes = BytesMut::with_capacity(PIECE);
-        gather(&mut bytes, &mut packets, read);
-        let stream = &mut self.stream;
+        bytes.extend_from_slice(first);
+        let (stream, ended) = (&mut self.stream, &mut self.ended);
         let more = async {
             while bytes.len() < PIECE {
-                // An end, and an error, are there for the next call too.
-                let Ok(Some(read)) = stream.read_chunks(&mut packets).await else { return };
+                let Ok(Some(read)) = next(stream, ended, &mut packets).await else { return };
                 gather(&mut bytes, &mut packets, read);
             }
         };
         let _ = tokio::time::timeout(MOMENT, more).await;
         let bytes = bytes.freeze();
-        self.keep(&bytes);
-        Ok(Some(bytes))
+        self.keep(&bytes[first.len()..]);
+        Gathered { bytes, ended: self.ended == Some(Ok(())) }
     }
 
     /// Exactly as many bytes as `out` takes.
     pub(crate) async fn read_exact(&mut self, out: &mut [u8]) -> Result<(), ReadExactError> {
-        self.stream.read_exact(out).await?;
-        self.keep(out);
-        Ok(())
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone().map_or_else(ReadExactError::ReadError, |()| ReadExactError::FinishedEarly(0)));
+        }
+        let read = self.stream.read_exact(out).await;
+        match &read {
+            Ok(()) => self.keep(out),
+            Err(ReadExactError::FinishedEarly(_)) => self.ended = Some(Ok(())),
+            Err(ReadExactError::ReadError(error)) => self.ended = Some(Err(error.clone())),
+        }
+        read
     }
 
     /// Wants no more.
@@ -109,6 +128,29 @@ fn new_file(folder: &Path) -> std::io::Result<File> {
     fs::create_dir_all(folder)?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     File::create(folder.join(format!("{}-{number}", std::process::id())))
+}
+
+/// The packets that come next, as many as there are places for; none at the end.
+async fn next(
+    stream: &mut RecvStream,
+    ended: &mut Option<Result<(), ReadError>>,
+    packets: &mut [Bytes],
+) -> Result<Option<usize>, ReadError> {
+    if let Some(ended) = ended {
+        return ended.clone().map(|()| None);
+    }
+    let read = stream.read_chunks(packets).await;
+    note(ended, &read);
+    read
+}
+
+/// Notes how the stream ended, where this says so.
+fn note<T>(ended: &mut Option<Result<(), ReadError>>, read: &Result<Option<T>, ReadError>) {
+    match read {
+        Ok(Some(_)) => {}
+        Ok(None) => *ended = Some(Ok(())),
+        Err(error) => *ended = Some(Err(error.clone())),
+    }
 }
 
 /// Packets hold on to the datagrams they came in: their bytes are taken out.

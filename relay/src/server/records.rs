@@ -8,6 +8,7 @@
 //! | `i/` home, number | [`EntryRecord`]: the inbox |
 //! | `s/` home, stream | [`StreamRecord`] |
 //! | `b/` home, stream, number | [`SegmentRecord`] |
+//! | `f/` home, stream, number, number of the piece | a piece of a small segment's bytes (`storage/small.rs`) |
 //! | `m/` mailbox | [`MailboxRecord`] |
 //! | `n/` mailbox, side, number | [`EntryRecord`]: a mailbox's messages |
 //! | `o/` home, mailbox | when that open mailbox closes by itself |
@@ -15,7 +16,8 @@
 //! | `w/` home, key, number | [`EntryRecord`]: the payload of a wake that waits |
 //! | `q/` home, key, number | [`WakeRecord`]: what is to be done with it |
 //! | `x/` home, key, id of a wake | [`RememberedRecord`]: that there was one with this id |
-//! | `v/` hash of an invite, or of a token and a number | the home that used it |
+//! | `v/` hash of an invite, or of a token and a number | the home that used it; nothing where the invite was taken back |
+//! | `e/` hash of an invite | [`InviteRecord`]: one that was made, where relays share the store |
 //! | `c/` name of the relay | [`TimeRecord`]: how far its own time has come; without a name in a store of one relay |
 //! | `boot` | the run of the machine that partial bodies are of: those of another one may lack what the disk had not written |
 //!
@@ -35,6 +37,8 @@ use super::wire::Failure;
 
 pub(crate) const BOOT_KEY: &[u8] = b"boot";
 pub(crate) const TIME_KEY: &[u8; 2] = b"c/";
+pub(crate) const PIECE_KEY: &[u8; 2] = b"f/";
+pub(crate) const INVITES_PREFIX: &[u8; 2] = b"e/";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HomeRecord {
@@ -42,6 +46,16 @@ pub(crate) struct HomeRecord {
     pub(crate) created: Timestamp,
     pub(crate) log: Span,
     pub(crate) inbox: Span,
+    /// What the entries of its log count as together, so that nobody has to read a large log to know. (Records of earlier versions have none.)
+    #[serde(default)]
+    pub(crate) log_bytes: Option<u64>,
+}
+
+impl HomeRecord {
+    /// Of a home that begins now.
+    pub(crate) fn new(owner: CapabilityKey, now: Timestamp) -> Self {
+        Self { owner, created: now, log: Span::EMPTY, inbox: Span::EMPTY, log_bytes: Some(0) }
+    }
 }
 
 /// Numbers from `first` to `head`; empty when `head` is one less.
@@ -101,10 +115,13 @@ pub(crate) struct StreamRecord {
 pub(crate) struct SegmentRecord {
     pub(crate) length: u64,
     pub(crate) until: Timestamp,
+    /// Its bytes are in the index beside it, and in no file. (Records of earlier versions say nothing, and mean a file.)
+    #[serde(default)]
+    pub(crate) small: bool,
 }
 
-/// What a segment counts as in the quota of its home, at least: however few bytes it has, it takes a file and its block on the disk, a record
-/// in the index and a place in memory.
+/// What a segment counts as in the quota of its home, at least: however few bytes it has, it takes a file and its block on the disk or a page
+/// of the index, a record and a place in memory.
 pub(crate) const LEAST_COUNTED: u64 = 8 << 10;
 
 /// What a segment of this length counts as in the quota of its home.
@@ -159,7 +176,16 @@ pub(crate) struct RememberedRecord {
     pub(crate) until: Timestamp,
 }
 
-/// Own time and the machine's clocks, at one moment. Times in all other records are own time.
+/// An invite. Its times are those of the wall clock: whoever made it has no other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InviteRecord {
+    /// For whom it is.
+    pub(crate) note: String,
+    pub(crate) made: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+/// Own time and the machine's clocks, at one moment. Times in all other records are own time, but for those of invites.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TimeRecord {
     pub(crate) own: Timestamp,
@@ -206,6 +232,24 @@ pub(crate) fn segment_key(home: HomeId, stream: StreamId, index: u64) -> Vec<u8>
     key(b"b/", &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes()])
 }
 
+/// The prefix of a small segment's bytes.
+pub(crate) fn pieces_prefix(home: HomeId, stream: StreamId, index: u64) -> Vec<u8> {
+    key(PIECE_KEY, &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes()])
+}
+
+pub(crate) fn piece_key(home: HomeId, stream: StreamId, index: u64, piece: u16) -> Vec<u8> {
+    key(PIECE_KEY, &[home.as_bytes(), stream.as_bytes(), &index.to_be_bytes(), &piece.to_be_bytes()])
+}
+
+/// Home, stream and number of a small segment, and which piece of it this is; `None` for what is no piece's key.
+pub(crate) fn parse_piece_key(key: &[u8]) -> Option<(HomeId, StreamId, u64, u16)> {
+    let (segment, piece) = key.split_last_chunk::<2>()?;
+    let [home, stream] = [id_at(segment, 2).ok()?, id_at(segment, 18).ok()?];
+    let index = last_number(segment.get(34..)?).ok()?;
+    let whole = segment.len() == 42;
+    whole.then(|| (HomeId::from_bytes(home), StreamId::from_bytes(stream), index, u16::from_be_bytes(*piece)))
+}
+
 pub(crate) fn mailbox_key(mailbox: MailboxId) -> Vec<u8> {
     key(b"m/", &[mailbox.as_bytes()])
 }
@@ -247,6 +291,12 @@ pub(crate) fn time_key(node: Option<&str>) -> Vec<u8> {
     key(TIME_KEY, &[node.unwrap_or_default().as_bytes()])
 }
 
+/// Where it is noted that an invite was made.
+pub(crate) fn made_key(hash: &[u8; 32]) -> Vec<u8> {
+    key(INVITES_PREFIX, &[hash])
+}
+
+/// Where it is noted that an invite, or one of a token's homes, was used.
 pub(crate) fn invite_key(hash: &[u8; 32]) -> Vec<u8> {
     key(b"v/", &[hash])
 }

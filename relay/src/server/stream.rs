@@ -9,6 +9,7 @@ use privet_protocol::id::StreamId;
 use privet_protocol::relay::{CapabilityKey, StreamState};
 use privet_protocol::time::Timestamp;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::growing::{Growing, State};
 use super::records::{SegmentRecord, StreamRecord};
@@ -17,6 +18,8 @@ pub(crate) struct Stream {
     pub(crate) id: StreamId,
     contents: Mutex<Contents>,
     changed: watch::Sender<u64>,
+    /// Of a stream that was dropped: its files are gone, and it can be begun anew.
+    pub(crate) removed: CancellationToken,
 }
 
 #[derive(Default)]
@@ -90,7 +93,8 @@ impl Stream {
     }
 
     fn with(id: StreamId, contents: Contents) -> Arc<Self> {
-        Arc::new(Self { id, contents: Mutex::new(contents), changed: watch::Sender::new(0) })
+        let (contents, changed) = (Mutex::new(contents), watch::Sender::new(0));
+        Arc::new(Self { id, contents, changed, removed: CancellationToken::new() })
     }
 
     pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -256,7 +260,7 @@ impl Contents {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::growing::Budget;
+    use super::super::budget::Budget;
     use super::*;
 
     fn passing(contents: &mut Contents, index: u64) {
@@ -280,7 +284,7 @@ mod tests {
     #[test]
     fn a_follower_of_kept_segments_waits_for_what_may_still_come() {
         let mut contents = Contents::default();
-        contents.kept.insert(1, SegmentRecord { length: 9, until: Timestamp(9) });
+        contents.kept.insert(1, SegmentRecord { length: 9, until: Timestamp(9), small: false });
         assert!(matches!(contents.next_for(0), Next::Wait));
         contents.gone_below = 1;
         assert!(matches!(contents.next_for(0), Next::Skip { to: 1 }));
@@ -293,7 +297,7 @@ mod tests {
         let mut contents = Contents::default();
         assert_eq!((contents.first_from(0), contents.newest(), contents.next()), (None, None, 0));
         for index in [3, 9] {
-            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9) });
+            contents.kept.insert(index, SegmentRecord { length: 9, until: Timestamp(9), small: false });
         }
         passing(&mut contents, 6);
         passing(&mut contents, 7);

@@ -11,11 +11,13 @@ use privet_protocol::time::Timestamp;
 
 use super::growing::{Growing, State};
 use super::home::{Home, messages_prefix, scan_all};
-use super::records::{EntryRecord, MailboxRecord, body_name, decode, id_at, key, last_number, stream_key};
-use super::segments;
+use super::records::{
+    EntryRecord, MailboxRecord, body_name, decode, id_at, inbox_key, key, last_number, log_key, stream_key,
+};
 use super::stream::{Contents, Stream};
 use super::upload::let_go;
 use super::wire::Failure;
+use super::{segments, wake};
 use crate::storage::Storage;
 
 /// Forgets what has expired in a home. What can't be forgotten holds nothing else up; the first failure is told at the end.
@@ -26,6 +28,32 @@ pub(crate) async fn home(home: &Home, now: Timestamp) -> Result<(), Failure> {
         outcome = outcome.and(kept(home, &stream, now).await).and(idle(home, stream, now).await);
     }
     outcome.and(entries(home, now).await).and(messages(home, now).await)
+}
+
+/// When something of a home expires, as far as can be said now.
+pub(crate) async fn due(home: &Home, now: Timestamp) -> Result<Timestamp, Failure> {
+    let mut due = Timestamp(i64::MAX);
+    for stream in home.streams().values() {
+        let contents = stream.contents();
+        let first = contents.kept.values().map(|segment| segment.until).min();
+        due = due.min(first.unwrap_or_else(|| contents.touched.after(PASSING_PATIENCE)));
+    }
+    due = due.min(wake::due(home));
+    let (log, inbox) = {
+        let book = home.book.lock().await;
+        (book.record.log, book.record.inbox)
+    };
+    let stays = now.0.saturating_sub(oldest(home, now).0);
+    for (span, first) in [(log, log_key(home.id, log.first)), (inbox, inbox_key(home.id, inbox.first))] {
+        if span.count() == 0 {
+            continue;
+        }
+        if let Some(value) = home.storage.get(first).await? {
+            let at = decode::<EntryRecord>(&value)?.at;
+            due = due.min(Timestamp(at.0.saturating_add(stays)));
+        }
+    }
+    Ok(due)
 }
 
 /// Forgets what has expired of a stream.
@@ -103,7 +131,8 @@ async fn uploads(home: &Home, stream: &Stream, now: Timestamp) -> Result<(), Fai
             true => {
                 // Shown while their files go: who wants to go on with one waits, and begins anew.
                 for index in std::mem::take(&mut contents.left) {
-                    let shown = Growing::on_disk(index, body_name(home.id, stream.id, index)?, home.storage.clone());
+                    let name = body_name(home.id, stream.id, index)?;
+                    let shown = Growing::on_disk(index, name, home.storage.clone(), false);
                     contents.growing.entry(index).or_insert(shown);
                 }
                 contents.growing.values().cloned().collect()

@@ -34,9 +34,9 @@ pub(crate) struct Tally {
     pub(crate) received: Count,
     /// The same to clients.
     pub(crate) sent: Count,
-    /// What the homes in memory keep, in bytes.
+    /// What the homes keep that were read since the start, in bytes.
     pub(crate) stored: Level,
-    /// Entries in the logs of the homes in memory.
+    /// Entries in their logs.
     pub(crate) log_entries: Level,
     /// Homes in memory.
     pub(crate) homes: Count,
@@ -68,6 +68,8 @@ pub(crate) enum Newcomer {
     AskedAgain,
     /// Too many of its network, there or within a short time.
     TooOften,
+    /// Too many wait for their turn, most of them of its network: it was not answered.
+    Crowded,
     /// The relay is about to end.
     Leaving,
     /// The handshake failed or took too long.
@@ -80,6 +82,7 @@ impl Label for Newcomer {
         (Self::Full, "full"),
         (Self::AskedAgain, "asked_again"),
         (Self::TooOften, "too_often"),
+        (Self::Crowded, "crowded"),
         (Self::Leaving, "leaving"),
         (Self::Failed, "failed"),
     ];

@@ -1,5 +1,5 @@
-//! A kept segment that is not whole: which file it has, what it counts as, and how it comes to an end. Its bytes are counted and given
-//! back by whoever has the writer's place, so that each is once.
+//! A kept segment that is not whole: which file it has, if any, what it counts as, and how it comes to an end. Its bytes are counted and
+//! given back by whoever has the writer's place, so that each is once.
 
 use std::sync::Arc;
 
@@ -27,10 +27,11 @@ pub(crate) fn taken(stream: &Stream) -> Failure {
     }
 }
 
-/// Begins an upload, or takes up one that an earlier run of the relay left, and says whether it is a new one; `None` when somebody else
-/// was faster. It shows before its file is opened, so that the file is opened for it only.
-pub(crate) fn begin(home: &Home, stream: &Stream, index: u64) -> Result<Option<(Arc<Growing>, bool)>, Failure> {
-    let segment = Growing::on_disk(index, body_name(home.id, stream.id, index)?, Arc::clone(&home.storage));
+/// Begins an upload, or takes up one that an earlier run of the relay left; `None` when somebody else was faster. It shows before its file
+/// is opened, so that the file is opened for it only.
+pub(crate) fn begin(home: &Home, stream: &Stream, index: u64) -> Result<Option<Arc<Growing>>, Failure> {
+    let name = body_name(home.id, stream.id, index)?;
+    let storage = Arc::clone(&home.storage);
     stream.change(|contents| {
         if contents.dropped {
             return Err(dropped());
@@ -42,10 +43,11 @@ pub(crate) fn begin(home: &Home, stream: &Stream, index: u64) -> Result<Option<(
         if !left {
             home.begin_upload()?;
         }
+        let segment = Growing::on_disk(index, name, storage, !left);
         contents.left.remove(&index);
         contents.touched = home.now();
         contents.growing.insert(index, Arc::clone(&segment));
-        Ok(Some((segment, !left)))
+        Ok(Some(segment))
     })
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn count(home: &Home, segment: &Growing, length: u64) -> Result<(), F
     Ok(())
 }
 
-/// Waits for the home's book, but not longer than the segment is of use: who drops a stream has the book, and waits for its writers.
+/// Waits for the home's book, but not longer than the segment is of use: who drops its stream waits for its writers.
 pub(crate) async fn book<'a>(home: &'a Home, segment: &Growing) -> Result<MutexGuard<'a, Book>, Failure> {
     tokio::select! {
         book = home.book.lock() => Ok(book),

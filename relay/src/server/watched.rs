@@ -37,9 +37,31 @@ impl Storage for Watched {
         outcome
     }
 
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        let outcome = self.inner.commit_new(key, value, batch).await;
+        count(&self.tally, &self.tally.disk.commit, began, &outcome);
+        outcome
+    }
+
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
         let inner = self.inner.write_body(name).await?;
         Ok(Box::new(Writer { inner, tally: Arc::clone(&self.tally) }))
+    }
+
+    fn small_bodies(&self) -> Option<usize> {
+        self.inner.small_bodies()
+    }
+
+    async fn keep_small(&self, name: BlobName, bytes: Bytes, batch: Batch) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let outcome = self.inner.keep_small(name, bytes, batch).await;
+        count(&self.tally, &self.tally.disk.commit, began, &outcome);
+        outcome
+    }
+
+    fn forget_small(&self, name: &BlobName, length: u64, batch: &mut Batch) {
+        self.inner.forget_small(name, length, batch);
     }
 
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {

@@ -1,6 +1,7 @@
 //! Messages on QUIC streams, from the relay's side: nothing is allocated for a length that is not allowed, and a stream that
 //! is not ended on purpose is reset, so that half an answer is never taken for a whole one.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,13 +12,13 @@ use quinn::{SendStream, VarInt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::growing::Budget;
+use super::budget::Budget;
 use super::received::Received;
 use super::tally::Tally;
 use super::told::told;
 
 /// Why a request ends early.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The client is told.
     Refused(Refusal),
@@ -35,6 +36,21 @@ impl Failure {
     /// The home is another node's: its connections are closed, and who comes again is led there.
     pub(crate) fn elsewhere() -> Self {
         Self::refuse(Code::Busy, "the home is read anew or at another relay now: come again")
+    }
+
+    /// Others need the memory that a request takes which does not come whole.
+    pub(crate) fn too_much_half_sent() -> Self {
+        Self::refuse(Code::Busy, "too much of other requests is half sent: ask again later")
+    }
+
+    /// More than one connection may ask.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::refuse(Code::Busy, "too many requests: ask more slowly")
+    }
+
+    /// It takes longer than anybody wants to wait; it goes on, for when the client comes again.
+    pub(crate) fn reading() -> Self {
+        Self::refuse(Code::Busy, "the home is being read: come again in a moment")
     }
 
     /// The same words whether a thing is not there or not this client's.
@@ -65,7 +81,7 @@ impl From<quinn::WriteError> for Failure {
 }
 
 /// Reads one message of at most `limit` bytes; memory grows with what arrived, not with what was announced, and `half_sent` bounds what
-/// has arrived of all that are not whole.
+/// has arrived of all that are not whole: at its bound whoever has most of it makes way.
 pub(crate) async fn read_message<T: DeserializeOwned>(
     stream: &mut Received,
     limit: usize,
@@ -81,10 +97,13 @@ pub(crate) async fn read_message<T: DeserializeOwned>(
     let mut body = Vec::new();
     let mut held = half_sent.hold();
     while body.len() < length {
-        match stream.read_chunk(length - body.len()).await {
-            Ok(Some(chunk)) if !held.more(chunk.bytes.len() as u64) => {
-                return Err(Failure::refuse(Code::Busy, "too much of other requests is half sent: ask again later"));
-            }
+        let chunk = tokio::select! {
+            biased;
+            () = held.lost() => return Err(Failure::too_much_half_sent()),
+            chunk = stream.read_chunk(length - body.len()) => chunk,
+        };
+        match chunk {
+            Ok(Some(chunk)) if !held.more(chunk.bytes.len() as u64) => return Err(Failure::too_much_half_sent()),
             Ok(Some(chunk)) => body.extend_from_slice(&chunk.bytes),
             Ok(None) => return Err(malformed("the stream ended inside a message".into())),
             Err(_) => return Err(Failure::Lost),
@@ -102,20 +121,69 @@ async fn read_exact(stream: &mut Received, out: &mut [u8]) -> Result<(), Failure
     })
 }
 
+/// A stream towards somebody. Dropped before it was ended on purpose, by a panic too, it is reset: QUIC's own would end as if there were
+/// nothing more.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    stream: SendStream,
+    /// What it is reset with.
+    unended: Option<VarInt>,
+}
+
+impl Outgoing {
+    /// Ends it after everything that was written.
+    pub(crate) fn finish(&mut self) {
+        self.unended = None;
+        let _ = self.stream.finish();
+    }
+
+    /// It will not come whole, for this reason.
+    pub(crate) fn give_up(&mut self, code: VarInt) {
+        self.unended = Some(code);
+    }
+}
+
+impl From<SendStream> for Outgoing {
+    fn from(stream: SendStream) -> Self {
+        Self { stream, unended: Some(VarInt::from_u32(reset::CANCELLED)) }
+    }
+}
+
+impl Deref for Outgoing {
+    type Target = SendStream;
+
+    fn deref(&self) -> &SendStream {
+        &self.stream
+    }
+}
+
+impl DerefMut for Outgoing {
+    fn deref_mut(&mut self) -> &mut SendStream {
+        &mut self.stream
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(code) = self.unended {
+            let _ = self.stream.reset(code);
+        }
+    }
+}
+
 /// The answering half of a stream.
 #[derive(Debug)]
 pub(crate) struct Answers {
-    stream: SendStream,
+    stream: Outgoing,
     tally: Arc<Tally>,
     begun: bool,
-    ended: Option<u32>,
     /// The number that its client knows it by, where another node is in between.
     number: Option<u64>,
 }
 
 impl Answers {
-    pub(crate) fn new(stream: SendStream, tally: Arc<Tally>) -> Self {
-        Self { stream, tally, begun: false, ended: Some(reset::CANCELLED), number: None }
+    pub(crate) fn new(stream: impl Into<Outgoing>, tally: Arc<Tally>) -> Self {
+        Self { stream: stream.into(), tally, begun: false, number: None }
     }
 
     /// Answers on a link: the client knows its request by this number.
@@ -170,13 +238,12 @@ impl Answers {
 
     /// Ends the stream after everything sent.
     pub(crate) fn finish(mut self) {
-        self.ended = None;
-        let _ = self.stream.finish();
+        self.stream.finish();
     }
 
     /// Ends the stream so that the client sees that something is missing.
     pub(crate) fn reset(mut self, code: u32) {
-        self.ended = Some(code);
+        self.stream.give_up(VarInt::from_u32(code));
     }
 
     /// Ends a request that failed.
@@ -194,10 +261,44 @@ impl Answers {
     }
 }
 
-impl Drop for Answers {
-    fn drop(&mut self) {
-        if let Some(code) = self.ended {
-            let _ = self.stream.reset(VarInt::from_u32(code));
-        }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::Ipv4Addr;
+
+    use quinn::{ClientConfig, Endpoint, ReadError, ReadToEndError, ServerConfig};
+
+    use super::*;
+    use crate::nodes::ClusterSecret;
+
+    /// As whoever holds a stream and has a fault.
+    fn breaks(_held: Outgoing) {
+        panic!("on purpose");
+    }
+
+    #[tokio::test]
+    async fn a_panic_does_not_look_like_an_end() {
+        let secret = ClusterSecret::from_bytes(&[7; 32]).unwrap();
+        let server = ServerConfig::with_crypto(Arc::new(secret.server().unwrap()));
+        let server = Endpoint::server(server, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let client = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let config = ClientConfig::new(Arc::new(secret.client().unwrap()));
+        let there = client.connect_with(config, server.local_addr().unwrap(), "node").unwrap();
+        let (there, here) = tokio::join!(there, async { server.accept().await.unwrap().await });
+        let (there, here) = (there.unwrap(), here.unwrap());
+
+        let mut out = Outgoing::from(there.open_uni().await.unwrap());
+        out.write_all(b"half of it").await.unwrap();
+        let broken = tokio::spawn(async move { breaks(out) }).await;
+        assert!(broken.unwrap_err().is_panic());
+        let read = here.accept_uni().await.unwrap().read_to_end(100).await;
+        let code = VarInt::from_u32(reset::CANCELLED);
+        assert_eq!(read, Err(ReadToEndError::Read(ReadError::Reset(code))));
+
+        let mut out = Outgoing::from(there.open_uni().await.unwrap());
+        out.write_all(b"all of it").await.unwrap();
+        out.finish();
+        drop(out);
+        assert_eq!(here.accept_uni().await.unwrap().read_to_end(100).await.unwrap(), b"all of it");
     }
 }

@@ -1,7 +1,8 @@
-//! Index and bodies on the disk of this machine, for one relay.
+//! Index and bodies on the disk of this machine, for one relay: bodies in files, small ones in the index.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use privet_protocol::storage::{Batch, Entry, Store as _, StoreError};
 use privet_store::{BlobInfo, BlobName, BlobWriter, Blobs, Disk, DiskFile, DiskStore, create_directory};
 use tokio_util::sync::CancellationToken;
 
-use super::{Body, BodyWriter, Storage, broken_off};
+use super::{Body, BodyWriter, Storage, broken_off, small};
+use crate::server::records::parse_body_name;
 
 /// Where the index is in the data directory.
 pub(crate) const INDEX: &str = "index";
@@ -22,6 +24,10 @@ pub(crate) const BODIES: &str = "bodies";
 pub struct Embedded {
     index: DiskStore,
     blobs: Blobs,
+    /// Pieces of small bodies in the index.
+    pieces: Arc<AtomicU64>,
+    /// Held while it is looked whether an entry is new, until it is there.
+    new: Arc<Mutex<()>>,
 }
 
 impl Embedded {
@@ -33,7 +39,17 @@ impl Embedded {
         create_directory(&**disk, directory).map_err(|e| StoreError::Io(format!("{}: {e}", directory.display())))?;
         let index = DiskStore::open_in(Arc::clone(disk), directory.join(INDEX))?;
         let blobs = Blobs::open_on(Arc::clone(disk), directory.join(BODIES), free_bytes)?;
-        Ok(Self { index, blobs })
+        let pieces = Arc::new(small::count(&index)?.into());
+        Ok(Self { index, blobs, pieces, new: Arc::default() })
+    }
+
+    /// Blocks until the batch is durable, and counts what it changed.
+    fn commit_now(&self, batch: Batch) -> Result<(), StoreError> {
+        let (put, gone) = small::changes(&batch);
+        self.index.commit(batch)?;
+        let change = |there: u64| Some((there + put).saturating_sub(gone));
+        let _ = self.pieces.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        Ok(())
     }
 }
 
@@ -59,8 +75,21 @@ impl Storage for Embedded {
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let index = self.index.clone();
-        blocking(move || index.commit(batch)).await
+        let this = self.clone();
+        blocking(move || this.commit_now(batch)).await
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, mut batch: Batch) -> Result<bool, StoreError> {
+        let (index, new) = (self.index.clone(), Arc::clone(&self.new));
+        blocking(move || {
+            let _held = new.lock().unwrap_or_else(PoisonError::into_inner);
+            if index.get(&key)?.is_some() {
+                return Ok(false);
+            }
+            batch.put(key, value);
+            index.commit(batch).map(|()| true)
+        })
+        .await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
@@ -69,10 +98,43 @@ impl Storage for Embedded {
         Ok(Box::new(FileWriter { length: writer.length(), file: writer.file(), writer: Some(writer) }))
     }
 
+    fn small_bodies(&self) -> Option<usize> {
+        (self.pieces.load(Ordering::Relaxed) < small::MOST_PIECES).then_some(small::LONGEST)
+    }
+
+    async fn keep_small(&self, name: BlobName, bytes: Bytes, mut batch: Batch) -> Result<(), StoreError> {
+        let Some(place) = parse_body_name(&name) else {
+            return Err(StoreError::Io(format!("{name} is no segment's body")));
+        };
+        let this = self.clone();
+        blocking(move || {
+            this.blobs.ask_for_room(bytes.len() as u64)?;
+            small::add(place, &bytes, &mut batch);
+            // From here on the batch has them.
+            drop(bytes);
+            this.commit_now(batch)
+        })
+        .await
+    }
+
+    fn forget_small(&self, name: &BlobName, length: u64, batch: &mut Batch) {
+        if let Some(place) = parse_body_name(name) {
+            small::forget(place, length, batch);
+        }
+    }
+
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
-        let blobs = self.blobs.clone();
-        let opened = blocking(move || blobs.open_blob(&name)).await?;
-        Ok(opened.map(|(file, _)| Arc::new(FileBody(file)) as Arc<dyn Body>))
+        let this = self.clone();
+        blocking(move || {
+            // The index first: what is there is acknowledged, where a file may be one that could not be removed.
+            let bytes = parse_body_name(&name).map(|place| small::read(&this.index, place)).transpose()?.flatten();
+            if let Some(bytes) = bytes {
+                return Ok(Some(Arc::new(SmallBody(bytes)) as Arc<dyn Body>));
+            }
+            let opened = this.blobs.open_blob(&name)?;
+            Ok(opened.map(|(file, _)| Arc::new(FileBody(file)) as Arc<dyn Body>))
+        })
+        .await
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
@@ -173,5 +235,15 @@ impl Body for FileBody {
             Ok(bytes.into())
         })
         .await
+    }
+}
+
+struct SmallBody(Bytes);
+
+#[async_trait]
+impl Body for SmallBody {
+    async fn read(&self, offset: u64, most: usize) -> Result<Bytes, StoreError> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        Ok(self.0.slice(from..from.saturating_add(most).min(self.0.len())))
     }
 }

@@ -6,6 +6,7 @@
 
 mod embedded;
 mod shared;
+mod small;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use embedded::Embedded;
 pub(crate) use embedded::{BODIES, INDEX};
 pub use shared::Shared;
-pub(crate) use shared::tls;
+pub(crate) use shared::{APPLICATION, Act, Cause, probe, tls};
 
 /// Where the relay keeps things.
 #[async_trait]
@@ -31,15 +32,25 @@ pub trait Storage: Send + Sync + 'static {
     /// Makes the batch durable, whole. After an error nothing of it is there; where that is not known, the error is
     /// [`StoreError::Moved`], and this handle commits nothing any more.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    /// The same with one entry more, which has to be new: `false`, and nothing is done, where it is there already. Of all who make the same
+    /// entry at once one does, whichever relay he asks.
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError>;
     /// Goes on writing a body, or begins one. One writer a name.
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError>;
-    /// A whole body.
+    /// The length in bytes up to which [`Storage::keep_small`] takes a body now; `None` where every body is to be written.
+    fn small_bodies(&self) -> Option<usize>;
+    /// Makes a body whole and durable together with the batch, and neither without the other. It is not among [`Storage::bodies`], and
+    /// goes with what [`Storage::forget_small`] adds to a batch. After an error nothing of both is there.
+    async fn keep_small(&self, name: BlobName, bytes: Bytes, batch: Batch) -> Result<(), StoreError>;
+    /// Adds to a batch that the small body of this name and length goes.
+    fn forget_small(&self, name: &BlobName, length: u64, batch: &mut Batch);
+    /// A whole body, small or not.
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError>;
-    /// Forgets a body, whole or partial.
+    /// Forgets a body that was written, whole or partial.
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError>;
     /// Forgets what was written of a body that is not whole.
     async fn remove_partial(&self, name: BlobName) -> Result<(), StoreError>;
-    /// Every body there is whose name begins with `prefix`. With an empty one a store that can tell looks whether the bytes are
+    /// Every body that was written whose name begins with `prefix`. With an empty one a store that can tell looks whether the bytes are
     /// there, too: a body's length is what can be read of it.
     async fn bodies(&self, prefix: String) -> Result<Vec<BlobInfo>, StoreError>;
     /// A handle for this home's records whose commits fail with [`StoreError::Moved`] once another node has taken the home over.

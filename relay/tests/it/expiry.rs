@@ -281,7 +281,7 @@ async fn an_unfinished_upload_goes_a_day_after_its_last_byte_through_restarts_to
     all_objects_go(&house).await;
 }
 
-/// The file of a kept segment.
+/// The file of a kept segment that is too long for the index.
 fn body_of(house: &House, film: StreamId) -> PathBuf {
     if common::is_shared() {
         let sql = "SELECT chunk.object FROM body JOIN chunk ON chunk.body = body.id WHERE body.name LIKE";
@@ -300,9 +300,9 @@ async fn what_can_not_be_forgotten_holds_nothing_else_up() {
     let phone = house.phone(&hub, 2).await;
     let mut films = [stream(), stream(), stream()];
     films.sort();
-    let until = hub.server_time().after(Duration::from_secs(3600));
+    let an_hour = Retention::Keep { until: hub.server_time().after(Duration::from_secs(3600)) };
     for film in films {
-        put(&hub, film, 0, Retention::Keep { until }, body(1, 10_000)).await;
+        put(&hub, film, 0, an_hour, body(1, 200_000)).await;
     }
     hub.append(1, b"an entry".to_vec()).await.unwrap();
     phone.send(b"a message".to_vec()).await.unwrap();

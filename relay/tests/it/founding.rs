@@ -1,4 +1,5 @@
-//! Who may found a home: by token, by proof of work, and how many in an hour. (Invites: `program.rs`.)
+//! Who may found a home: by token, by proof of work, and how many in an hour; and by an invite or a token that is brought to two relays at
+//! once. (Invites that the command makes: `program.rs`, and `storage.rs` where relays share a store.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,10 +9,13 @@ use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Challenge, Code, Principal, Solution, SolveError, WORK_WINDOW_MS, solve};
 use privet_protocol::time::Timestamp;
+use privet_relay::Config;
 use privet_relay::config::Policy;
 use privet_relay_client::{ClientError, Connection, connect, found};
 
-use crate::common::{House, PATIENCE, code, key};
+use crate::common::{House, PATIENCE, code, in_time, key, target, until};
+use crate::shared::Nodes;
+use crate::shared::troubles::Deed;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const CLUB: &str = "a-token-for-two-homes-of-the-club";
@@ -60,6 +64,64 @@ async fn a_token_lets_in_as_many_homes_as_its_line_says() {
     assert_eq!(code(bring(&house, home(), Some(TOKEN)).await), Code::Denied, "taken back");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(code(bring(&house, home(), Some(CLUB)).await), Code::Storage, "its operator has to look");
+}
+
+/// Two homes that come at once, each to the node that will serve it, with these words: what became of them, and what becomes of one more.
+async fn come_at_once(change: impl Fn(&mut Config), words: &'static str) -> ([Result<(), String>; 2], String) {
+    let nodes = Nodes::with(2, |config| {
+        change(config);
+        config.limits.home_ms = 60_000;
+    })
+    .await;
+    let bring = |at: usize, home: HomeId| {
+        let target = target(&nodes.servers[at]);
+        async move {
+            let founder = Principal::Founder { home, invite: Some(words.to_owned()) };
+            connect(&target, founder, &key(1), PATIENCE).await.map(drop).map_err(|error| error.to_string())
+        }
+    };
+    let troubles = &nodes.store.troubles;
+    let founding = [0, 1].map(|at| {
+        let (home, _) = nodes.home_of(at);
+        troubles.hold(Deed::Commit, home);
+        tokio::spawn(bring(at, home))
+    });
+    // Both were let in, and neither is there yet.
+    until(|| async { troubles.waiting() == 2 }).await;
+    troubles.release();
+    let [one, other] = founding;
+    let outcomes = [in_time(one).await.unwrap(), in_time(other).await.unwrap()];
+    (outcomes, bring(0, nodes.home_of(0).0).await.unwrap_err())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_lets_one_home_in_also_when_it_is_brought_to_two_relays_at_once() {
+    let invite = "an invite that is long enough";
+    let by_invite = |config: &mut Config| {
+        config.homes.policy = Policy::Invite;
+        config.homes.invites = vec![invite.into()];
+    };
+    let (outcomes, more) = come_at_once(by_invite, invite).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    let refused = outcomes.into_iter().find_map(Result::err).unwrap();
+    assert!(refused.contains("was used already") && more.contains("was used already"), "{refused}, {more}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_lets_in_as_many_homes_as_it_is_good_for_also_when_they_come_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    std::fs::write(&file, format!("{CLUB} 2\n{TOKEN} 1\n")).unwrap();
+    let by_token = |config: &mut Config| {
+        config.homes.policy = Policy::Token;
+        config.homes.token_file = Some(file.clone());
+    };
+    // Each notes another one of the two, and neither takes the other one's.
+    let (outcomes, more) = come_at_once(by_token, CLUB).await;
+    assert!(outcomes.iter().all(Result::is_ok) && more.contains("made already"), "{outcomes:?}, {more}");
+    let (outcomes, more) = come_at_once(by_token, TOKEN).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(more.contains("made already"), "{more}");
 }
 
 async fn working(bits: u32) -> House {

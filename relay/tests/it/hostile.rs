@@ -14,6 +14,7 @@ use privet_relay::Config;
 use privet_relay_client::{FollowEvent, connect};
 use quinn::WriteError;
 
+use crate::by_hand::half_sent::{HALF, HalfSent};
 use crate::by_hand::{self, answer, closed_with, raw, raw_with, say, signed};
 use crate::common::{self, House, PATIENCE, body, code, entries, in_time, keep, key, put, read_all, stream};
 use crate::openmetrics;
@@ -290,6 +291,19 @@ async fn a_network_has_so_many_connections_and_few_of_them_without_a_hello() {
 }
 
 #[tokio::test]
+async fn all_of_many_who_come_at_once_get_their_turn() {
+    let (house, metrics) = watched_with(|config| config.limits.hello_ms = 60_000).await;
+    // More than are computed at a time on most machines, and fewer than a network may have without a hello.
+    let crowd = (0..200).map(|number| by_hand::raw_from([127, 0, 0, 2 + number % 4], &house));
+    let came: Vec<_> = in_time(futures::future::join_all(crowd)).await.into_iter().map(Result::unwrap).collect();
+    common::until(async || newcomers(metrics, "connected").await == 200.0).await;
+    assert_eq!((newcomers(metrics, "crowded").await, newcomers(metrics, "failed").await), (0.0, 0.0));
+    common::until(async || number(metrics, "privet_relay_handshakes").await == 0.0).await;
+    drop(came);
+    house.hub().await.usage().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_relay_that_is_full_turns_newcomers_away_and_serves_the_others() {
     let (house, metrics) = watched_with(|config| config.limits.connections = 3).await;
     let mut hubs = Vec::new();
@@ -412,45 +426,44 @@ async fn requests_that_are_given_up_count_as_requests() {
 
 #[tokio::test]
 async fn what_has_come_of_half_sent_requests_is_bounded_for_a_home() {
-    const HALF: usize = 120_000;
     let house = House::with(|config| config.limits.key_connections = 64).await;
-    let begin = async |connection: &quinn::Connection| {
-        let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
-        send.write_all(&130_000_u32.to_be_bytes()).await.unwrap();
-        // Those beyond the bound are stopped.
-        let _ = send.write_all(&vec![0; HALF]).await;
-        (send, receive)
-    };
-    let (mut connections, mut held) = (Vec::new(), Vec::new());
-    // More than a quarter of 64 MiB, in requests of which the end does not come.
-    for _ in 0..12 {
-        let (endpoint, connection) = raw(&house, ALPN).await.unwrap();
-        let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
-        say(&connection, &frame(&hello)).await;
-        for _ in 0..14 {
-            held.push(begin(&connection).await);
-        }
-        connections.push((endpoint, connection));
-    }
+    // More than a quarter of 64 MiB.
+    let mut half_sent = HalfSent::begin(house.server.address(), house.home, 12).await;
     let (hub, large) = (house.hub().await, vec![1; HALF]);
-    let refused = async || hub.append(1, large.clone()).await.is_err_and(|e| e.refusal() == Some(Code::Busy));
-    // Many that came to the bound at the same time have all made way: one after the other fills what they left.
-    in_time(async {
-        for (_, connection) in connections.iter().cycle() {
-            if refused().await {
-                break;
-            }
-            held.push(begin(connection).await);
-        }
-    })
-    .await;
+    half_sent.fill(&hub).await;
     // What is small goes on, and so do other homes.
     hub.usage().await.unwrap();
     let other = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: None };
     let other = connect(&house.target(), other, &key(7), PATIENCE).await.unwrap();
     other.append(1, large.clone()).await.unwrap();
-    drop((held, connections));
+    drop(half_sent);
     common::until(async || hub.append(1, large.clone()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn homes_that_half_send_all_there_may_be_keep_neither_newcomers_nor_other_homes_out() {
+    let house = House::with(|config| config.limits.key_connections = 64).await;
+    let founder = |home| Principal::Founder { home, invite: None };
+    let mut greedy = Vec::new();
+    // Each has its quarter, and together that is all.
+    for _ in 0..4 {
+        let home = HomeId::generate(&SystemRandom);
+        let mut half_sent = HalfSent::begin(house.server.address(), home, 12).await;
+        let hub = connect(&house.target(), founder(home), &key(1), PATIENCE).await.unwrap();
+        half_sent.fill(&hub).await;
+        greedy.push((hub, half_sent));
+    }
+    let hub = house.hub().await;
+    for seq in 1..=5 {
+        assert_eq!(in_time(hub.append(seq, vec![1; HALF])).await.unwrap(), seq);
+        let newcomer = founder(HomeId::generate(&SystemRandom));
+        let newcomer = connect(&house.target(), newcomer, &key(7), PATIENCE).await.unwrap();
+        assert_eq!(in_time(newcomer.append(1, vec![1; HALF])).await.unwrap(), 1);
+        // What was taken for them is filled again.
+        for (hub, half_sent) in &mut greedy {
+            half_sent.fill(hub).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -558,6 +571,11 @@ async fn watched_with(change: impl FnOnce(&mut Config)) -> (House, SocketAddr) {
     common::until(async || house.server.metrics().is_some()).await;
     let metrics = house.server.metrics().unwrap();
     (house, metrics)
+}
+
+async fn newcomers(metrics: SocketAddr, outcome: &str) -> f64 {
+    let samples = openmetrics::parse(&pages::page(metrics, "/metrics").await.1);
+    openmetrics::value(&samples, "privet_relay_newcomers_total", &[("outcome", outcome)])
 }
 
 async fn number(metrics: SocketAddr, name: &str) -> f64 {

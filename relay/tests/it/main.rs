@@ -3,11 +3,13 @@
 
 #[path = "../../../hub/tests/it/common/alone.rs"]
 mod alone;
+mod away;
 mod by_hand;
 mod closed;
 mod common;
 mod data_directory;
 mod doctor;
+mod drain;
 mod expiry;
 mod founding;
 mod full;
@@ -15,6 +17,7 @@ mod full;
 mod gateway;
 mod hostile;
 mod lines;
+mod loading;
 mod messages;
 mod metrics;
 mod no_room;
@@ -30,10 +33,13 @@ mod program;
 mod public_certificate;
 mod push;
 mod quotas;
+mod resting;
 mod sees;
 mod sequences;
 mod shared;
+mod slow_disk;
 mod slow_link;
+mod small;
 #[path = "../../../tests/src/space.rs"]
 mod space;
 mod steps;

@@ -20,7 +20,7 @@ use privet_relay_client::{From, RelayTarget, Trust, connect};
 use privet_store::DiskStore;
 use rcgen::{KeyPair, PublicKeyData as _};
 
-use crate::common::{self, PATIENCE, body, in_time, keep, key, put, stream};
+use crate::common::{self, PATIENCE, body, in_time, keep, key, put, put_small, stream};
 
 const INVITE: &str = "an invite that is long enough";
 
@@ -59,7 +59,7 @@ fn asleep() -> PushTarget {
 }
 
 /// Everything a home does, so that something of each kind is left behind.
-async fn live(target: &RelayTarget) -> Names {
+async fn live(target: &RelayTarget, data: &Path) -> Names {
     let names = Names {
         home: HomeId::generate(&SystemRandom),
         streams: [stream(), stream(), stream()],
@@ -72,7 +72,8 @@ async fn live(target: &RelayTarget) -> Names {
     let phone = connect(target, Principal::Member { home: names.home }, &key(2), PATIENCE).await.unwrap();
     hub.append(1, b"an entry".to_vec()).await.unwrap();
     phone.send(b"a message".to_vec()).await.unwrap();
-    put(&hub, kept, 0, keep(), body(1, 50_000)).await;
+    put(&hub, kept, 0, keep(), body(1, 200_000)).await;
+    put_small(data, &hub, kept, 1, keep(), body(4, 5000)).await;
     let mut follower = phone.follow(live, From::Index(0)).await.unwrap();
     put(&hub, live, 0, Retention::Pass, body(2, 20_000)).await;
     in_time(follower.next()).await.unwrap();
@@ -115,7 +116,8 @@ async fn log_of(dir: &Path, lines: &str) -> (Names, String) {
     let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
     let port = ready["listening"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
     let pin = HEXLOWER.decode(ready["pin"].as_str().unwrap().as_bytes()).unwrap().try_into().unwrap();
-    let names = live(&RelayTarget { host: "127.0.0.1".into(), port, trust: Trust::Pin(pin) }).await;
+    let target = RelayTarget { host: "127.0.0.1".into(), port, trust: Trust::Pin(pin) };
+    let names = live(&target, &dir.join("data")).await;
     let invited =
         Command::new(env!("CARGO_BIN_EXE_privet-relay")).args(["invite", "--config"]).arg(&config).output().unwrap();
     assert!(invited.status.success(), "{invited:?}");
@@ -174,10 +176,10 @@ fn records_are_documented(data: &Path) {
     let index = DiskStore::open(data.join("index")).unwrap();
     for (key, value) in index.scan(b"", b"", usize::MAX).unwrap() {
         let kind = if key == b"boot" { "boot".to_owned() } else { String::from_utf8(key[..2].to_vec()).unwrap() };
-        let raw = ["v/", "boot"].contains(&kind.as_str());
+        let raw = ["f/", "v/", "boot"].contains(&kind.as_str());
         let fields = found.entry(kind).or_default();
         if raw {
-            // Bytes that are an id, and no record.
+            // Bytes of a segment, or that are an id, and no record.
             continue;
         }
         if let Ok(Value::Map(map)) = ciborium::from_reader::<Value, _>(value.as_slice()) {

@@ -10,8 +10,8 @@ use privet_protocol::cbor;
 use privet_protocol::id::{HomeId, MailboxId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{
-    From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Request, Response, Retention, Rights, close, frame,
-    reset,
+    ALPN, From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Request, Response, Retention, Rights, close,
+    frame, reset,
 };
 use privet_relay::{Config, Server};
 use privet_relay_client::{Connection, FollowEvent, connect};
@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::alone::alone;
-use crate::by_hand::{answer, raw_to, say, signed};
+use crate::by_hand::{self, answer, raw_at, say, signed};
 use crate::common::{
     self, House, PATIENCE, ask, body, config, entries, in_time, keep, key, put, read_all, stream, target, until,
 };
@@ -318,7 +318,7 @@ impl Offender {
             Principal::Founder { home, .. } | Principal::Member { home } => scene.relays.door(home),
             Principal::Mailbox { .. } => scene.relays.door(scene.home),
         };
-        let (endpoint, connection) = raw_to(door).await.unwrap();
+        let (endpoint, connection) = raw_at(door.address(), by_hand::config(ALPN)).await.unwrap();
         let mut hello = signed(&connection, principal, who);
         if welcome {
             let welcomed: HelloAnswer = answer(&say(&connection, &frame(&hello)).await);

@@ -2,20 +2,27 @@
 //! server of the S3 protocol.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use privet_protocol::id::HomeId;
+use privet_protocol::cbor;
+use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
+use privet_protocol::relay::Principal;
 use privet_protocol::storage::{Batch, StoreError};
+use privet_protocol::time::Timestamp;
+use privet_relay::config::Policy;
 use privet_relay::storage::{Body, Embedded, Shared, Storage};
 use privet_relay::{Config, Server, check_shared};
-use privet_store::{BlobName, SystemDisk};
+use privet_relay_client::connect;
+use privet_store::{BlobName, DiskStore, SystemDisk};
+use serde::Serialize;
 
 use crate::common::postgres::Postgres;
 use crate::common::s3::S3;
-use crate::common::{self, House, ask, body, files, keep, key, put, read_all, share, stream, until};
+use crate::common::{self, House, PATIENCE, ask, body, files, keep, key, put, read_all, share, stream, target, until};
 
 type Store = Arc<dyn Storage>;
 
@@ -68,7 +75,9 @@ async fn append(writer: &mut dyn privet_relay::storage::BodyWriter, bytes: &Byte
 /// Everything that both kinds promise; `again` opens the store anew, as another process would.
 async fn keeps_its_promises<F: Future<Output = Store>>(store: Store, again: impl Fn(Store) -> F) {
     index(&store).await;
+    new_entries(&store).await;
     let store = bodies(store, &again).await;
+    let store = small(store, &again).await;
     let home = HomeId::generate(&SystemRandom);
     let mine = store.take_over(home).await.unwrap();
     mine.commit(batch(&[("of a home", "1")], &[])).await.unwrap();
@@ -102,6 +111,31 @@ async fn index(store: &Store) {
     assert_eq!(found, [(vec![0xff, 0x00], vec![0xff, 0x00]), (vec![0xff, 0xff], vec![0xff, 0xff])]);
     let all = store.scan(Vec::new(), Vec::new(), usize::MAX).await.unwrap();
     assert!(all.is_sorted() && all.len() == 7, "{all:?}");
+}
+
+/// Of all who make the same entry at once one does, and nothing of the others' is there.
+async fn new_entries(store: &Store) {
+    let make = |number: u8| {
+        let store = Arc::clone(store);
+        async move {
+            let (with, number_in_words) = (format!("with {number}"), number.to_string());
+            let others = batch(&[(with.as_str(), "1"), ("last", number_in_words.as_str())], &["b/1"]);
+            store.commit_new(b"the one".to_vec(), vec![number], others).await.unwrap()
+        }
+    };
+    let makers: Vec<_> = (0..20).map(|number| tokio::spawn(make(number))).collect();
+    let mut made = Vec::new();
+    for (number, maker) in (0..).zip(makers) {
+        if maker.await.unwrap() {
+            made.push(number);
+        }
+    }
+    let [made] = made[..] else { panic!("{made:?} made it") };
+    assert_eq!(store.get(b"the one".to_vec()).await.unwrap(), Some(vec![made]));
+    assert_eq!(store.get(b"last".to_vec()).await.unwrap(), Some(made.to_string().into_bytes()));
+    assert_eq!(store.scan(b"with ".to_vec(), Vec::new(), 9).await.unwrap().len(), 1);
+    assert_eq!(store.get(b"b/1".to_vec()).await.unwrap(), None);
+    assert!(!make(99).await);
 }
 
 async fn bodies<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) -> F) -> Store {
@@ -159,6 +193,84 @@ async fn bodies<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) 
     }
     assert!(listed(&store, "").await.is_empty());
     store
+}
+
+/// Small bodies, where the store takes any: they come and go with what a batch says of them.
+async fn small<F: Future<Output = Store>>(store: Store, again: &impl Fn(Store) -> F) -> Store {
+    let Some(most) = store.small_bodies() else { return store };
+    let (home, film) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
+    let segment = |index: u64| name(&format!("{home}-{film}-{index:016x}"));
+    let lengths = || (0..).zip([0, 1, 15_999, 16_000, 16_001, most]);
+    for (index, length) in lengths() {
+        let record = format!("small/{index}");
+        let batch = batch(&[(record.as_str(), "1")], &[]);
+        store.keep_small(segment(index), body(index, length), batch).await.unwrap();
+    }
+    let store = again(store).await;
+    assert!(listed(&store, "").await.is_empty(), "none is a file");
+    for (index, length) in lengths() {
+        assert_eq!(store.get(format!("small/{index}").into()).await.unwrap(), Some(b"1".to_vec()));
+        let found = store.body(segment(index)).await.unwrap().unwrap();
+        assert_eq!(whole(&*found).await, body(index, length));
+        for beyond in [length as u64, length as u64 + 1, u64::MAX] {
+            assert_eq!(found.read(beyond, 10).await.unwrap(), Bytes::new());
+        }
+    }
+    for (index, length) in lengths() {
+        let record = format!("small/{index}");
+        let mut gone = batch(&[], &[record.as_str()]);
+        store.forget_small(&segment(index), length as u64, &mut gone);
+        store.commit(gone).await.unwrap();
+        assert!(store.body(segment(index)).await.unwrap().is_none());
+    }
+    assert!(store.scan(b"f/".to_vec(), Vec::new(), 1).await.unwrap().is_empty());
+    store
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_bodies_have_so_much_room_in_the_index_and_no_more() {
+    /// As the relay writes it.
+    #[derive(Serialize)]
+    struct Record {
+        length: u64,
+        until: Timestamp,
+        small: bool,
+    }
+    fn write(index: &Path, batch: Batch) {
+        use privet_protocol::storage::Store as _;
+        DiskStore::open(index).unwrap().commit(batch).unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (home, film) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
+    let key = |index: u64| [&b"b/"[..], home.as_bytes(), film.as_bytes(), &index.to_be_bytes()].concat();
+    let record = |length: u64| cbor::encode(&Record { length, until: Timestamp(9), small: true });
+    // Nine pieces each, and seven: as many as there may be.
+    let last = 7281;
+    let mut full = Batch::new();
+    (0..last).for_each(|index| full.put(key(index), record(128 << 10)));
+    full.put(key(last), record(100_000));
+    write(&dir.path().join("index"), full);
+    let open = || {
+        let disk: Arc<dyn privet_store::Disk> = Arc::new(SystemDisk);
+        Embedded::open(&disk, dir.path(), 0).unwrap()
+    };
+
+    let store = open();
+    assert_eq!(store.small_bodies(), None);
+    let segment = name(&format!("{home}-{film}-{last:016x}"));
+    let mut gone = Batch::new();
+    gone.delete(key(last));
+    store.forget_small(&segment, 100_000, &mut gone);
+    assert_eq!(store.small_bodies(), None, "it is there until that is durable");
+    store.commit(gone).await.unwrap();
+    assert_eq!(store.small_bodies(), Some(128 << 10));
+    drop(store);
+    let store = open();
+    assert_eq!(store.small_bodies(), Some(128 << 10));
+    let mut again = Batch::new();
+    again.put(key(last), record(100_000));
+    store.keep_small(segment, body(1, 100_000), again).await.unwrap();
+    assert_eq!(store.small_bodies(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,6 +362,69 @@ async fn objects_that_came_to_nothing_go_after_a_day_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_gathers_of_a_home_s_uploads_is_bounded_and_all_of_it_is_there_in_the_end() {
+    const UPLOADS: u64 = 24;
+    const LENGTH: u64 = 900_000;
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&shared(dir.path(), &postgres)).await;
+    let home = store.take_over(HomeId::generate(&SystemRandom)).await.unwrap();
+    let film = |number: u64| (name(&format!("film-{number}")), body(number, LENGTH as usize));
+    let mut writers = Vec::new();
+    for number in 0..UPLOADS {
+        let (name, bytes) = film(number);
+        let mut writer = home.write_body(name).await.unwrap();
+        append(&mut *writer, &bytes).await;
+        assert_eq!(writer.length(), LENGTH);
+        assert_eq!(whole(&*writer.reader()).await, bytes);
+        writers.push(writer);
+    }
+    // None of them is worth an object by itself.
+    let durable: u64 = listed(&home, "film-").await.iter().map(|(_, length, _)| length).sum();
+    let gathers = UPLOADS * LENGTH - durable;
+    assert!(gathers <= 16 << 20, "{gathers} bytes in memory");
+    for (number, writer) in (0..).zip(writers) {
+        assert_eq!(writer.finish().await.unwrap(), LENGTH);
+        let (name, bytes) = film(number);
+        assert_eq!(whole(&*store.body(name).await.unwrap().unwrap()).await, bytes);
+    }
+}
+
+/// As many objects as are asked for at once can't be removed: folders of the same names are in their place.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_cannot_be_removed_stand_in_no_others_way() {
+    const AT_ONCE: usize = 1000;
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = shared(dir.path(), &postgres);
+    drop(open(&config).await);
+    let objects = dir.path().join("objects");
+    for number in 0..AT_ONCE {
+        std::fs::create_dir_all(objects.join(format!("00/0{number:04}/in it"))).unwrap();
+    }
+    let sql = format!(
+        "INSERT INTO waste (object, doomed) SELECT '00/0' || lpad(n::text, 4, '0'), true FROM generate_series(0, {}) AS n",
+        AT_ONCE - 1
+    );
+    ask(&config, &sql);
+
+    // Whatever is forgotten makes it look again: some objects are behind those that stay.
+    let store = open(&config).await;
+    for number in 0..4 {
+        let film = name(&format!("film-{number}"));
+        let mut writer = store.write_body(film.clone()).await.unwrap();
+        writer.append(body(number, 5000)).await.unwrap();
+        writer.finish().await.unwrap();
+        store.remove_body(film).await.unwrap();
+    }
+    until(|| async {
+        store.remove_body(name("nothing")).await.unwrap();
+        files(&objects).is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_lost_a_home_writes_nothing_for_it_any_more() {
     let postgres = Postgres::start();
     let dir = tempfile::tempdir().unwrap();
@@ -332,6 +507,62 @@ async fn what_was_confirmed_outlives_a_postgres_that_is_killed() {
         postgres.start_again();
     }
     assert!(counting.await.unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_that_the_command_made_is_good_at_every_relay_and_for_one_home() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = shared(&dir.path().join("one"), &postgres);
+    config.homes.policy = Policy::Invite;
+    let file = dir.path().join("relay.toml");
+    let (database, objects) = (config.storage.postgres.clone().unwrap(), config.storage.objects.clone().unwrap());
+    let text = format!(
+        "data = '/nowhere'\n[homes]\npolicy = 'invite'\n\
+         [storage]\nkind = 'postgres'\npostgres = {database:?}\nobjects = {objects:?}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_privet-relay"));
+        let output = command.arg("invite").args(arguments).arg("--config").arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let list = || -> serde_json::Value { serde_json::from_str(&command(&["list", "--json"]).1).unwrap() };
+    // Before any relay has run.
+    let (code, words, said) = command(&["--note", "Aunt Ada"]);
+    assert!(code == Some(0) && words.trim().len() == 26, "{said}");
+
+    let mut other = config.clone();
+    other.data = dir.path().join("other");
+    other.storage.node = Some("other".into());
+    let servers = [Server::start(config).await.unwrap(), Server::start(other).await.unwrap()];
+    let bring = async |at: usize, invite: &str| {
+        let founder = Principal::Founder { home: HomeId::generate(&SystemRandom), invite: Some(invite.to_owned()) };
+        let outcome = connect(&target(&servers[at]), founder, &key(1), PATIENCE).await;
+        outcome.map(drop).map_err(|error| error.to_string())
+    };
+    let refused = |outcome: Result<(), String>, text: &str| {
+        let error = outcome.unwrap_err();
+        assert!(error.contains(text), "{error}");
+    };
+    refused(bring(0, "not one of its invites").await, "takes new homes by invite");
+    bring(1, words.trim()).await.unwrap();
+    for at in [0, 1] {
+        refused(bring(at, words.trim()).await, "was used already");
+    }
+    let (_, second, _) = command(&[]);
+    let listed = list();
+    assert_eq!((&listed["used"], &listed["open"]), (&1.into(), &1.into()), "{listed}");
+    let id = |state: &str| {
+        let mut invites = listed["invites"].as_array().unwrap().iter();
+        invites.find(|invite| invite["state"] == state).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(command(&["revoke", &id("used")]).0, Some(1), "its home stays");
+    assert_eq!(command(&["revoke", &id("open")[..8]]).0, Some(0));
+    refused(bring(0, second.trim()).await, "takes new homes by invite");
+    assert_eq!(command(&["revoke", &id("open")]).0, Some(1), "it is gone");
+    assert_eq!(list()["invites"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

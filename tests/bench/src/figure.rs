@@ -68,6 +68,11 @@ impl Figure {
         }
     }
 
+    /// Whether it is a number: one that is not says that there was nothing to measure, and must not pass for a figure without a goal.
+    pub fn is_measured(&self) -> bool {
+        self.value.is_finite()
+    }
+
     /// The figure as one line of JSON.
     pub fn json(&self) -> String {
         let line = Line {

@@ -73,6 +73,13 @@ struct Slope {
 /// # Errors
 /// [`Trouble`] when a part does not run.
 pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
+    let crowded = format!("{CROWD} cameras on one core, motion on 360p substreams, 5 frames a second");
+    if !wanted(&crowded) && !WAYS.iter().any(|way| wanted(way.name)) {
+        let mut names: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
+        names.push(&crowded);
+        return Err(Trouble::new(format!("there is no such way; there are: {}", names.join("; "))));
+    }
     let folder = folder(BENCH)?;
     let films = Films {
         quiet: film::make(&folder, Scene::Quiet)?,
@@ -80,7 +87,6 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
         small_slow: film::make(&folder, Scene::QuietSmallSlow)?,
         tenth: film::make(&folder, Scene::TenthMoving)?,
     };
-    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
     let alone = Alone::measure(&films)?;
     let mut figures = alone.figures();
     let plain = slope(&folder.join("plain"), &films.quiet, &films, Watch::Nowhere, 40)?;
@@ -91,12 +97,11 @@ pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
         let slope = slope(&folder.join(way.folder), film, &films, way.watch, seconds)?;
         figures.extend(way.figures(&slope, &plain, &alone));
     }
-    let name = format!("{CROWD} cameras on one core, motion on 360p substreams, 5 frames a second");
-    if wanted(&name) {
+    if wanted(&crowded) {
         let used = crowd(&folder.join("crowd"), &films)?;
         let goal = Goal::AtMost(100.0);
-        figures.push(Figure::known(BENCH, &*name, "processor", used.core * 100.0, CORE).with_goal(goal));
-        figures.push(Figure::known(BENCH, &*name, "memory without pre-roll", used.mib, MIB));
+        figures.push(Figure::known(BENCH, &*crowded, "processor", used.core * 100.0, CORE).with_goal(goal));
+        figures.push(Figure::known(BENCH, &*crowded, "memory without pre-roll", used.mib, MIB));
     }
     Ok(figures)
 }
@@ -223,6 +228,8 @@ struct Alone {
     slow_as_they_come: f64,
     key: f64,
     key_as_they_come: f64,
+    /// Without the loop filter.
+    key_unfiltered: f64,
 }
 
 impl Alone {
@@ -243,6 +250,7 @@ impl Alone {
             )?,
             key: key(bulk)?,
             key_as_they_come: key(as_they_come)?,
+            key_unfiltered: decoding_alone(&films.quiet, Scene::Quiet.fps(), Which::KeyUnfiltered, bulk)?,
         })
     }
 
@@ -256,6 +264,11 @@ impl Alone {
             known(slow, "processor, as they come", self.slow_as_they_come),
             known(key, "processor, in bulk", self.key),
             known(key, "processor, as they come", self.key_as_they_come),
+            known(
+                "decoding alone, key frames of 1080p15, without the loop filter",
+                "processor, in bulk",
+                self.key_unfiltered,
+            ),
         ]
     }
 }
@@ -369,9 +382,16 @@ fn retina_alone(folder: &Path, film: &Path) -> Result<f64, Trouble> {
     let (_camera, camera) = play(folder, "alone", film, Scene::Quiet)?;
     let own = std::env::current_exe().map_err(|e| Trouble::new(e.to_string()))?;
     let seconds = (SECONDS + 10).to_string();
-    let pull = Process::start("retina", &own, &["pull", &camera.url, &seconds], &folder.join("pull.log"))?;
+    let mut pull = Process::start("retina", &own, &["pull", &camera.url, &seconds], &folder.join("pull.log"))?;
     thread::sleep(Duration::from_secs(3));
     let (before, since) = (cpu(pull.id()), Instant::now());
     thread::sleep(Duration::from_secs(SECONDS));
-    Ok((cpu(pull.id()).saturating_sub(before)).as_secs_f64() / since.elapsed().as_secs_f64())
+    let used = cpu(pull.id()).saturating_sub(before).as_secs_f64() / since.elapsed().as_secs_f64();
+    if !pull.is_running() {
+        return Err(Trouble::new(format!(
+            "retina's own pull ended before its time; {} says why",
+            pull.log().display()
+        )));
+    }
+    Ok(used)
 }

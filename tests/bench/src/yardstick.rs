@@ -19,6 +19,8 @@ pub enum Which {
     Every,
     /// Where a decoder can start.
     Key,
+    /// The same without the loop filter, as the hub has them decoded on trial.
+    KeyUnfiltered,
 }
 
 /// How fast they come.
@@ -47,7 +49,12 @@ pub fn decoding_alone(film: &Path, fps: u32, which: Which, pace: Pace) -> Result
                 let due = Duration::from_secs(1) * *number / fps;
                 thread::sleep(due.saturating_sub(began.elapsed()));
             }
-            let unit = Unit { key: picture.key, data: annex_b(&clip, picture) };
+            let mut unit = Unit { key: picture.key, data: annex_b(&clip, picture) };
+            if which == Which::KeyUnfiltered {
+                let before = decoder.cpu_s;
+                unit = decoder.unfiltered(&unit);
+                used_s += decoder.cpu_s - before;
+            }
             let before = cpu_s();
             decoder.show(*number as usize, &unit, |plane| shrink(plane, &mut small))?;
             used_s += cpu_s() - before;

@@ -276,6 +276,88 @@ fn a_pinned_clip_that_lacks_a_file_or_was_let_go_is_not_put_again_and_what_is_le
 }
 
 #[test]
+fn what_the_relay_has_otherwise_than_it_was_sent_is_sent_again_with_all_of_its_clip_and_once() {
+    for fault in [None, Some(Fault::Refuse), Some(Fault::WrittenButFailed)] {
+        let disk = Disk::new();
+        let outbox = clip_of(&disk, false);
+        outbox.stored(outbox.claim().unwrap().0, KEPT).unwrap();
+        let (wrong, other) = (outbox.claim().unwrap().0, outbox.claim().unwrap().0);
+        let lengths = outbox.lengths(STREAM).unwrap().unwrap();
+        if let Some(fault) = fault {
+            disk.store.fail_after(0, fault);
+            outbox.send_again(STREAM, &lengths, KEEP, AT).unwrap_err();
+            disk.store.heal();
+            outbox.stored(other, KEPT).unwrap();
+            drop(outbox);
+            let (outbox, written) = (disk.outbox(), fault == Fault::WrittenButFailed);
+            assert_eq!(outbox.drops().len(), usize::from(written), "{fault:?}");
+            // What the relay forgets is sent, whatever was taken off the list in between.
+            assert_eq!(outbox.waiting().segments, if written { 3 } else { 1 }, "{fault:?}");
+            continue;
+        }
+        let again = |outbox: &Outbox| outbox.send_again(STREAM, &lengths, KEEP, AT).unwrap();
+        assert_eq!([again(&outbox), again(&outbox)], [Mended::Again; 2]);
+        assert!(outbox.drops().is_empty(), "two of them are being sent");
+        outbox.stored(other, KEPT).unwrap();
+        outbox.release(wrong);
+        assert_eq!((outbox.drops(), outbox.claim()), (vec![STREAM], None), "first it is forgotten");
+        assert_eq!(outbox.waiting().segments, 3, "also what it had as it should");
+        outbox.dropped(STREAM).unwrap();
+        for index in 0..3 {
+            assert!(outbox.finishes().is_empty());
+            let (number, pending) = outbox.claim().unwrap();
+            assert_eq!((pending.index, pending.length, pending.keep_ms), (index, 100, 8_000));
+            assert_eq!(outbox.read(&pending).unwrap(), segment(index).bytes);
+            outbox.stored(number, KEPT).unwrap();
+        }
+        assert_eq!(outbox.finishes(), [(STREAM, Some(3))]);
+        assert_eq!(again(&outbox), Mended::Never, "a relay that does it again is not sent it for ever");
+        assert_eq!((outbox.waiting(), outbox.drops()), (Waiting::default(), vec![]));
+    }
+}
+
+#[test]
+fn a_clip_that_is_still_being_made_is_sent_again_as_far_as_it_goes() {
+    let disk = Disk::new();
+    let outbox = disk.outbox();
+    announce(&outbox, StreamKind::Clip).unwrap();
+    outbox.keep(&segment(0), KEEP, AT).unwrap();
+    let (wrong, _) = outbox.claim().unwrap();
+    let lengths = outbox.lengths(STREAM).unwrap().unwrap();
+    outbox.keep(&segment(1), KEEP, AT).unwrap();
+    assert_eq!(outbox.send_again(STREAM, &lengths, KEEP, AT).unwrap(), Mended::Later);
+    let lengths = outbox.lengths(STREAM).unwrap().unwrap();
+    assert_eq!(outbox.send_again(STREAM, &lengths, KEEP, AT).unwrap(), Mended::Again);
+    outbox.release(wrong);
+    outbox.keep(&segment(2), KEEP, AT).unwrap();
+    end(&outbox).unwrap();
+    drop(outbox);
+    let outbox = disk.outbox();
+    assert_eq!((outbox.drops(), outbox.waiting().segments), (vec![STREAM], 3));
+    outbox.dropped(STREAM).unwrap();
+    for index in 0..3 {
+        let (number, pending) = outbox.claim().unwrap();
+        assert_eq!(pending.index, index);
+        outbox.stored(number, KEPT).unwrap();
+    }
+    assert_eq!(outbox.finishes(), [(STREAM, Some(3))]);
+}
+
+#[test]
+fn a_file_of_another_length_is_not_sent_for_the_segment() {
+    let disk = Disk::new();
+    let outbox = clip_of(&disk, false);
+    let (_, pending) = outbox.claim().unwrap();
+    let blobs = Blobs::open(disk.folder.path(), 0).unwrap();
+    let name = file_name(STREAM, 0).unwrap();
+    blobs.remove(&name).unwrap();
+    let mut writer = blobs.write(&name).unwrap();
+    writer.append(&[0; 40]).unwrap();
+    writer.finish().unwrap();
+    assert!(matches!(outbox.read(&pending), Err(StoreError::Damaged(_))));
+}
+
+#[test]
 fn a_pin_whose_commit_failed_but_was_written_holds() {
     for (fault, wanted) in [(Fault::WrittenButFailed, true), (Fault::WrittenButFailed, false), (Fault::Refuse, true)] {
         let disk = Disk::new();

@@ -64,7 +64,7 @@ impl Constant {
         self.pacer().begin_anew(&SystemRandom);
     }
 
-    fn pacer(&self) -> MutexGuard<'_, Pacer> {
+    pub(super) fn pacer(&self) -> MutexGuard<'_, Pacer> {
         self.0.pacer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +143,7 @@ pub(super) async fn cells(uplink: Uplink, constant: Constant, connection: Connec
                 let arrived = constant.pacer().stored(&cell, kept);
                 constant.arrived().extend(arrived);
             }
-            Err(ClientError::Refused(refusal)) => {
+            Err(UplinkError::Relay(ClientError::Refused(refusal))) => {
                 uplink.board.raise(Alarm::Relay { cause: refusal.to_string() });
                 // It will never take this one; anything else is tried again at the next beat, as a cover is.
                 if matches!(refusal.code, Code::Conflict | Code::Gone | Code::TooLarge) {
@@ -151,12 +151,18 @@ pub(super) async fn cells(uplink: Uplink, constant: Constant, connection: Connec
                     constant.begin_anew();
                 }
             }
-            Err(error) => return Err(error.into()),
+            // Nor another one in the place of what it has: what is in the cell goes into the next carrier.
+            Err(wrong @ UplinkError::Miscounted { .. }) => {
+                uplink.board.raise(Alarm::Relay { cause: wrong.to_string() });
+                tracing::error!(%wrong, "a carrier is given up");
+                constant.begin_anew();
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
-async fn send(connection: &Connection, cell: &Cell, keep: Duration) -> Result<AtRelay, ClientError> {
+async fn send(connection: &Connection, cell: &Cell, keep: Duration) -> Result<AtRelay, UplinkError> {
     // By the relay's clock from beginning to end: this machine's may be wrong.
     let since = connection.server_time();
     let until = since.after(keep.min(Duration::from_secs(connection.limits().retention_s)));
@@ -166,11 +172,8 @@ async fn send(connection: &Connection, cell: &Cell, keep: Duration) -> Result<At
         writer.write(cell.bytes.slice(at..)).await?;
     }
     let stored = writer.finish().await?;
-    if stored == cell.bytes.len() as u64 {
-        Ok(AtRelay::new(since, until))
-    } else {
-        Err(ClientError::Protocol(format!("the relay stored {stored} of {} bytes", cell.bytes.len())))
-    }
+    let length = cell.bytes.len() as u64;
+    if stored == length { Ok(AtRelay::new(since, until)) } else { Err(UplinkError::Miscounted { stored, length }) }
 }
 
 /// Sends one log entry at each beat: what is to be said, or a sign of life.

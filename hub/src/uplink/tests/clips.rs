@@ -4,8 +4,10 @@ use bytes::Bytes;
 use privet_home::{EndReason, SecretBytes, StreamKind, StreamStarted};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_protocol::time::Timestamp;
+use privet_relay_client::Retention;
 
 use super::*;
+use crate::outbox::Mended;
 use crate::outbox::retention::Elsewhere;
 use crate::recorder::chain::Chain;
 use crate::recorder::{ClipSegment, Moment};
@@ -37,6 +39,53 @@ pub(super) async fn settled(outbox: &Outbox) {
     while outbox.waiting().segments > 0 || !outbox.finishes().is_empty() || !outbox.drops().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Puts so much of a segment at the relay that it takes it for whole.
+pub(super) async fn put_short(connection: &Connection, stream: StreamId, index: u64, bytes: usize) {
+    let until = connection.server_time().after(Duration::from_secs(3600));
+    let mut writer = connection.put(stream, index, Retention::Keep { until }, false).await.unwrap();
+    writer.write(Bytes::from(vec![1; bytes])).await.unwrap();
+    assert_eq!(writer.finish().await.unwrap(), bytes as u64);
+}
+
+#[tokio::test]
+async fn what_the_relay_has_otherwise_than_it_was_sent_holds_up_nothing_and_is_sent_again() {
+    let world = World::new(100).await;
+    let outbox = &world.uplink.outbox;
+    make(outbox, &*world.uplink.store);
+    let connection = world.connect().await;
+    put_short(&connection, STREAM, 1, 40).await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(clips::send(world.uplink.clone(), connection.clone()));
+    tasks.spawn(clips::finish(world.uplink.clone(), connection.clone()));
+    within("the clip at the relay", settled(outbox)).await;
+    let there = connection.stat(STREAM).await.unwrap();
+    assert_eq!((there.bytes, there.finished, there.next), (300, Some(3), 3));
+    assert_eq!(outbox.waiting().given_up, 0);
+    assert!(tasks.try_join_next().is_none(), "the connection goes on");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_relay_has_otherwise_a_second_time_is_given_up_and_counts_as_here_only() {
+    let world = World::new(100).await;
+    let outbox = &world.uplink.outbox;
+    make(outbox, &*world.uplink.store);
+    let lengths = outbox.lengths(STREAM).unwrap().unwrap();
+    let again = outbox.send_again(STREAM, &lengths, Duration::from_secs(3600), moment());
+    assert_eq!(again, Ok(Mended::Again));
+    outbox.dropped(STREAM).unwrap();
+    let connection = world.connect().await;
+    put_short(&connection, STREAM, 1, 40).await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(clips::send(world.uplink.clone(), connection.clone()));
+    tasks.spawn(clips::finish(world.uplink.clone(), connection.clone()));
+    within("the rest of the clip at the relay", settled(outbox)).await;
+    assert_eq!((connection.stat(STREAM).await.unwrap().bytes, outbox.waiting().given_up), (240, 1));
+    assert_eq!(outbox.clips(moment())[0].elsewhere, Elsewhere::Nowhere, "this is the last whole one");
+    assert!(tasks.try_join_next().is_none(), "the connection goes on");
+    world.end().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use privet_home::{Carried, HubMessage, Received};
 use privet_protocol::id::StreamId;
 use privet_segment::CarrierKey;
 
-use super::clips::{STREAM, make, settled};
+use super::clips::{STREAM, make, put_short, settled};
 use super::*;
 use crate::config::ConstantRate;
 use crate::uplink::constant;
@@ -78,5 +78,33 @@ async fn a_clip_is_in_cells_of_one_size_and_the_log_says_where() {
     let cover = cell(&member, carried.carrier, last).await;
     assert_eq!(cover.len(), size);
     assert!(key.open(last, cover).unwrap().iter().all(|byte| *byte == 0));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cell_that_the_relay_has_otherwise_costs_its_carrier_and_neither_the_clip_nor_the_connection() {
+    let world = World::new(100).await;
+    let uplink = &world.uplink;
+    uplink.home.call(|home, _| home.pad_messages(4096)).await.unwrap();
+    let mut phone = world.member().await;
+    let connection = world.connect().await;
+    uplink.put_right(&connection).await.unwrap();
+    make(&uplink.outbox, &*uplink.store);
+    let constant = Constant::new(ConstantRate { kbit_s: 1_024, every_ms: 100, entry_s: 1, ..ConstantRate::default() });
+    let first = constant.pacer().cell(&SystemRandom).unwrap();
+    put_short(&connection, first.carrier, first.index, 10).await;
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(constant::load(uplink.clone(), constant.clone()));
+    tasks.spawn(constant::cells(uplink.clone(), constant.clone(), connection.clone()));
+    tasks.spawn(constant::entries(uplink.clone(), constant.clone(), connection.clone()));
+    tasks.spawn(constant::settle(uplink.clone(), connection.clone()));
+    let member = Principal::Member { home: phone.home_id() };
+    let member = connect(&uplink.target, member, &client(&phone), PATIENCE).await.unwrap();
+    let (carried, _) = within("where the clip is", told(&mut phone, &member)).await;
+    assert_ne!(carried.carrier, first.carrier);
+    within("the clip at the relay", settled(&uplink.outbox)).await;
+    assert_eq!(uplink.outbox.waiting().given_up, 0);
+    assert!(tasks.try_join_next().is_none(), "the connection goes on");
     world.end().await;
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WakeCounts {
-    /// They wait now, in homes that are in memory.
+    /// They wait now, in homes that were read since the start.
     pub waiting: u64,
     /// Taken from hubs.
     pub accepted: u64,

@@ -325,6 +325,11 @@ pub(crate) async fn sweep(home: &Arc<Home>, now: Timestamp) -> Result<(), Failur
     outcome
 }
 
+/// When something expires that waits for a phone or is remembered.
+pub(crate) fn due(home: &Home) -> Timestamp {
+    home.phones().values().filter_map(|phone| phone.queue().next_end()).min().unwrap_or(Timestamp(i64::MAX))
+}
+
 async fn sweep_phone(home: &Home, who: &CapabilityKey, phone: &Phone, now: Timestamp) -> Result<(), Failure> {
     let expired = phone.queue().expired(now);
     home.carriers.counts.expired(forget(home, who, phone, &expired).await?);

@@ -127,6 +127,12 @@ impl Queue {
         self.waiting.iter().filter(|(_, wake)| wake.until <= now).map(|(seq, _)| *seq).collect()
     }
 
+    /// When the first of those that wait, or that are remembered, has expired.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
+        let waiting = self.waiting.values().map(|wake| wake.until);
+        waiting.chain(self.remembered.values().map(|(_, until)| *until)).min()
+    }
+
     /// Those that the gateway of an earlier target would not take.
     pub(crate) fn refused(&self) -> Vec<u64> {
         self.waiting.iter().filter(|(_, wake)| wake.stage == Stage::Refused).map(|(seq, _)| *seq).collect()

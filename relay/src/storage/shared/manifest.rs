@@ -187,19 +187,20 @@ async fn try_list(pool: &Pool, prefix: &str) -> Result<Vec<Row>, Trouble> {
     Ok(connected.client()?.query_typed(sql, &[(&prefix, Type::TEXT), (&end, Type::TEXT)]).await?)
 }
 
-/// Objects that can be removed now. What was announced and never came, or came and was not taken up, is doomed after a day.
-pub(super) async fn doomed(pool: &Pool, most: i64) -> Result<Vec<String>, StoreError> {
-    let rows = patiently!(try_doomed(pool, most))?;
+/// Objects that can be removed now, in order, those behind `after` only. What was announced and never came, or came and was not taken up,
+/// is doomed after a day.
+pub(super) async fn doomed(pool: &Pool, after: &str, most: i64) -> Result<Vec<String>, StoreError> {
+    let rows = patiently!(try_doomed(pool, after, most))?;
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-async fn try_doomed(pool: &Pool, most: i64) -> Result<Vec<Row>, Trouble> {
+async fn try_doomed(pool: &Pool, after: &str, most: i64) -> Result<Vec<Row>, Trouble> {
     let mut connected = pool.get().await?;
     let client = connected.client()?;
     let sql = "UPDATE waste SET doomed = true WHERE NOT doomed AND since < now() - interval '1 day'";
     client.execute_typed(sql, &[]).await?;
-    let sql = "SELECT object FROM waste WHERE doomed ORDER BY object LIMIT $1";
-    Ok(client.query_typed(sql, &[(&most, Type::INT8)]).await?)
+    let sql = "SELECT object FROM waste WHERE doomed AND object > $1 ORDER BY object LIMIT $2";
+    Ok(client.query_typed(sql, &[(&after, Type::TEXT), (&most, Type::INT8)]).await?)
 }
 
 /// Forgets objects that are removed.

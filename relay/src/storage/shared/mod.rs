@@ -8,31 +8,37 @@ mod manifest;
 mod objects;
 mod pieces;
 mod pool;
+pub(crate) mod probe;
 mod schema;
 mod waste;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::storage::{Batch, Entry, StoreError};
 use privet_store::{BlobInfo, BlobName};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::sync::Notify;
-use tokio_postgres::Row;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use super::{Body, BodyWriter, Storage};
 use crate::config::Storage as Settings;
 use fence::Fence;
+use manifest::Chunk;
 use objects::Objects;
-use pieces::{Pieces, Writer};
-use pool::{APPLICATION, Pool, Trouble, patiently};
+pub(crate) use objects::{Act, Cause};
+use pieces::{Gathering, Pieces, Writer};
+pub(crate) use pool::APPLICATION;
+use pool::{Pool, Trouble, patiently};
 
 /// A store that relays share. Clones are the same handle.
 #[derive(Clone)]
@@ -42,12 +48,16 @@ pub struct Shared {
     fence: Option<Arc<Fence>>,
     /// Bodies that are being written through this handle.
     open: Arc<Mutex<HashMap<BlobName, Weak<Pieces>>>>,
+    /// What of them is in memory.
+    gathering: Arc<Gathering>,
 }
 
 struct Inner {
     pool: Pool,
     objects: Objects,
     node: String,
+    /// Bytes of all bodies that gather in memory.
+    gathered: Arc<AtomicUsize>,
     /// There is something to be removed.
     waste: Arc<Notify>,
     ended: CancellationToken,
@@ -67,6 +77,8 @@ impl fmt::Debug for Shared {
 
 /// What a check calls itself to PostgreSQL.
 const CHECK: &str = "privet-relay-check";
+/// What other commands do.
+const COMMAND: &str = "privet-relay-command";
 
 impl Shared {
     /// Opens what `[storage]` of the configuration names; makes the tables where there are none.
@@ -74,7 +86,17 @@ impl Shared {
     /// # Errors
     /// [`StoreError`] when PostgreSQL or the object store can't be reached or used.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        Self::open_as(APPLICATION, settings).await
+        let store = Self::open_as(APPLICATION, settings).await?;
+        store.remove_waste();
+        Ok(store)
+    }
+
+    /// The same for a command that looks something up or notes it, whether relays run or not.
+    ///
+    /// # Errors
+    /// Those of [`Shared::open`].
+    pub(crate) async fn open_beside(settings: &Settings) -> Result<Self, StoreError> {
+        Self::open_as(COMMAND, settings).await
     }
 
     /// The same, for a look at everything.
@@ -86,6 +108,7 @@ impl Shared {
         if schema::is_used_by(&store.inner.pool, APPLICATION).await? {
             return Err(StoreError::Busy("a relay is connected to this database".into()));
         }
+        store.remove_waste();
         Ok(store)
     }
 
@@ -100,11 +123,16 @@ impl Shared {
         let opened = tokio::task::spawn_blocking(move || Objects::open(&of)).await;
         let objects = opened.map_err(|e| StoreError::Io(e.to_string()))??;
         let (waste, ended) = (Arc::new(Notify::new()), CancellationToken::new());
-        let node = settings.node_name();
-        let inner = Inner { pool, objects, node, waste: Arc::clone(&waste), ended: ended.clone() };
-        let inner = Arc::new(inner);
-        tokio::spawn(waste::remove_for_ever(Arc::downgrade(&inner), waste, ended));
-        Ok(Self { inner, fence: None, open: Arc::default() })
+        let gathered = Arc::new(AtomicUsize::new(0));
+        let gathering = Gathering::of(&gathered);
+        let inner = Arc::new(Inner { pool, objects, node: settings.node_name(), gathered, waste, ended });
+        Ok(Self { inner, fence: None, open: Arc::default(), gathering })
+    }
+
+    /// Removes objects that nobody needs, until the store is closed.
+    fn remove_waste(&self) {
+        let (waste, ended) = (Arc::clone(&self.inner.waste), self.inner.ended.clone());
+        tokio::spawn(waste::remove_for_ever(Arc::downgrade(&self.inner), waste, ended));
     }
 
     fn opened(&self) -> MutexGuard<'_, HashMap<BlobName, Weak<Pieces>>> {
@@ -113,9 +141,13 @@ impl Shared {
 
     /// A body that begins now.
     fn begin(&self, name: BlobName) -> Arc<Pieces> {
-        let pieces = Pieces::new(name.clone(), self.inner.objects.clone(), Vec::new());
+        let pieces = self.pieces(name.clone(), Vec::new());
         self.opened().insert(name, Arc::downgrade(&pieces));
         pieces
+    }
+
+    fn pieces(&self, name: BlobName, chunks: Vec<Chunk>) -> Arc<Pieces> {
+        Pieces::new(name, self.inner.objects.clone(), chunks, &self.gathering)
     }
 
     /// Who writes this name from now on writes another body.
@@ -156,32 +188,53 @@ impl Shared {
     }
 
     async fn try_commit(&self, batch: &Batch) -> Result<(), Trouble> {
-        let (mut gone, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, value) in batch.writes() {
-            match value {
-                Some(value) => {
-                    keys.push(key);
-                    values.push(value);
-                }
-                None => gone.push(key),
-            }
-        }
         let mut connected = self.inner.pool.get().await?;
         let transaction = connected.client()?.transaction().await?;
         fence::hold(self.fence.as_deref(), &transaction).await?;
-        if !gone.is_empty() {
-            let sql = "DELETE FROM entry WHERE key = ANY($1)";
-            transaction.execute_typed(sql, &[(&gone, Type::BYTEA_ARRAY)]).await?;
-        }
-        if !keys.is_empty() {
-            let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS given (key, value) \
-                ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
-            let new: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-                [(&keys, Type::BYTEA_ARRAY), (&values, Type::BYTEA_ARRAY)];
-            transaction.execute_typed(sql, &new).await?;
-        }
+        write(&transaction, batch).await?;
         fence::commit(self.fence.as_deref(), transaction).await
     }
+
+    async fn try_commit_new(&self, key: &[u8], value: &[u8], batch: &Batch) -> Result<bool, Trouble> {
+        let mut connected = self.inner.pool.get().await?;
+        let transaction = connected.client()?.transaction().await?;
+        fence::hold(self.fence.as_deref(), &transaction).await?;
+        // Whoever makes the same entry at this moment is waited for.
+        let sql = "INSERT INTO entry (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
+        let made = transaction.execute_typed(sql, &[(&key, Type::BYTEA), (&value, Type::BYTEA)]).await?;
+        if made == 0 {
+            return Ok(false);
+        }
+        write(&transaction, batch).await?;
+        fence::commit(self.fence.as_deref(), transaction).await?;
+        Ok(true)
+    }
+}
+
+/// Writes a batch in this transaction.
+async fn write(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Trouble> {
+    let (mut gone, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in batch.writes() {
+        match value {
+            Some(value) => {
+                keys.push(key);
+                values.push(value);
+            }
+            None => gone.push(key),
+        }
+    }
+    if !gone.is_empty() {
+        let sql = "DELETE FROM entry WHERE key = ANY($1)";
+        transaction.execute_typed(sql, &[(&gone, Type::BYTEA_ARRAY)]).await?;
+    }
+    if !keys.is_empty() {
+        let sql = "INSERT INTO entry (key, value) SELECT key, value FROM unnest($1, $2) AS given (key, value) \
+            ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
+        let new: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&keys, Type::BYTEA_ARRAY), (&values, Type::BYTEA_ARRAY)];
+        transaction.execute_typed(sql, &new).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -203,6 +256,10 @@ impl Storage for Shared {
         patiently!(self.try_commit(&batch))
     }
 
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        patiently!(self.try_commit_new(&key, &value, &batch))
+    }
+
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
         let known = self.opened().get(&name).and_then(Weak::upgrade);
         let pieces = match known {
@@ -214,7 +271,7 @@ impl Storage for Shared {
                 match open.get(&name).and_then(Weak::upgrade) {
                     Some(pieces) => pieces,
                     None => {
-                        let pieces = Pieces::new(name.clone(), self.inner.objects.clone(), chunks);
+                        let pieces = self.pieces(name.clone(), chunks);
                         open.retain(|_, pieces| pieces.strong_count() > 0);
                         open.insert(name, Arc::downgrade(&pieces));
                         pieces
@@ -225,9 +282,20 @@ impl Storage for Shared {
         Ok(Box::new(Writer { store: self.clone(), pieces, broken: false }))
     }
 
+    /// All bytes of bodies are objects: PostgreSQL is for many relays, and its room and time are the dearer ones.
+    fn small_bodies(&self) -> Option<usize> {
+        None
+    }
+
+    async fn keep_small(&self, name: BlobName, _bytes: Bytes, _batch: Batch) -> Result<(), StoreError> {
+        Err(StoreError::Io(format!("{name}: no body is kept in PostgreSQL")))
+    }
+
+    fn forget_small(&self, _name: &BlobName, _length: u64, _batch: &mut Batch) {}
+
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
         let found = manifest::chunks(&self.inner.pool, &name, true).await?;
-        Ok(found.map(|chunks| Pieces::new(name, self.inner.objects.clone(), chunks) as Arc<dyn Body>))
+        Ok(found.map(|chunks| self.pieces(name, chunks) as Arc<dyn Body>))
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
@@ -252,7 +320,13 @@ impl Storage for Shared {
 
     async fn take_over(&self, home: HomeId) -> Result<Arc<dyn Storage>, StoreError> {
         let fence = Fence::take_over(&self.inner.pool, home, &self.inner.node).await?;
-        Ok(Arc::new(Self { inner: Arc::clone(&self.inner), fence: Some(Arc::new(fence)), open: Arc::default() }))
+        let gathering = Gathering::of(&self.inner.gathered);
+        Ok(Arc::new(Self {
+            inner: Arc::clone(&self.inner),
+            fence: Some(Arc::new(fence)),
+            open: Arc::default(),
+            gathering,
+        }))
     }
 
     fn moved(&self) -> CancellationToken {

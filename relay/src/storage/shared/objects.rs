@@ -22,6 +22,8 @@ use crate::config::{ObjectsPlace, Storage as Settings};
 
 /// How long one operation is tried again where the server does not answer well.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same for somebody who waits for the answer, and asks only once.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// The objects of one store.
 #[derive(Clone)]
@@ -30,15 +32,26 @@ pub(super) struct Objects(Arc<dyn ObjectStore>);
 impl Objects {
     /// Opens what the configuration names. A directory is made when it is not there.
     pub(super) fn open(settings: &Settings) -> Result<Self, StoreError> {
+        if let ObjectsPlace::Directory(directory) = settings.objects_place().map_err(StoreError::Io)? {
+            let fail = |e: io::Error| StoreError::Io(format!("{}: {e}", directory.display()));
+            std::fs::create_dir_all(&directory).map_err(fail)?;
+        }
+        Self::with_patience(settings, PATIENCE)
+    }
+
+    /// Opens what the configuration names for a look at it, and makes nothing.
+    pub(super) fn open_to_look(settings: &Settings) -> Result<Self, StoreError> {
+        Self::with_patience(settings, LOOK)
+    }
+
+    fn with_patience(settings: &Settings, patience: Duration) -> Result<Self, StoreError> {
         match settings.objects_place().map_err(StoreError::Io)? {
             ObjectsPlace::Directory(directory) => {
-                let fail = |e: io::Error| StoreError::Io(format!("{}: {e}", directory.display()));
-                std::fs::create_dir_all(&directory).map_err(fail)?;
                 let files = LocalFileSystem::new_with_prefix(&directory).map_err(|e| failed(&e))?.with_fsync(true);
                 Ok(Self(Arc::new(files)))
             }
             ObjectsPlace::Bucket { bucket, prefix } => {
-                let retry = RetryConfig { retry_timeout: PATIENCE, ..RetryConfig::default() };
+                let retry = RetryConfig { retry_timeout: patience, ..RetryConfig::default() };
                 let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
                 if let Some(endpoint) = &settings.s3_endpoint {
                     builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
@@ -76,7 +89,11 @@ impl Objects {
     /// The first `length` bytes of an object.
     pub(super) async fn get(&self, name: &str, length: u64) -> Result<Bytes, StoreError> {
         let options = GetOptions { range: Some(GetRange::Bounded(0..length)), ..GetOptions::default() };
-        let found = self.0.get_opts(&Path::from(name), options).await.map_err(|e| failed(&e))?;
+        let found = self.0.get_opts(&Path::from(name), options).await.map_err(|error| match error {
+            // Whoever tries again does not find it either.
+            object_store::Error::NotFound { .. } => StoreError::Damaged(format!("bodies: object {name} is missing")),
+            error => failed(&error),
+        })?;
         let bytes = found.bytes().await.map_err(|e| failed(&e))?;
         if bytes.len() as u64 != length {
             let text = format!("bodies: object {name} has {} bytes and should have {length}", bytes.len());
@@ -106,6 +123,29 @@ impl Objects {
         }
     }
 
+    /// Makes an object, reads it and removes it again: what of this failed.
+    pub(super) async fn try_out(&self, name: &str, bytes: Bytes) -> Vec<(Act, Cause)> {
+        let path = Path::from(name);
+        let written = self.0.put_opts(&path, PutPayload::from(bytes.clone()), PutOptions::default()).await;
+        if let Err(error) = written {
+            return vec![(Act::Write, cause(&error))];
+        }
+        let mut faults = Vec::new();
+        let read = match self.0.get_opts(&path, GetOptions::default()).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(there) if there == bytes => {}
+            Ok(_) => faults.push((Act::Read, Cause::Differs)),
+            Err(error) => faults.push((Act::Read, cause(&error))),
+        }
+        // As relays remove them.
+        let outcomes: Vec<_> = self.0.delete_stream(futures::stream::iter([Ok(path)]).boxed()).collect().await;
+        faults.extend(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(|e| (Act::Remove, cause(e))));
+        faults
+    }
+
     /// Every object there is, and its length.
     pub(super) async fn list(&self) -> Result<HashMap<String, u64>, StoreError> {
         let mut found = HashMap::new();
@@ -116,6 +156,57 @@ impl Objects {
         }
         Ok(found)
     }
+}
+
+/// What is done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Making it.
+    Write,
+    /// Reading it.
+    Read,
+    /// Removing it.
+    Remove,
+}
+
+/// Why that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// There is no such bucket, or the object is gone.
+    Absent,
+    /// These keys, or this user, may not.
+    Denied,
+    /// The bucket is in another region.
+    Region,
+    /// Other bytes came back than were written.
+    Differs,
+    /// In words.
+    Other(String),
+}
+
+/// The cause of an error, without its own words: a server quotes the request, with the id of the key and the signature.
+fn cause(error: &object_store::Error) -> Cause {
+    use object_store::Error as E;
+    let text = error.to_string();
+    let says = |codes: &[&str]| codes.iter().any(|code| text.contains(code));
+    if matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. }) || says(&["AccessDenied"]) {
+        return Cause::Denied;
+    }
+    if says(&["AuthorizationHeaderMalformed", "PermanentRedirect", "incorrectly configured region"]) {
+        return Cause::Region;
+    }
+    if matches!(error, E::NotFound { .. }) {
+        return Cause::Absent;
+    }
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            let denied = cause.kind() == ErrorKind::PermissionDenied;
+            return if denied { Cause::Denied } else { Cause::Other(cause.to_string()) };
+        }
+        next = cause.source();
+    }
+    Cause::Other("it answered with an error".into())
 }
 
 fn failed(error: &object_store::Error) -> StoreError {

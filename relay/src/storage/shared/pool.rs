@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long one attempt to connect may take, where the connection string says nothing else.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// A connection over which nothing comes back for so long is dead.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -46,7 +46,7 @@ impl From<StoreError> for Trouble {
     }
 }
 
-fn is_passing(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_passing(error: &tokio_postgres::Error) -> bool {
     match error.code() {
         Some(code) => [
             SqlState::ADMIN_SHUTDOWN,
@@ -63,13 +63,16 @@ fn is_passing(error: &tokio_postgres::Error) -> bool {
 }
 
 /// In words, without what PostgreSQL quotes of the values.
-pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
-    let cause = match (error.as_db_error(), error.source()) {
+pub(super) fn said(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
         (Some(db), _) => format!("{} ({})", db.message(), db.code().code()),
         (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
-    };
-    let text = format!("PostgreSQL: {cause}");
+    }
+}
+
+pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
+    let text = format!("PostgreSQL: {}", said(error));
     if error.code() == Some(&SqlState::DISK_FULL) { StoreError::Full(text) } else { StoreError::Io(text) }
 }
 
@@ -159,7 +162,7 @@ impl Pool {
 }
 
 /// What relays call themselves to PostgreSQL.
-pub(super) const APPLICATION: &str = "privet-relay";
+pub(crate) const APPLICATION: &str = "privet-relay";
 
 /// A connection, until dropped.
 pub(super) struct Connected<'a> {

@@ -14,7 +14,10 @@ use tokio_postgres::types::Type;
 use super::pool::{Pool, Trouble, patiently};
 
 /// Of the tables below.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
+
+/// The tables, each of which a relay has to own: it makes those that are missing.
+pub(super) const NAMES: [&str; 6] = ["schema", "entry", "lease", "body", "chunk", "waste"];
 
 const TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS schema (version bigint NOT NULL);

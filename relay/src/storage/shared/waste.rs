@@ -16,9 +16,10 @@ const PAGE: i64 = 1000;
 
 /// Removes those that are there, and then as they come, until the store is closed.
 pub(super) async fn remove_for_ever(store: Weak<Inner>, waste: Arc<Notify>, ended: CancellationToken) {
+    let mut after = String::new();
     loop {
         let Some(open) = store.upgrade() else { return };
-        if remove(&open).await.is_err() {
+        if remove(&open, &mut after).await.is_err() {
             tracing::warn!("objects of bodies that were removed can't be removed; it is tried again");
         }
         drop(open);
@@ -30,18 +31,27 @@ pub(super) async fn remove_for_ever(store: Weak<Inner>, waste: Arc<Notify>, ende
     }
 }
 
-async fn remove(store: &Inner) -> Result<(), StoreError> {
+/// Removes what can be removed, from the first object behind `after` on, and then from the very first. What can't be is passed over, and
+/// tried again when its turn comes: it stands in no other's way.
+async fn remove(store: &Inner, after: &mut String) -> Result<(), StoreError> {
+    let mut some_stay = false;
     loop {
-        let objects = manifest::doomed(&store.pool, PAGE).await?;
-        if objects.is_empty() {
-            return Ok(());
-        }
+        let objects = manifest::doomed(&store.pool, after, PAGE).await?;
+        let Some(last) = objects.last().cloned() else {
+            let from_the_first = std::mem::take(after).is_empty();
+            if some_stay {
+                return Err(StoreError::Io("some objects can't be removed".into()));
+            }
+            if from_the_first {
+                return Ok(());
+            }
+            continue;
+        };
         let asked = objects.len();
+        // Passed over also when none of them can be removed, or the objects are away.
+        *after = last;
         let removed = store.objects.remove(objects).await?;
         manifest::removed(&store.pool, &removed).await?;
-        if removed.len() < asked {
-            // Some can't be removed; they would be asked for again and again.
-            return Err(StoreError::Io("some objects can't be removed".into()));
-        }
+        some_stay |= removed.len() < asked;
     }
 }

@@ -1,5 +1,7 @@
 //! A client made by hand, so that it may say what Privet's own never would.
 
+pub mod half_sent;
+
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -8,7 +10,6 @@ use std::task::{Context, Poll};
 
 use privet_protocol::cbor;
 use privet_protocol::relay::{ALPN, EXPORTER_LABEL, Hello, Principal, Signature, hello_signing_input};
-use privet_relay::Server;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{
@@ -27,26 +28,26 @@ pub async fn raw(house: &House, alpn: &[u8]) -> Result<(Endpoint, Connection), C
 
 /// The same, of a client that is set up like this.
 pub async fn raw_with(house: &House, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
-    come([127, 0, 0, 1], &house.server, config).await
+    raw_at(house.server.address(), config).await
+}
+
+/// The same to the relay at this address.
+pub async fn raw_at(server: SocketAddr, config: ClientConfig) -> Result<(Endpoint, Connection), ConnectionError> {
+    come([127, 0, 0, 1], server, config).await
 }
 
 /// A connection of another network.
 pub async fn raw_from(address: [u8; 4], house: &House) -> Result<(Endpoint, Connection), ConnectionError> {
-    come(address, &house.server, config(ALPN)).await
-}
-
-/// A connection to this relay.
-pub async fn raw_to(server: &Server) -> Result<(Endpoint, Connection), ConnectionError> {
-    come([127, 0, 0, 1], server, config(ALPN)).await
+    come(address, house.server.address(), config(ALPN)).await
 }
 
 async fn come(
     address: [u8; 4],
-    server: &Server,
+    server: SocketAddr,
     config: ClientConfig,
 ) -> Result<(Endpoint, Connection), ConnectionError> {
     let endpoint = Endpoint::client((address, 0).into()).unwrap();
-    let connection = endpoint.connect_with(config, server.address(), "relay").unwrap().await?;
+    let connection = endpoint.connect_with(config, server, "relay").unwrap().await?;
     Ok((endpoint, connection))
 }
 
@@ -102,6 +103,15 @@ pub async fn say(connection: &Connection, bytes: &[u8]) -> Vec<u8> {
 /// The first message of an answer.
 pub fn answer<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
     cbor::decode(&bytes[4..], 1 << 20).unwrap()
+}
+
+/// The next message of an answer that goes on.
+pub async fn next_answer<T: serde::de::DeserializeOwned>(receive: &mut quinn::RecvStream) -> T {
+    let mut prefix = [0; 4];
+    in_time(receive.read_exact(&mut prefix)).await.unwrap();
+    let mut body = vec![0; u32::from_be_bytes(prefix) as usize];
+    in_time(receive.read_exact(&mut body)).await.unwrap();
+    cbor::decode(&body, 1 << 20).unwrap()
 }
 
 /// Why the relay closes the connection.

@@ -3,13 +3,16 @@
 pub mod postgres;
 pub mod s3;
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ciborium::Value;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, Principal, Retention, Rights};
@@ -51,6 +54,18 @@ pub fn is_shared() -> bool {
         Ok("embedded") | Err(_) => false,
         Ok(other) => panic!("PRIVET_TEST_STORE is {other:?}; it may be embedded or postgres"),
     }
+}
+
+/// Whether relays keep things on this machine's disk in this run, where a test can look at files. Where they do not, what stays untested is
+/// said once, past the test runner's capture of what tests print: nobody shall take it for tested.
+pub fn on_disk(test: &'static str, untested: &'static str) -> bool {
+    static SAID: Mutex<BTreeSet<(&str, &str)>> = Mutex::new(BTreeSet::new());
+    let shared = is_shared();
+    if shared && SAID.lock().unwrap().insert((test, untested)) {
+        let line = format!("NOT TESTED on PostgreSQL: {test}: {untested}\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    !shared
 }
 
 /// Connections of one relay to PostgreSQL; each is a task.
@@ -162,6 +177,18 @@ pub fn body(seed: u64, length: usize) -> Bytes {
     (0..length as u64).map(|i| (i.wrapping_mul(31).wrapping_add(seed * 7) >> 3) as u8).collect()
 }
 
+/// A record of the relay's index with another value in this field, or without it.
+pub fn with_field(record: &[u8], field: &str, value: Option<Value>) -> Vec<u8> {
+    let Value::Map(mut fields) = ciborium::from_reader::<Value, _>(record).unwrap() else { panic!("no record") };
+    let there = fields.len();
+    fields.retain(|(name, _)| name.as_text() != Some(field));
+    assert_eq!(fields.len() + 1, there, "it has no {field}");
+    fields.extend(value.map(|value| (Value::Text(field.to_owned()), value)));
+    let mut changed = Vec::new();
+    ciborium::into_writer(&Value::Map(fields), &mut changed).unwrap();
+    changed
+}
+
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
 }
@@ -178,6 +205,34 @@ pub async fn put(hub: &Connection, stream: StreamId, index: u64, retention: Rete
     let mut writer = hub.put(stream, index, retention, false).await.unwrap();
     writer.write(bytes).await.unwrap();
     in_time(writer.finish()).await.unwrap()
+}
+
+/// Puts segments with these bytes, from this number on, until one has become no file but a part of the index: its number. That takes that
+/// its end comes with its first bytes. `data` is the relay's data directory.
+pub async fn put_small(
+    data: &Path,
+    hub: &Connection,
+    stream: StreamId,
+    from: u64,
+    retention: Retention,
+    bytes: Bytes,
+) -> u64 {
+    assert!(!is_shared(), "PostgreSQL has no bodies");
+    for index in from..from + 50 {
+        assert_eq!(put(hub, stream, index, retention, bytes.clone()).await, bytes.len() as u64);
+        if !is_file(data, stream, index) {
+            return index;
+        }
+    }
+    panic!("none of them came at once");
+}
+
+/// Whether this segment has a file, whole or not.
+pub fn is_file(data: &Path, stream: StreamId, index: u64) -> bool {
+    let end = format!("{stream}-{index:016x}");
+    let folders = std::fs::read_dir(data.join("bodies")).unwrap().map(|folder| folder.unwrap().path());
+    let mut files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    files.any(|file| file.unwrap().file_name().to_str().unwrap().ends_with(&end))
 }
 
 pub async fn entry(reader: &mut LogReader) -> (u64, Vec<u8>) {

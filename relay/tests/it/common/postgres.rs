@@ -30,6 +30,23 @@ impl Postgres {
     pub fn start_again(&self) {
         run("start", self.dir.path());
     }
+
+    /// Lets this role in with its password only, from now on.
+    pub fn guard(&self, role: &str) {
+        let rules = self.dir.path().join("data/pg_hba.conf");
+        let others = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("local all {role} scram-sha-256\n{others}")).unwrap();
+        self.stop();
+        self.start_again();
+    }
+
+    /// What it answers, as its owner is answered.
+    pub fn ask(&self, sql: &str) -> String {
+        let arguments = ["-qtA", "-v", "ON_ERROR_STOP=1", "-d", &self.reached, "-c", sql];
+        let output = Command::new("psql").args(arguments).output().expect("psql");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
 }
 
 impl Drop for Postgres {

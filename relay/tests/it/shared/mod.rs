@@ -1,11 +1,15 @@
 //! Relays of this process that are one: a store and a list of nodes that all of them share, both in reach of the test.
 
+pub mod sight;
+pub mod troubles;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::Principal;
@@ -18,6 +22,8 @@ use privet_store::{BlobInfo, BlobName};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use self::sight::Sight;
+use self::troubles::Troubles;
 use crate::common::{PATIENCE, config, key, target, until};
 use crate::openmetrics::{parse, value};
 use crate::pages::page;
@@ -30,16 +36,29 @@ pub struct SharedStore {
     terms: Arc<Mutex<HashMap<HomeId, u64>>>,
     held: Option<(HomeId, u64)>,
     moved: CancellationToken,
+    pub troubles: Troubles,
 }
 
 impl SharedStore {
-    fn open(dir: &Path) -> Self {
+    pub fn open(dir: &Path) -> Self {
         let inner = Embedded::open(&Machine::this().disk, dir, 0).unwrap();
-        Self { inner, name: String::new(), terms: Arc::default(), held: None, moved: CancellationToken::new() }
+        let (terms, troubles) = (Arc::default(), Troubles::default());
+        Self { inner, name: String::new(), terms, held: None, moved: CancellationToken::new(), troubles }
     }
 
     fn named(&self, name: String) -> Self {
         Self { name, ..self.clone() }
+    }
+
+    /// Fails when somebody else has taken the home over.
+    fn lasts(&self) -> Result<(), StoreError> {
+        if let Some((home, term)) = self.held
+            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
+        {
+            self.moved.cancel();
+            return Err(StoreError::Moved("taken over".into()));
+        }
+        Ok(())
     }
 
     /// As a node does it that believes it serves the home.
@@ -55,25 +74,44 @@ impl Storage for SharedStore {
     }
 
     async fn scan(&self, prefix: Vec<u8>, from: Vec<u8>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.troubles.scan(&prefix).await;
         self.inner.scan(prefix, from, limit).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if let Some((home, term)) = self.held
-            && (self.moved.is_cancelled() || self.terms.lock().unwrap().get(&home) != Some(&term))
-        {
-            self.moved.cancel();
-            return Err(StoreError::Moved("taken over".into()));
-        }
+        self.troubles.commit(&batch).await;
+        self.lasts()?;
         self.inner.commit(batch).await
+    }
+
+    async fn commit_new(&self, key: Vec<u8>, value: Vec<u8>, batch: Batch) -> Result<bool, StoreError> {
+        self.troubles.commit(&batch).await;
+        self.lasts()?;
+        self.inner.commit_new(key, value, batch).await
     }
 
     async fn write_body(&self, name: BlobName) -> Result<Box<dyn BodyWriter>, StoreError> {
         self.inner.write_body(name).await
     }
 
+    fn small_bodies(&self) -> Option<usize> {
+        self.inner.small_bodies()
+    }
+
+    async fn keep_small(&self, name: BlobName, bytes: Bytes, batch: Batch) -> Result<(), StoreError> {
+        self.lasts()?;
+        self.inner.keep_small(name, bytes, batch).await
+    }
+
+    fn forget_small(&self, name: &BlobName, length: u64, batch: &mut Batch) {
+        self.inner.forget_small(name, length, batch);
+    }
+
     async fn body(&self, name: BlobName) -> Result<Option<Arc<dyn Body>>, StoreError> {
-        self.inner.body(name).await
+        self.troubles.read()?;
+        let troubles = self.troubles.clone();
+        let found = self.inner.body(name).await?;
+        Ok(found.map(|inner| Arc::new(Unsteady { inner, troubles }) as Arc<dyn Body>))
     }
 
     async fn remove_body(&self, name: BlobName) -> Result<(), StoreError> {
@@ -107,11 +145,29 @@ impl Storage for SharedStore {
     }
 }
 
+/// A body that is away when its store is.
+struct Unsteady {
+    inner: Arc<dyn Body>,
+    troubles: Troubles,
+}
+
+#[async_trait]
+impl Body for Unsteady {
+    async fn read(&self, offset: u64, most: usize) -> Result<Bytes, StoreError> {
+        self.troubles.read()?;
+        self.inner.read(offset, most).await
+    }
+}
+
 /// Relays that are one.
 pub struct Nodes {
     pub servers: Vec<Server>,
     pub store: SharedStore,
     pub table: MemoryTable,
+    /// What each relay sees of it.
+    pub sights: Vec<Sight>,
+    /// How long after its last word a relay counts as there.
+    lifetime: Duration,
     dir: TempDir,
 }
 
@@ -121,9 +177,14 @@ impl Nodes {
     }
 
     pub async fn with(count: usize, change: impl Fn(&mut Config)) -> Self {
+        Self::lasting(count, Duration::from_secs(5), change).await
+    }
+
+    pub async fn lasting(count: usize, lifetime: Duration, change: impl Fn(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = SharedStore::open(&dir.path().join("store"));
-        let mut nodes = Self { servers: Vec::new(), store, table: MemoryTable::default(), dir };
+        let (servers, sights) = (Vec::new(), Vec::new());
+        let mut nodes = Self { servers, store, table: MemoryTable::default(), sights, lifetime, dir };
         for _ in 0..count {
             nodes.start(&change).await;
         }
@@ -137,13 +198,16 @@ impl Nodes {
         let metrics = "[metrics]\nlisten = '127.0.0.1:0'\n";
         config.metrics = Config::parse("relay.toml", metrics).unwrap().metrics;
         change(&mut config);
+        let sight = Sight::of(self.table.for_another());
+        self.sights.push(sight.clone());
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             address: None,
+            public_addresses: vec![([127, 0, 0, 1], 0).into()],
             secret: ClusterSecret::from_bytes(&[7; 32]).unwrap(),
-            table: Arc::new(self.table.for_another()),
+            table: Arc::new(sight),
             heartbeat: Duration::from_millis(100),
-            lifetime: Duration::from_secs(5),
+            lifetime: self.lifetime,
         };
         let store = Arc::new(self.store.named(format!("node-{}", self.servers.len())));
         let server = Server::start_with(config, Machine::this(), store, Some(settings)).await.unwrap();

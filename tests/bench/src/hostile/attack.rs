@@ -1,5 +1,4 @@
-//! A thousand attackers of one kind, from fifty addresses. They run on a thread of the lowest priority: in earnest they would have
-//! machines of their own, and what is measured is what the relay does to its clients, not what the attackers take of this machine.
+//! A thousand attackers of one kind, from fifty addresses.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,10 +12,10 @@ use privet_protocol::relay::{ALPN, From, MAX_MESSAGE, Principal, Request, Retent
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{RelayTarget, connect};
 use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime, TransportConfig, VarInt};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{interval, sleep, timeout};
 
+use super::crowd::Done;
 use super::{RATE, mute};
 use crate::relay::idle::Newcomer;
 use crate::relay::records::{Tally, produce};
@@ -31,6 +30,8 @@ const APART: Duration = Duration::from_millis(3);
 const AGAIN: Duration = Duration::from_millis(100);
 /// The relay gives a handshake up after this.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// And a hello after this.
+const HELLO: Duration = Duration::from_secs(3);
 /// Of one who opens streams and resets them.
 const FLOOD_BEAT: Duration = Duration::from_millis(100);
 /// Within this a relay that lets something come has let it come.
@@ -81,7 +82,17 @@ impl Kind {
 
     /// Whether those who came stay, and are clients to the relay for as long.
     pub fn stays(self) -> bool {
-        !matches!(self, Self::HalfOpen | Self::SlowHello | Self::Storm)
+        self.beat().is_none()
+    }
+
+    /// How far apart the tries of one of them are who does not stay, where the relay keeps nobody waiting.
+    pub fn beat(self) -> Option<Duration> {
+        match self {
+            Self::HalfOpen => Some(HANDSHAKE),
+            Self::SlowHello => Some(HELLO),
+            Self::Storm => Some(STORM_BEAT),
+            _ => None,
+        }
     }
 
     /// What it is called.
@@ -100,49 +111,27 @@ impl Kind {
     }
 }
 
-/// An attack that goes on until this is dropped.
-pub struct Attack {
-    runtime: Option<Runtime>,
-    came: Arc<AtomicU64>,
+/// What they do, counted.
+#[derive(Debug, Default)]
+pub struct Deeds {
+    tries: AtomicU64,
+    came: AtomicU64,
 }
 
-impl Attack {
-    /// Begins one.
-    pub fn begin(kind: Kind, target: &RelayTarget) -> Result<Self, Trouble> {
-        let lowest = || {
-            // Of this thread only. Without it figures are worse, not wrong.
-            let _ = rustix::process::setpriority_process(None, 19);
-        };
-        let runtime = Builder::new_multi_thread().worker_threads(1).on_thread_start(lowest).enable_all().build();
-        let runtime = runtime.map_err(trouble)?;
-        let came = Arc::new(AtomicU64::new(0));
-        runtime.spawn(attack(kind, target.clone(), Arc::clone(&came)));
-        Ok(Self { runtime: Some(runtime), came })
+impl Deeds {
+    /// How far they are.
+    pub fn done(&self) -> Done {
+        Done { tries: self.tries.load(Ordering::Relaxed), came: self.came.load(Ordering::Relaxed) }
     }
 
-    /// How many times one of them came as far as it wanted.
-    pub fn came(&self) -> u64 {
-        self.came.load(Ordering::Relaxed)
+    /// One of them came as far as it wanted.
+    fn came(&self) {
+        self.came.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Drop for Attack {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// Sends all of them off, and stays.
-async fn attack(kind: Kind, target: RelayTarget, came: Arc<AtomicU64>) {
-    if let Err(trouble) = send_off(kind, &target, &came).await {
-        eprintln!("{}: {trouble}", kind.name());
-    }
-    std::future::pending().await
-}
-
-async fn send_off(kind: Kind, target: &RelayTarget, came: &Arc<AtomicU64>) -> Result<(), Trouble> {
+/// Sends all of them off, one after the other; each goes on until this process ends.
+pub async fn send_off(kind: Kind, target: &RelayTarget, deeds: &Arc<Deeds>) -> Result<(), Trouble> {
     let mut first = Newcomer::new(target.port)?;
     let mut unread = Vec::new();
     if kind == Kind::NeverRead {
@@ -166,7 +155,7 @@ async fn send_off(kind: Kind, target: &RelayTarget, came: &Arc<AtomicU64>) -> Re
     for number in 0..ATTACKERS {
         let newcomer = newcomers[number % ADDRESSES].clone();
         let stream = unread.get(number % UNREAD_HOMES).copied();
-        let attacker = Attacker { kind, number, newcomer, stream, came: Arc::clone(came) };
+        let attacker = Attacker { kind, number, newcomer, stream, deeds: Arc::clone(deeds) };
         tokio::spawn(attacker.go_on());
         sleep(APART).await;
     }
@@ -201,13 +190,14 @@ struct Attacker {
     number: usize,
     newcomer: Newcomer,
     stream: Option<StreamId>,
-    came: Arc<AtomicU64>,
+    deeds: Arc<Deeds>,
 }
 
 impl Attacker {
     /// Does it again and again.
     async fn go_on(self) {
         loop {
+            self.deeds.tries.fetch_add(1, Ordering::Relaxed);
             if self.go().await.is_err() {
                 sleep(AGAIN).await;
             }
@@ -219,13 +209,13 @@ impl Attacker {
         match self.kind {
             Kind::HalfOpen => {
                 let connecting = self.newcomer.begin()?;
-                self.came.fetch_add(1, Ordering::Relaxed);
+                self.deeds.came();
                 drop(timeout(HANDSHAKE, connecting).await);
                 Ok(())
             }
             Kind::SlowHello => {
                 let connection = self.newcomer.begin()?.await.map_err(trouble)?;
-                self.came.fetch_add(1, Ordering::Relaxed);
+                self.deeds.came();
                 say_slowly(&connection).await
             }
             Kind::StreamFlood => flood(&self.come(self.number).await?).await,
@@ -254,7 +244,7 @@ impl Attacker {
     /// With a hello that is answered.
     async fn come(&self, home: usize) -> Result<Connection, Trouble> {
         let connection = self.newcomer.connect(home).await?;
-        self.came.fetch_add(1, Ordering::Relaxed);
+        self.deeds.came();
         Ok(connection)
     }
 }

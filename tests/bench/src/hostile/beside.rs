@@ -1,18 +1,17 @@
 //! Beside the followers that were there before an attack: a good client that comes each second of it, and how many clients the relay
 //! itself counts, so that an attack that was not there is not taken for one that did no harm.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use privet_demo::Trouble;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
 use privet_relay_client::{Principal, RelayTarget, connect};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use crate::relay::numbers::Numbers;
 use crate::relay::{PATIENCE, key, trouble};
 
 /// What was seen.
@@ -24,12 +23,6 @@ pub struct Seen {
     pub turned_away: u64,
     /// The most clients that were there at one time, as the relay counts: those in handshakes among them.
     pub there: u64,
-}
-
-/// A free address for the relay's metrics.
-pub fn address() -> Result<SocketAddr, Trouble> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(trouble)?;
-    listener.local_addr().map_err(trouble)
 }
 
 /// Looks for so long.
@@ -66,16 +59,7 @@ async fn come(target: RelayTarget) -> Result<Duration, Trouble> {
 
 /// The clients that the relay counts.
 async fn count(metrics: SocketAddr) -> Result<u64, Trouble> {
-    let mut stream = TcpStream::connect(metrics).await.map_err(trouble)?;
-    let request = b"GET /metrics HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).await.map_err(trouble)?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page).await.map_err(trouble)?;
-    let gauges = ["privet_relay_connections{", "privet_relay_handshakes "];
-    let lines = page.lines().filter(|line| gauges.iter().any(|gauge| line.starts_with(gauge)));
-    let values: Vec<u64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
-    if values.len() < 2 {
-        return Err(Trouble::new("the relay's metrics don't say how many clients it has"));
-    }
-    Ok(values.iter().sum())
+    let numbers = Numbers::read(metrics).await?;
+    let clients = numbers.of("privet_relay_connections")? + numbers.of("privet_relay_handshakes")?;
+    Ok(clients as u64)
 }

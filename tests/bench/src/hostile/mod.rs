@@ -4,26 +4,32 @@
 //! 4 KiB a second and 25 followers. They connect from 127.0.0.1; attackers have addresses of their own (127.1.0.1 and on), because the
 //! relay counts newcomers by network: an IPv4 address, or an IPv6 /64. What it may be asked for is what it is by default, but for the
 //! connections of a key and of a home, which all have one owner here, and `connects_per_s`, which stands at 1000 in every house.
+//!
+//! Attackers are a process of their own ([`crowd`]) on a core of their own ([`cores`]). The relay and its good clients have the same
+//! cores alone as under attack.
 
 mod attack;
 mod beside;
+mod cores;
+pub mod crowd;
 mod mute;
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use attack::{ATTACKERS, Attack, Kind};
+use attack::{ATTACKERS, Kind};
 use beside::Seen;
+use cores::{Cores, Stay, interrupts};
+use crowd::Attack;
 use privet_demo::Trouble;
-use privet_demo::process::pss_kib;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::sleep;
 
 use crate::figure::{Figure, Goal};
 use crate::folder;
 use crate::relay::records::{Outcome, Tally, produce};
-use crate::relay::{PATIENCE, Relay, fanout, runtime};
+use crate::relay::{Meter, PATIENCE, Relay, Used, fanout, memory_kib, numbers, runtime};
 
 const BENCH: &str = "hostile";
 const HOMES: usize = 4;
@@ -40,6 +46,8 @@ const MEASURED: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(1);
 /// So many of those that stay have to be there, by the relay's own count: some are always on their way.
 const PRESENT: f64 = 0.9 * ATTACKERS as f64;
+/// Of the tries that those who don't stay would make if they were never kept waiting, so many have to be made.
+const TRIED: f64 = 0.5;
 /// What an attacker may take of the relay's memory, in kB: a few times what an idle connection may.
 const MEMORY_KB: f64 = 128.0;
 /// How long a good newcomer may take while attackers come, in ms.
@@ -52,55 +60,78 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`Trouble`] when the relay or its good clients fail.
 pub fn run(only: Option<&str>) -> Result<Vec<Figure>, Trouble> {
-    let folder = folder(BENCH)?;
-    let mut figures = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| only.is_none_or(|only| kind.name().contains(only))) {
-        eprintln!("{BENCH}: {}: about 35 s ...", kind.name());
-        let place = folder.join(kind.name().replace(' ', "-"));
-        figures.extend(measure(&place, kind).map_err(|e| e.during(kind.name()))?.figures(kind));
-    }
-    if figures.is_empty() {
+    let wanted = |kind: &Kind| only.is_none_or(|only| kind.name().contains(only));
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(wanted).collect();
+    if kinds.is_empty() {
         let names: Vec<_> = Kind::ALL.into_iter().map(Kind::name).collect();
         return Err(Trouble::new(format!("there is no such attack; there are: {}", names.join(", "))));
+    }
+    let folder = folder(BENCH)?;
+    let cores = Cores::divide()?;
+    eprintln!("{BENCH}: {}", cores.told());
+    let mut figures = cores.figures().to_vec();
+    // The good clients' threads and the relay begin below, and stay here too.
+    let _stay = Stay::on(&cores.good)?;
+    for kind in kinds {
+        eprintln!("{BENCH}: {}: about 35 s ...", kind.name());
+        let place = folder.join(kind.name().replace(' ', "-"));
+        figures.extend(measure(&place, kind, &cores).map_err(|e| e.during(kind.name()))?.figures(kind));
     }
     let _ = fs::remove_dir_all(&folder);
     Ok(figures)
 }
 
 struct Measured {
-    alone: Outcome,
-    attacked: Outcome,
+    alone: Watched,
+    attacked: Watched,
     seen: Seen,
-    /// How often an attacker came while it was measured.
+    /// How often an attacker tried, and came, while it was measured.
+    tries_per_s: f64,
     came_per_s: f64,
     bytes_each: f64,
+}
+
+/// What some seconds were like.
+struct Watched {
+    outcome: Outcome,
+    relay: Used,
+    /// Per cent of a core that interrupts took of those of the relay.
+    interrupts: f64,
 }
 
 impl Measured {
     fn figures(&self, kind: Kind) -> Vec<Figure> {
         let case = format!("{ATTACKERS} x {}", kind.name());
         let known = |metric, value, unit| Figure::known(BENCH, case.clone(), metric, value, unit);
-        let ratio = self.attacked.p99_ms / self.alone.p99_ms;
+        let (alone, attacked) = (&self.alone, &self.attacked);
+        let ratio = attacked.outcome.p99_ms / alone.outcome.p99_ms;
         let good = (HOMES * (FOLLOWERS + 1)) as u64;
         let there = known("attackers there at once", self.seen.there.saturating_sub(good) as f64, "");
+        let tries = known("tries of attackers", self.tries_per_s, "per s");
+        let enough = kind.beat().map(|beat| Goal::AtLeast(TRIED * ATTACKERS as f64 / beat.as_secs_f64()));
         vec![
-            known("p99 alone", self.alone.p99_ms, "ms"),
-            known("p50 under attack", self.attacked.p50_ms, "ms"),
-            known("p99 under attack", self.attacked.p99_ms, "ms"),
+            known("p99 alone", alone.outcome.p99_ms, "ms"),
+            known("p50 under attack", attacked.outcome.p50_ms, "ms"),
+            known("p99 under attack", attacked.outcome.p99_ms, "ms"),
             known("p99 against alone", ratio, "x").with_goal(Goal::AtMost(2.0)),
-            known("delivered under attack", self.attacked.delivered * 100.0, "%").with_goal(Goal::AtLeast(99.0)),
+            known("delivered under attack", attacked.outcome.delivered * 100.0, "%").with_goal(Goal::AtLeast(99.0)),
             known("slowest newcomer under attack", self.seen.slowest_ms, "ms").with_goal(Goal::AtMost(NEWCOMER_MS)),
             known("newcomers turned away", self.seen.turned_away as f64, "").with_goal(Goal::AtMost(0.0)),
+            tries.with_goal(enough.unwrap_or(Goal::Known)),
             known("attackers that came", self.came_per_s, "per s"),
             if kind.stays() { there.with_goal(Goal::AtLeast(PRESENT)) } else { there },
             known("memory for each attacker", self.bytes_each / 1000.0, "kB").with_goal(Goal::AtMost(MEMORY_KB)),
+            known("processor of the relay alone", alone.relay.percent_of_a_core(), "% of a core"),
+            known("processor of the relay under attack", attacked.relay.percent_of_a_core(), "% of a core"),
+            known("interrupts on its cores alone", alone.interrupts, "% of a core"),
+            known("interrupts on its cores under attack", attacked.interrupts, "% of a core"),
         ]
     }
 }
 
 /// Everything anew for each kind, so that none has what another left.
-fn measure(folder: &Path, kind: Kind) -> Result<Measured, Trouble> {
-    let metrics = beside::address()?;
+fn measure(folder: &Path, kind: Kind, cores: &Cores) -> Result<Measured, Trouble> {
+    let metrics = numbers::address()?;
     let relay = Relay::start_with(folder, &format!("{LIMITS}\n[metrics]\nlisten = \"{metrics}\""))?;
     let tally = Tally::of(RECORD);
     runtime()?.block_on(async {
@@ -110,39 +141,44 @@ fn measure(folder: &Path, kind: Kind) -> Result<Measured, Trouble> {
             tokio::spawn(produce(RATE, tally.clone(), sender));
         }
         sleep(WARM_UP).await;
-        let alone = watch(&tally).await;
-        let before_kib = pss_kib(relay.id)?;
+        let alone = watch(&tally, relay.id, cores).await?;
+        let before_kib = memory_kib(relay.id)?;
 
-        let attack = Attack::begin(kind, &relay.target)?;
+        let mut attack = Attack::begin(kind, &relay.target, cores.attackers, folder)?;
         let began = Instant::now();
-        while attack.came() < ATTACKERS as u64 {
+        while attack.done()?.came < ATTACKERS as u64 {
             if began.elapsed() > PATIENCE {
-                eprintln!("{BENCH}: {} of {ATTACKERS} came within {PATIENCE:?}", attack.came());
+                // Whether it was an attack, its tries or its being there say.
+                eprintln!("{BENCH}: {} of {ATTACKERS} came within {PATIENCE:?}", attack.done()?.came);
                 break;
             }
             sleep(Duration::from_millis(100)).await;
         }
         sleep(SETTLE).await;
-        let came_before = attack.came();
-        let (attacked, seen) = tokio::join!(watch(&tally), beside::watch(&relay.target, metrics, MEASURED));
-        let came = attack.came() - came_before;
-        let after_kib = pss_kib(relay.id)?;
+        let (before, since) = (attack.done()?, Instant::now());
+        let (attacked, seen) =
+            tokio::join!(watch(&tally, relay.id, cores), beside::watch(&relay.target, metrics, MEASURED));
+        let (after, seconds) = (attack.done()?, since.elapsed().as_secs_f64());
+        let after_kib = memory_kib(relay.id)?;
         let bytes = after_kib.saturating_sub(before_kib) as f64 * 1024.0;
         Ok(Measured {
             alone,
-            attacked,
+            attacked: attacked?,
             seen: seen?,
-            came_per_s: came as f64 / (MEASURED + GRACE).as_secs_f64(),
+            tries_per_s: (after.tries - before.tries) as f64 / seconds,
+            came_per_s: (after.came - before.came) as f64 / seconds,
             bytes_each: bytes / ATTACKERS as f64,
         })
     })
 }
 
-/// What good clients have of some seconds.
-async fn watch(tally: &Tally) -> Outcome {
-    let from_us = tally.now_us();
+/// What good clients have of some seconds, and what these take.
+async fn watch(tally: &Tally, relay: u32, cores: &Cores) -> Result<Watched, Trouble> {
+    let (from_us, before, meter) = (tally.now_us(), interrupts(&cores.good)?, Meter::start(relay));
     sleep(MEASURED).await;
-    let to_us = tally.now_us();
+    let (to_us, after, relay) = (tally.now_us(), interrupts(&cores.good)?, meter.stop()?);
+    let taken = after.saturating_sub(before).as_secs_f64();
     sleep(GRACE).await;
-    tally.outcome(from_us, to_us, FOLLOWERS)
+    let outcome = tally.outcome(from_us, to_us, FOLLOWERS);
+    Ok(Watched { outcome, relay, interrupts: taken * 100.0 / relay.lasted.as_secs_f64() })
 }

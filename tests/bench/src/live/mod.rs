@@ -42,6 +42,8 @@ pub struct Options {
     pub only: Option<String>,
     /// Seconds of film in each cell.
     pub seconds: u64,
+    /// Not beside TCP with BBR, where the kernel has none.
+    pub without_bbr: bool,
     /// Whether every figure is wanted, not only the table and the goals.
     pub json: bool,
 }
@@ -110,7 +112,11 @@ impl Cell {
 /// # Errors
 /// [`Trouble`] when links can't be made here, or a part does not run.
 pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
-    let carriers = carriers()?;
+    let carriers = carriers(options.without_bbr)?;
+    let wanted = |cell: &Cell| options.only.as_ref().is_none_or(|only| cell.name().contains(only));
+    if !LOSS_PERCENT.iter().any(|loss| ROUND_TRIP_MS.iter().any(|trip| cells(*loss, *trip).iter().any(wanted))) {
+        return Err(Trouble::new("there is no such cell; they are called like '2 %, 40 ms, 5 Mb/s'"));
+    }
     let folder = folder(BENCH)?;
     let (large, small) = (film::Scene::Moving, film::Scene::QuietSmall);
     let records = Records::of_films(&film::make(&folder, large)?, &film::make(&folder, small)?, large.fps())?;
@@ -129,9 +135,7 @@ pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
     }
     for loss_percent in LOSS_PERCENT {
         for round_trip_ms in ROUND_TRIP_MS {
-            let cells = RATES.map(|rate| Cell { loss_percent, round_trip_ms, rate });
-            let wanted = |cell: &Cell| options.only.as_ref().is_none_or(|only| cell.name().contains(only));
-            let cells: Vec<Cell> = cells.into_iter().filter(wanted).collect();
+            let cells: Vec<Cell> = cells(loss_percent, round_trip_ms).into_iter().filter(wanted).collect();
             if cells.is_empty() {
                 continue;
             }
@@ -152,10 +156,12 @@ pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
             }
         }
     }
-    if figures.is_empty() && options.only.is_some() && options.json {
-        return Err(Trouble::new("there is no such cell; they are called like '2 %, 40 ms, 5 Mb/s'"));
-    }
     Ok(figures)
+}
+
+/// A row of links, one of each rate.
+fn cells(loss_percent: u32, round_trip_ms: u32) -> [Cell; 4] {
+    RATES.map(|rate| Cell { loss_percent, round_trip_ms, rate })
 }
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>>;
@@ -218,17 +224,20 @@ fn row(
         .collect())
 }
 
-/// Privet, and TCP with both congestion controls: a comparison that leaves the better one out is none.
-fn carriers() -> Result<Vec<Carrier>, Trouble> {
+/// Privet, and TCP with both congestion controls: a comparison that leaves the better one out is none, unless that was asked for.
+fn carriers(without_bbr: bool) -> Result<Vec<Carrier>, Trouble> {
     const AVAILABLE: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
     let available = std::fs::read_to_string(AVAILABLE).map_err(|e| Trouble::new(format!("{AVAILABLE}: {e}")))?;
     let mut carriers = vec![Carrier::Privet];
     for congestion in ["bbr", "cubic"] {
-        if available.split_whitespace().any(|name| name == congestion) {
+        if congestion == "bbr" && without_bbr {
+            eprintln!("{BENCH}: NOT COMPARED with TCP and BBR: --without-bbr was said");
+        } else if available.split_whitespace().any(|name| name == congestion) {
             carriers.push(Carrier::Tls(congestion));
         } else {
+            let way_out = if congestion == "bbr" { ", or leave it out with --without-bbr" } else { "" };
             return Err(Trouble::new(format!(
-                "this kernel has no {congestion} for TCP, with which live video is compared: modprobe tcp_{congestion}"
+                "this kernel has no {congestion} for TCP, with which live video is compared: modprobe tcp_{congestion}{way_out}"
             )));
         }
     }

@@ -1,11 +1,14 @@
 //! Decodes films as the hub does: one thread, one picture out for each unit in.
 
+use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 use gstreamer_video::VideoFrameExt;
 use privet_demo::Trouble;
+use privet_hub::motion::Unfiltered;
 use privet_hub::motion::scale::Plane;
+use privet_raw_camera::clip::annex_b;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::film::{Unit, ends, time};
@@ -17,6 +20,8 @@ pub struct Decoder {
     sink: AppSink,
     /// Units given so far: the decoder's own time goes on when a film is looked back at.
     given: usize,
+    /// Takes the loop filter out of frames.
+    unfiltered: Unfiltered,
     /// Processor seconds spent on decoding.
     pub cpu_s: f64,
 }
@@ -34,7 +39,18 @@ impl Decoder {
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| Trouble::new("no pipeline"))?;
         let (source, sink) = ends(&pipeline)?;
         pipeline.set_state(gst::State::Playing).map_err(|e| Trouble::new(format!("avdec_h264: {e}")))?;
-        Ok(Self { pipeline, source, sink, given: 0, cpu_s: 0.0 })
+        Ok(Self { pipeline, source, sink, given: 0, unfiltered: Unfiltered::default(), cpu_s: 0.0 })
+    }
+
+    /// The frame as the hub has it decoded on trial: without the loop filter, if it is a key frame.
+    pub fn unfiltered(&mut self, unit: &Unit) -> Unit {
+        // As it comes from a camera's worker.
+        let lengths: Bytes =
+            annex_b(&unit.data).flat_map(|nal| [&(nal.len() as u32).to_be_bytes(), nal].concat()).collect();
+        let before = cpu_s();
+        let rewritten = self.unfiltered.unit(&lengths);
+        self.cpu_s += cpu_s() - before;
+        Unit { key: unit.key, data: with_start_codes(&rewritten) }
     }
 
     /// Decodes the `n`-th frame and shows its brightness.
@@ -71,6 +87,18 @@ impl Drop for Decoder {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// NAL units with 4-byte lengths as a decoder takes them without a configuration record.
+fn with_start_codes(mut unit: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(unit.len());
+    while let Some((length, rest)) = unit.split_first_chunk::<4>() {
+        let (nal, rest) = rest.split_at((u32::from_be_bytes(*length) as usize).min(rest.len()));
+        out.extend_from_slice(&[0, 0, 0, 1]);
+        out.extend_from_slice(nal);
+        unit = rest;
+    }
+    out
 }
 
 /// Processor seconds that this process has used, all threads together.

@@ -81,6 +81,9 @@ pub fn run(options: &Options) -> Result<Vec<Figure>, Trouble> {
     gstreamer::init().map_err(|e| Trouble::new(format!("GStreamer: {e}")))?;
     let cast = cast()?;
     let takes = takes(options);
+    if takes.is_empty() {
+        return Err(Trouble::new("there is no such kind of scene; docs/reference/benchmarks.md has their names"));
+    }
     let films = make(&takes, &cast)?;
     let mut rows = Vec::new();
     for (take, path) in takes.iter().zip(&films) {

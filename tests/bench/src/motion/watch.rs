@@ -70,8 +70,9 @@ fn number(pts_us: i64) -> usize {
     ((pts_us * FPS as i64 + 500_000) / 1_000_000) as usize
 }
 
-/// The hub, which decodes what its ration says: of a substream the whole, of a main stream key frames, and more on suspicion. What is
-/// found by looking back is told when the key frame has come, not when it happened.
+/// The hub, which decodes what its ration says: of a substream the whole, of a main stream key frames, on trial and without the loop
+/// filter, and more on suspicion, as it was sent. What is found by looking back is told when the key frame has come, not when it
+/// happened.
 ///
 /// # Errors
 /// [`Trouble`] when the film can't be decoded.
@@ -85,7 +86,8 @@ pub fn hub(film: &Film, portion: Portion) -> Result<Watched, Trouble> {
         let mut waiting = VecDeque::from(std::mem::take(&mut orders));
         while let Some(Order { unit, as_what }) = waiting.pop_front() {
             let n = number(unit.pts_us);
-            let suspicious = decoder.show(n, &film.units[n], |plane| match as_what {
+            let on_trial = (as_what == Use::Try).then(|| decoder.unfiltered(&film.units[n]));
+            let suspicious = decoder.show(n, on_trial.as_ref().unwrap_or(&film.units[n]), |plane| match as_what {
                 Use::Reference => false,
                 Use::Look => {
                     ration.saw(unit.pts_us, hub.look(n, now, plane).active);

@@ -129,7 +129,7 @@ fn measure(folder: &Path, server: Server, followers: usize, rate: u32) -> Result
             })
         }
         Server::Trivial => {
-            let fanout = trivial::Fanout::start(&folder)?;
+            let fanout = trivial::start(&folder)?;
             runtime.block_on(async {
                 let publishing = trivial::begin(fanout.port(), followers, records, &tally).await?;
                 watch(fanout.id(), followers, rate, sender, publishing, &tally).await
@@ -151,7 +151,7 @@ async fn watch(
     sleep(WARM_UP).await;
     let (from_us, meter) = (tally.now_us(), Meter::start(server));
     sleep(MEASURED).await;
-    let (to_us, used) = (tally.now_us(), meter.stop());
+    let (to_us, used) = (tally.now_us(), meter.stop()?);
     sleep(GRACE).await;
     if publishing.is_finished() {
         publishing.await.map_err(trouble)??;
@@ -168,18 +168,50 @@ pub async fn begin(
     records: UnboundedReceiver<Record>,
     tally: &Tally,
 ) -> Result<JoinHandle<Result<(), Trouble>>, Trouble> {
-    let (home, stream) = (HomeId::generate(&SystemRandom), StreamId::generate(&SystemRandom));
-    let (owner, phone) = (key(1)?, key(2)?);
-    let founder = Principal::Founder { home, invite: None };
-    let hub = connect(target, founder, &owner, PATIENCE).await.map_err(trouble)?;
-    hub.grant(phone.public(), Rights::PHONE).await.map_err(trouble)?;
-    for _ in 0..followers {
-        let member = Principal::Member { home };
-        let connection = connect(target, member, &phone, PATIENCE).await.map_err(trouble)?;
-        let follower = connection.follow(stream, From::Newest).await.map_err(trouble)?;
-        tokio::spawn(follow(connection, follower, tally.clone()));
+    let home = HomeId::generate(&SystemRandom);
+    Audience::gather(home, target, target, followers).await?.begin(records, tally).await
+}
+
+/// A hub and its phones, which are connected and follow nothing yet.
+pub struct Audience {
+    hub: Connection,
+    phones: Vec<Connection>,
+}
+
+impl Audience {
+    /// Connects them, the hub to one relay and its phones to another, or the same.
+    pub async fn gather(
+        home: HomeId,
+        hub: &RelayTarget,
+        phones: &RelayTarget,
+        followers: usize,
+    ) -> Result<Self, Trouble> {
+        let (owner, phone) = (key(1)?, key(2)?);
+        let founder = Principal::Founder { home, invite: None };
+        let hub = connect(hub, founder, &owner, PATIENCE).await.map_err(trouble)?;
+        hub.grant(phone.public(), Rights::PHONE).await.map_err(trouble)?;
+        let mut connected = Vec::with_capacity(followers);
+        for _ in 0..followers {
+            let member = Principal::Member { home };
+            connected.push(connect(phones, member, &phone, PATIENCE).await.map_err(trouble)?);
+        }
+        Ok(Self { hub, phones: connected })
     }
-    Ok(tokio::spawn(async move { publish(&hub, stream, records).await.map_err(trouble) }))
+
+    /// All phones follow a stream, and the hub sends what comes.
+    pub async fn begin(
+        self,
+        records: UnboundedReceiver<Record>,
+        tally: &Tally,
+    ) -> Result<JoinHandle<Result<(), Trouble>>, Trouble> {
+        let Self { hub, phones } = self;
+        let stream = StreamId::generate(&SystemRandom);
+        for phone in phones {
+            let follower = phone.follow(stream, From::Newest).await.map_err(trouble)?;
+            tokio::spawn(follow(phone, follower, tally.clone()));
+        }
+        Ok(tokio::spawn(async move { publish(&hub, stream, records).await.map_err(trouble) }))
+    }
 }
 
 /// Writes what comes as the hub writes live video.

@@ -1,4 +1,4 @@
-//! The memory of a connection on which nothing happens, with thousands of them, and how fast they came.
+//! The memory of a connection on which nothing happens, with thousands of them, what they take of the processor, and how fast they came.
 //!
 //! The connections say the relay's hello and are kept alive as the relay's client does it, but share one socket, so that the sockets
 //! of thousands of clients are not what is measured. They spread over homes, a hundred each: whoever comes is compared with those that
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use privet_demo::Trouble;
-use privet_demo::process::pss_kib;
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
@@ -24,7 +23,7 @@ use quinn::{ClientConfig, Connecting, Connection, Endpoint};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{BENCH, Meter, PATIENCE, Relay, Used, key, peer, runtime, trouble};
+use super::{BENCH, Meter, PATIENCE, Relay, Used, key, memory_kib, peer, runtime, trouble};
 use crate::figure::{Figure, Goal};
 
 const CONNECTIONS: usize = 5_000;
@@ -32,43 +31,55 @@ const HOMES: usize = 50;
 /// Handshakes under way. With more than 64 the relay asks newcomers to prove their address, which is another round trip.
 const AT_ONCE: usize = 32;
 /// Until nothing moves any more.
-const SETTLE: Duration = Duration::from_secs(5);
+pub const SETTLE: Duration = Duration::from_secs(5);
+/// Twice the time from one sign of life of a client to the next.
+pub const QUIET: Duration = Duration::from_secs(20);
 
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
     bytes_each: f64,
+    /// While they came.
     used: Used,
+    /// While nothing happened.
+    quiet: Used,
 }
 
 /// Makes the connections and looks at the relay before and after.
 pub fn measure(folder: &Path) -> Result<Measured, Trouble> {
-    eprintln!("{BENCH}: {CONNECTIONS} connections: about 20 s ...");
+    eprintln!("{BENCH}: {CONNECTIONS} connections: about 40 s ...");
     let relay = Relay::start(&folder.join("idle"))?;
     runtime()?.block_on(async {
         let newcomer = Newcomer::new(relay.target.port)?;
         // The first one brings code and tables into memory that all share.
         let _first = newcomer.connect(0).await?;
         sleep(SETTLE).await;
-        let before_kib = pss_kib(relay.id)?;
+        let before_kib = memory_kib(relay.id)?;
         let meter = Meter::start(relay.id);
-        let connections = come(&newcomer).await?;
-        let used = meter.stop();
+        let connections = newcomer.come(CONNECTIONS).await?;
+        let used = meter.stop()?;
         sleep(SETTLE).await;
-        let after_kib = pss_kib(relay.id)?;
+        let after_kib = memory_kib(relay.id)?;
+        let meter = Meter::start(relay.id);
+        sleep(QUIET).await;
+        let quiet = meter.stop()?;
         if let Some(reason) = connections.iter().find_map(Connection::close_reason) {
             return Err(Trouble::new(format!("a connection did not stay: {reason}")));
         }
         let bytes = after_kib.saturating_sub(before_kib) as f64 * 1024.0;
-        Ok(Measured { bytes_each: bytes / CONNECTIONS as f64, used })
+        Ok(Measured { bytes_each: bytes / CONNECTIONS as f64, used, quiet })
     })
 }
 
 impl Measured {
-    /// Memory of a connection.
-    pub fn idle(&self) -> Figure {
+    /// What a connection takes on which nothing happens.
+    pub fn idle(&self) -> [Figure; 2] {
         let case = format!("{CONNECTIONS} idle connections");
-        Figure::known(BENCH, case, "memory each", self.bytes_each / 1000.0, "kB").with_goal(Goal::AtMost(40.0))
+        let processor_us = self.quiet.cpu.as_secs_f64() * 1e6 / self.quiet.lasted.as_secs_f64() / CONNECTIONS as f64;
+        [
+            Figure::known(BENCH, &*case, "memory each", self.bytes_each / 1000.0, "kB").with_goal(Goal::AtMost(40.0)),
+            Figure::known(BENCH, &*case, "processor each", processor_us, "us per s"),
+        ]
     }
 
     /// How fast they came.
@@ -82,30 +93,6 @@ impl Measured {
             known("processor each", self.used.cpu.as_secs_f64() * 1000.0 / count, "ms"),
         ]
     }
-}
-
-/// All connections, some at a time.
-async fn come(newcomer: &Newcomer) -> Result<Vec<Connection>, Trouble> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut coming = JoinSet::new();
-    for _ in 0..AT_ONCE {
-        let (newcomer, next) = (newcomer.clone(), Arc::clone(&next));
-        coming.spawn(async move {
-            let mut come = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= CONNECTIONS {
-                    return Ok::<_, Trouble>(come);
-                }
-                come.push(newcomer.connect(number).await?);
-            }
-        });
-    }
-    let mut all = Vec::with_capacity(CONNECTIONS);
-    while let Some(come) = coming.join_next().await {
-        all.extend(come.map_err(trouble)??);
-    }
-    Ok(all)
 }
 
 /// Makes connections by hand. Clones share the socket.
@@ -122,12 +109,17 @@ pub struct Newcomer {
 impl Newcomer {
     /// One at an address of its own, which founds homes. Must be called within a tokio runtime.
     pub fn new(port: u16) -> Result<Self, Trouble> {
+        Self::of(port, HOMES)
+    }
+
+    /// The same with so many homes.
+    pub fn of(port: u16, homes: usize) -> Result<Self, Trouble> {
         let seed = 1_u8;
         Ok(Self {
             endpoint: peer::endpoint(None)?,
             config: peer::client_config(ALPN)?,
             port,
-            homes: (0..HOMES).map(|_| HomeId::generate(&SystemRandom)).collect(),
+            homes: (0..homes).map(|_| HomeId::generate(&SystemRandom)).collect(),
             key: Arc::new(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).map_err(trouble)?),
             public: key(seed)?.public(),
         })
@@ -145,7 +137,7 @@ impl Newcomer {
 
     /// The home that the connection of this number founds, or founded.
     pub fn home(&self, number: usize) -> HomeId {
-        self.homes[number % HOMES]
+        self.homes[number % self.homes.len()]
     }
 
     /// Begins a handshake.
@@ -157,6 +149,30 @@ impl Newcomer {
     /// The connection of this number, with its hello answered.
     pub async fn connect(&self, number: usize) -> Result<Connection, Trouble> {
         timeout(PATIENCE, self.shake_hands(self.home(number))).await.map_err(trouble)?
+    }
+
+    /// So many connections, some under way at a time.
+    pub async fn come(&self, count: usize) -> Result<Vec<Connection>, Trouble> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut coming = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let (newcomer, next) = (self.clone(), Arc::clone(&next));
+            coming.spawn(async move {
+                let mut come = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return Ok::<_, Trouble>(come);
+                    }
+                    come.push(newcomer.connect(number).await?);
+                }
+            });
+        }
+        let mut all = Vec::with_capacity(count);
+        while let Some(come) = coming.join_next().await {
+            all.extend(come.map_err(trouble)??);
+        }
+        Ok(all)
     }
 
     async fn shake_hands(&self, home: HomeId) -> Result<Connection, Trouble> {

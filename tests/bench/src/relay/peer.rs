@@ -62,8 +62,8 @@ pub fn client_config(alpn: &[u8]) -> Result<ClientConfig, Trouble> {
     Ok(config)
 }
 
-/// A server with a certificate that it made itself.
-pub fn server_config(alpn: &[u8]) -> Result<ServerConfig, Trouble> {
+/// A server with a certificate that it made itself, whose clients may have so many requests under way.
+pub fn server_config(alpn: &[u8], requests: u32) -> Result<ServerConfig, Trouble> {
     let made = rcgen::generate_simple_self_signed(vec![NAME.into()]).map_err(trouble)?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -75,7 +75,7 @@ pub fn server_config(alpn: &[u8]) -> Result<ServerConfig, Trouble> {
     let crypto = QuicServerConfig::try_from(tls).map_err(trouble)?;
     let mut transport = transport();
     transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_bidi_streams(VarInt::from_u32(requests))
         .max_concurrent_uni_streams(VarInt::from_u32(16))
         .send_window(1024 * 1024);
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));

@@ -4,57 +4,29 @@
 //! It takes the records over QUIC as the relay does: otherwise the relay would be compared, where there is one follower, with
 //! something that does half the work. It hands on whole records, from one buffer for all and without copying, on one stream a segment.
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use privet_demo::Trouble;
-use privet_demo::process::Process;
 use quinn::{Connection, Endpoint, Incoming, SendStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+use super::bare::{self, Bare, connect};
 use super::records::{RECORD, Reader, Record, Tally};
-use super::{PATIENCE, peer, runtime, trouble};
+use super::trouble;
 
 /// The hidden command that is the server.
 const COMMAND: &str = "trivial-fanout";
-const ALPN: &[u8] = b"trivial";
 /// Pieces that may wait for the slowest follower: four seconds' worth.
 const WAITING: usize = 128;
-const READY: Duration = Duration::from_secs(10);
 
-/// The server's process. It ends when this is dropped.
-pub struct Fanout {
-    process: Process,
-    port: u16,
-}
-
-impl Fanout {
-    /// Starts it, with its log in a folder that is made.
-    pub fn start(folder: &Path) -> Result<Self, Trouble> {
-        std::fs::create_dir_all(folder).map_err(trouble)?;
-        let own = std::env::current_exe().map_err(trouble)?;
-        let mut process = Process::start("the trivial fan-out", &own, &[COMMAND], &folder.join("trivial.log"))?;
-        let line = process.line(READY)?;
-        let port = line.trim().parse().map_err(|_| Trouble::new(format!("'{line}' is no port")))?;
-        Ok(Self { process, port })
-    }
-
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
+/// Starts it, with its log in a folder that is made.
+pub fn start(folder: &Path) -> Result<Bare, Trouble> {
+    Bare::start(&[COMMAND], folder)
 }
 
 /// Connects a producer and its followers, and sends what comes.
@@ -73,18 +45,7 @@ pub async fn begin(
 
 /// The hidden command `trivial-fanout`.
 pub fn main() -> ExitCode {
-    // When the bench is killed, its end of this pipe closes, and nobody is left behind.
-    thread::spawn(|| {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        std::process::exit(0);
-    });
-    match runtime().and_then(|runtime| runtime.block_on(serve())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            eprintln!("{trouble}");
-            ExitCode::FAILURE
-        }
-    }
+    bare::main(serve())
 }
 
 // ---- the server
@@ -99,8 +60,8 @@ enum Piece {
 }
 
 async fn serve() -> Result<(), Trouble> {
-    let endpoint = peer::endpoint(Some(peer::server_config(ALPN)?))?;
-    println!("{}", endpoint.local_addr().map_err(trouble)?.port());
+    // Records come and go on streams of one way only.
+    let endpoint = bare::listen(0)?;
     let (to, _) = broadcast::channel(WAITING);
     let Some(producer) = endpoint.accept().await else { return Ok(()) };
     tokio::spawn(take(producer.await.map_err(trouble)?, to.clone()));
@@ -153,14 +114,6 @@ async fn feed(follower: Incoming, mut pieces: Receiver<Piece>) -> Option<()> {
 }
 
 // ---- its clients
-
-async fn connect(port: u16) -> Result<(Endpoint, Connection), Trouble> {
-    let endpoint = peer::endpoint(None)?;
-    let address = ([127, 0, 0, 1], port).into();
-    let connecting = endpoint.connect_with(peer::client_config(ALPN)?, address, peer::NAME).map_err(trouble)?;
-    let connection = tokio::time::timeout(PATIENCE, connecting).await.map_err(trouble)?.map_err(trouble)?;
-    Ok((endpoint, connection))
-}
 
 async fn publish(
     (_endpoint, connection): (Endpoint, Connection),

@@ -1,5 +1,4 @@
 //! This client against relays that are older or newer than it: each is told by a typed error, with what to do.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,0 +1,5 @@
+//! This client against relays that a test plays.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod onward;
+mod versions;
