@@ -127,12 +127,18 @@ impl Storage for Embedded {
         let this = self.clone();
         blocking(move || {
             // The index first: what is there is acknowledged, where a file may be one that could not be removed.
-            let bytes = parse_body_name(&name).map(|place| small::read(&this.index, place)).transpose()?.flatten();
-            if let Some(bytes) = bytes {
-                return Ok(Some(Arc::new(SmallBody(bytes)) as Arc<dyn Body>));
+            let small = parse_body_name(&name).map(|place| small::read(&this.index, place)).transpose();
+            let file = || {
+                let opened = this.blobs.open_blob(&name)?;
+                Ok::<_, StoreError>(opened.map(|(file, _)| Arc::new(FileBody(file)) as Arc<dyn Body>))
+            };
+            match small {
+                Ok(Some(Some(bytes))) => Ok(Some(Arc::new(SmallBody(bytes)) as Arc<dyn Body>)),
+                Ok(_) => file(),
+                Err(error @ StoreError::Damaged(_)) => Err(error),
+                // One that failed a write, as on a full disk, says nothing until it is opened again. Files are read all the same.
+                Err(error) => file()?.map(Some).ok_or(error),
             }
-            let opened = this.blobs.open_blob(&name)?;
-            Ok(opened.map(|(file, _)| Arc::new(FileBody(file)) as Arc<dyn Body>))
         })
         .await
     }
