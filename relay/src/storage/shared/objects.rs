@@ -216,11 +216,15 @@ fn failed(error: &object_store::Error) -> StoreError {
 
 /// Whether there is no room: of a directory, what the system said is somewhere below what is said here.
 fn is_full(error: &(dyn Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| {
+    let mut next = Some(error);
+    while let Some(cause) = next {
         let said = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        matches!(said, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
-    })
+        if matches!(said, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 #[cfg(test)]
