@@ -13,7 +13,7 @@ use privet_protocol::relay::{Code, From, Retention};
 use privet_protocol::storage::StoreError;
 use privet_relay::{Config, DataDirectory, Machine, Server};
 use privet_relay_client::{ClientError, Connection, FollowEvent, SegmentWriter};
-use privet_store::{Access, Disk as _, DiskFile, Listed, SystemDisk};
+use privet_store::{Access, DiskFile, Listed, SystemDisk};
 
 use crate::common::{
     self, House, body, config, entries, in_time, is_shared, keep, key, on_disk, put, read_all, stream, until,

@@ -323,7 +323,7 @@ impl World {
         }
         self.said_at_once += 1;
         let at = self.woken_at.was;
-        if at > 0 && at % 3 == 0 {
+        if at > 0 && at.is_multiple_of(3) {
             return self.woken_at.ask(0, sleeper.set_push(Vec::new())).await;
         }
         let relay = PushKey::from_bytes(&in_time(sleeper.push_key()).await?.key).unwrap();
