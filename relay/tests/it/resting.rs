@@ -144,8 +144,9 @@ async fn what_expires_while_its_home_rests_goes_in_time() {
     let house = House::with_clock(watched, hands.clock()).await;
     let address = address(&house).await;
     let hub = house.hub().await;
-    put(&hub, stream(), 0, keep(&hub, 3 * HOUR), body(1, 20_000)).await;
-    put(&hub, stream(), 0, keep(&hub, 9 * HOUR), body(2, 20_000)).await;
+    // Too long for the index: each is a file.
+    put(&hub, stream(), 0, keep(&hub, 3 * HOUR), body(1, 200_000)).await;
+    put(&hub, stream(), 0, keep(&hub, 9 * HOUR), body(2, 200_000)).await;
     drop(hub);
     all_have_left(address).await;
     let bodies = house.dir.path().join("bodies");
