@@ -46,3 +46,4 @@ mod steps;
 mod storage;
 mod video;
 mod wake;
+mod waste;

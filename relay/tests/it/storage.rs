@@ -27,17 +27,17 @@ use crate::common::{self, House, PATIENCE, ask, body, files, keep, key, put, rea
 type Store = Arc<dyn Storage>;
 
 /// The configuration of a relay with this data directory and this PostgreSQL.
-fn shared(dir: &Path, postgres: &Postgres) -> Config {
+pub fn shared(dir: &Path, postgres: &Postgres) -> Config {
     let mut config = common::config(dir);
     share(&mut config, &postgres.reached);
     config
 }
 
-async fn open(config: &Config) -> Store {
+pub async fn open(config: &Config) -> Store {
     Arc::new(Shared::open(&config.storage).await.unwrap())
 }
 
-fn name(text: &str) -> BlobName {
+pub fn name(text: &str) -> BlobName {
     text.parse().unwrap()
 }
 
@@ -48,7 +48,7 @@ fn batch(puts: &[(&str, &str)], gone: &[&str]) -> Batch {
     batch
 }
 
-async fn whole(body: &dyn Body) -> Vec<u8> {
+pub async fn whole(body: &dyn Body) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         let bytes = body.read(all.len() as u64, 70_000).await.unwrap();
@@ -66,7 +66,7 @@ async fn listed(store: &Store, prefix: &str) -> Vec<(String, u64, bool)> {
 }
 
 /// Appends in pieces like those that come over the network.
-async fn append(writer: &mut dyn privet_relay::storage::BodyWriter, bytes: &Bytes) {
+pub async fn append(writer: &mut dyn privet_relay::storage::BodyWriter, bytes: &Bytes) {
     for from in (0..bytes.len()).step_by(50_000) {
         writer.append(bytes.slice(from..(from + 50_000).min(bytes.len()))).await.unwrap();
     }
@@ -319,49 +319,6 @@ async fn postgres_with_an_s3_server_keeps_its_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_that_came_to_nothing_go_after_a_day_and_not_before() {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let config = shared(dir.path(), &postgres);
-    let (kept, gone) = (name("kept"), name("gone"));
-    {
-        let store = open(&config).await;
-        for film in [&kept, &gone] {
-            let mut writer = store.write_body(film.clone()).await.unwrap();
-            append(&mut *writer, &body(1, 100)).await;
-            writer.finish().await.unwrap();
-        }
-    }
-    // What relays leave that end between making an object and making it a part of a body, so many hours ago; and one that was never made.
-    let objects = dir.path().join("objects");
-    let object = |name: &str| objects.join(name);
-    std::fs::create_dir_all(object("zz")).unwrap();
-    for (name, hours, is_made) in [("zz/early", 23, true), ("zz/late", 25, true), ("zz/never", 25, false)] {
-        if is_made {
-            std::fs::write(object(name), b"bytes").unwrap();
-        }
-        let sql = "INSERT INTO waste (object, doomed, since) VALUES";
-        ask(&config, &format!("{sql} ('{name}', false, now() - interval '{hours} hours')"));
-    }
-    let waste = || ask(&config, "SELECT object FROM waste ORDER BY object");
-    assert_eq!(waste(), ["zz/early", "zz/late", "zz/never"]);
-
-    // Whoever opens the store next looks for them.
-    let store = open(&config).await;
-    until(|| async { waste() == ["zz/early"] }).await;
-    assert!(object("zz/early").exists() && !object("zz/late").exists());
-    for film in [&kept, &gone] {
-        assert_eq!(whole(&*store.body(film.clone()).await.unwrap().unwrap()).await, body(1, 100));
-    }
-    // The objects of what is removed go at once, and with them what has had its day meanwhile.
-    ask(&config, "UPDATE waste SET since = since - interval '2 hours'");
-    store.remove_body(gone).await.unwrap();
-    until(|| async { waste().is_empty() }).await;
-    assert_eq!(files(&objects).len(), 1, "of the body that is there");
-    assert_eq!(whole(&*store.body(kept).await.unwrap().unwrap()).await, body(1, 100));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_gathers_of_a_home_s_uploads_is_bounded_and_all_of_it_is_there_in_the_end() {
     const UPLOADS: u64 = 24;
     const LENGTH: u64 = 900_000;
@@ -388,40 +345,6 @@ async fn what_gathers_of_a_home_s_uploads_is_bounded_and_all_of_it_is_there_in_t
         let (name, bytes) = film(number);
         assert_eq!(whole(&*store.body(name).await.unwrap().unwrap()).await, bytes);
     }
-}
-
-/// As many objects as are asked for at once can't be removed: folders of the same names are in their place.
-#[tokio::test(flavor = "multi_thread")]
-async fn objects_that_cannot_be_removed_stand_in_no_others_way() {
-    const AT_ONCE: usize = 1000;
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let config = shared(dir.path(), &postgres);
-    drop(open(&config).await);
-    let objects = dir.path().join("objects");
-    for number in 0..AT_ONCE {
-        std::fs::create_dir_all(objects.join(format!("00/0{number:04}/in it"))).unwrap();
-    }
-    let sql = format!(
-        "INSERT INTO waste (object, doomed) SELECT '00/0' || lpad(n::text, 4, '0'), true FROM generate_series(0, {}) AS n",
-        AT_ONCE - 1
-    );
-    ask(&config, &sql);
-
-    // Whatever is forgotten makes it look again: some objects are behind those that stay.
-    let store = open(&config).await;
-    for number in 0..4 {
-        let film = name(&format!("film-{number}"));
-        let mut writer = store.write_body(film.clone()).await.unwrap();
-        writer.append(body(number, 5000)).await.unwrap();
-        writer.finish().await.unwrap();
-        store.remove_body(film).await.unwrap();
-    }
-    until(|| async {
-        store.remove_body(name("nothing")).await.unwrap();
-        files(&objects).is_empty()
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,10 +10,11 @@
 //!    since, for each once. Then the relay's data is checked.
 
 mod folder;
+mod heard;
 mod ledger;
 mod round;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -30,6 +31,7 @@ use serde_json::Value;
 use crate::dice::Dice;
 use crate::{SMALL, SOON};
 pub use folder::{FolderError, make as make_folder};
+use heard::{differences, hear, warnings};
 use ledger::{Ledger, Told};
 use round::{Round, Victim, Work};
 
@@ -58,8 +60,6 @@ const LISTEN: [&str; 4] = ["events", "--follow", "--limit", "1"];
 const FIRST_WISH: u32 = 100;
 /// What a relay writes to its log when something that it acknowledged is gone.
 const RELAY_LOST: &str = "lost outside of this program";
-/// What a phone rightly warns of while a hub is dead or the machine is too busy: something is late, nothing is lost.
-const LATENESS: [&str; 3] = ["no sign of the hub for ", "the hub's messages arrive ", "live pictures of stream "];
 /// Alarms of a hub that stand for a loss.
 const ALARMS: [&str; 3] = ["no-room", "state", "renewed"];
 /// What `privet-relay check` finds where something acknowledged is gone.
@@ -522,62 +522,6 @@ fn put_to_sleep(phone: &Phone) -> Result<Vec<String>, Trouble> {
     // By then the hub has all that it takes to wake this phone.
     phone.start(&LISTEN)?.wait_for(SOON * 2, |line| line["kind"] == "notification")?;
     Ok(hear(phone)?.events)
-}
-
-/// What a phone says that it knows, once it is up to date.
-fn hear(phone: &Phone) -> Result<Told, Trouble> {
-    let mut last = String::new();
-    until(&format!("{}'s being up to date", phone.name()), SOON, || {
-        match phone.says(&["status"]).and_then(Said::first) {
-            Ok(status) if status["caught_up"] == true => return Some(()),
-            Ok(status) => last = status.to_string(),
-            Err(trouble) => last = trouble.to_string(),
-        }
-        None
-    })
-    .map_err(|trouble| Trouble::new(format!("{trouble}; it said {last}")))?;
-    let mut told = Told { alerts: warnings(phone)?, ..Told::default() };
-    for clip in phone.says(&["clips", "--limit", MANY])?.ok()?.lines {
-        if clip["finished"] != true {
-            continue;
-        }
-        let id = text(&clip, "id")?;
-        if clip["local"] == true && clip["trust"] == "verified" {
-            told.verified.insert(id.clone());
-        }
-        told.clips.insert(id, clip["segments"].as_u64().unwrap_or(0));
-    }
-    // They come newest first.
-    for event in phone.says(&["events", "--limit", MANY])?.ok()?.lines.iter().rev() {
-        let id = text(event, "id")?;
-        if event["what"] == "motion" && event["camera"] == CAMERAS[0].0 {
-            told.motions.insert(id.clone());
-        }
-        told.events.push(id);
-    }
-    Ok(told)
-}
-
-/// What a phone warns of, but for what is only late.
-fn warnings(phone: &Phone) -> Result<Vec<String>, Trouble> {
-    let status = phone.says(&["status"])?.first()?;
-    let alerts = status["alerts"].as_array().cloned().unwrap_or_default();
-    let words = alerts.iter().filter_map(|alert| alert["what"].as_str());
-    Ok(words.filter(|what| !LATENESS.iter().any(|late| what.starts_with(late))).map(str::to_owned).collect())
-}
-
-/// What two phones that are up to date know differently.
-fn differences(one: &Told, other: &Told) -> Vec<String> {
-    let mut found = Vec::new();
-    let clips = |told: &BTreeMap<String, u64>| told.iter().map(|clip| format!("{clip:?}")).collect::<BTreeSet<_>>();
-    for clip in clips(&one.clips).symmetric_difference(&clips(&other.clips)) {
-        found.push(format!("clip {clip}: only one of two phones knows it like this"));
-    }
-    if one.events != other.events {
-        found.push(format!("events: one phone knows {:?}, the other one {:?}", one.events, other.events));
-    }
-    found.extend(other.alerts.iter().map(|alert| format!("the other phone warns: {alert}")));
-    found
 }
 
 /// What the hub itself says is lost.
