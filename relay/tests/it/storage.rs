@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::common::postgres::Postgres;
 use crate::common::s3::S3;
-use crate::common::{self, House, PATIENCE, ask, body, files, keep, key, put, read_all, share, stream, target, until};
+use crate::common::{self, House, PATIENCE, body, files, keep, key, put, read_all, share, stream, target, until};
 
 type Store = Arc<dyn Storage>;
 

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use privet_demo::Trouble;
 use privet_demo::film;
-use privet_demo::house::{House, Phone, Plan, fake_camera, text};
+use privet_demo::house::{House, Phone, Plan, fake_camera};
 use privet_demo::process::{Process, Said, until};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,7 +32,7 @@ use crate::dice::Dice;
 use crate::{SMALL, SOON};
 pub use folder::{FolderError, make as make_folder};
 use heard::{differences, hear, warnings};
-use ledger::{Ledger, Told};
+use ledger::Ledger;
 use round::{Round, Victim, Work};
 
 /// After so many rounds all is let come to rest and looked at.
