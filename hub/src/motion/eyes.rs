@@ -16,7 +16,7 @@ use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use tokio::sync::mpsc;
 
 use super::MotionSettings;
-use super::ration::{Order, Portion, Ration, Unit, Use};
+use super::ration::{Motion, Order, Portion, Ration, Unit, Use};
 use super::unfiltered::Unfiltered;
 use super::watchdog::{Finding, Progress, Watchdog};
 use super::watcher::{Desk, Watcher};
@@ -58,8 +58,8 @@ pub struct EyesError(String);
 /// What comes out.
 #[derive(Debug)]
 pub(crate) enum Sight {
-    /// The detector's word about one picture.
-    Sample(MotionSample),
+    /// The detector's word about one picture, for the hub and for [`Eyes::saw`].
+    Sample(MotionSample, Motion),
     /// The view was taken away.
     Tampered(Tamper),
     /// A picture of an activity.
@@ -328,8 +328,8 @@ impl Eyes {
     }
 
     /// The detector looked at the picture of this time.
-    pub(crate) fn saw(&mut self, pts_us: i64, active: bool) {
-        self.ration.saw(pts_us, active);
+    pub(crate) fn saw(&mut self, pts_us: i64, motion: Motion) {
+        self.ration.saw(pts_us, motion);
     }
 
     /// The key frame of this time differs from what was before it.

@@ -18,7 +18,7 @@ fn samples(clip: &Clip) -> Vec<MotionSample> {
 }
 
 fn only_samples(sights: Vec<Sight>) -> Vec<MotionSample> {
-    let sample = |sight| if let Sight::Sample(sample) = sight { Some(sample) } else { None };
+    let sample = |sight| if let Sight::Sample(sample, _) = sight { Some(sample) } else { None };
     sights.into_iter().filter_map(sample).collect()
 }
 
@@ -81,7 +81,7 @@ fn wait(eyes: &mut Eyes, receiver: &mut mpsc::Receiver<Sight>, seen: &mut Vec<Si
         while let Ok(sight) = receiver.try_recv() {
             match &sight {
                 Sight::Suspicion { pts_us } => eyes.suspect(*pts_us),
-                Sight::Sample(sample) => eyes.saw(sample.pts_us, sample.active),
+                Sight::Sample(sample, motion) => eyes.saw(sample.pts_us, *motion),
                 _ => {}
             }
             seen.push(sight);
@@ -154,7 +154,8 @@ fn each_activity_has_a_first_and_a_best_picture_and_nobody_is_accused() {
         assert_eq!((read.width(), read.height()), (320, 180));
         assert!(!picture.small_jpeg.is_empty());
     }
-    let with_heat = sights.iter().filter(|sight| matches!(sight, Sight::Sample(s) if s.heat.is_some() && s.zones == 1));
+    let with_heat =
+        sights.iter().filter(|sight| matches!(sight, Sight::Sample(s, _) if s.heat.is_some() && s.zones == 1));
     assert!(with_heat.count() > 100);
 }
 
@@ -264,7 +265,7 @@ fn h265_is_looked_at_too() {
     let mut receiver = eyes.sights().unwrap();
     eyes.set_format(&h265_format(&hvcc), Portion::Whole);
     let seen = show(&mut eyes, &mut receiver, &units, 0);
-    assert!(seen.iter().any(|sight| matches!(sight, Sight::Sample(sample) if sample.active)), "the ball moves");
+    assert!(seen.iter().any(|sight| matches!(sight, Sight::Sample(sample, _) if sample.active)), "the ball moves");
     assert!(seen.iter().any(|sight| matches!(sight, Sight::Picture(_))));
     assert_eq!(eyes.undecoded(), 0);
 }

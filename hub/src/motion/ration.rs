@@ -6,7 +6,9 @@
 //! - Of *key frames* (a main stream) only these are decoded while all is quiet, each as a trial. When the detector finds that one
 //!   differs, the group before it and what came since are decoded after the fact, and everything from then on until it is quiet
 //!   again. So the onset is found where it was. Once something has moved for a second, the last 1.4 s of each group are
-//!   left out: the activity is known, and is held for longer than that.
+//!   left out: the activity is known, and is held for longer than that. Where the beginning of a group shows nothing any more, key
+//!   frames are enough to know whether it comes again, however long the activity is held.
+//! - What waits for a picture that is looked at is left out with it.
 //! - Groups longer than 4.5 s (smart codecs) have too few key frames for that; they are decoded whole.
 //!
 //! A trial may be decoded worse than it was sent (without the loop filter), so nothing that is looked at is built on it: whatever
@@ -76,6 +78,17 @@ pub enum Use {
     Try,
 }
 
+/// What the detector says of a picture, as far as decoding goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// There is none.
+    None,
+    /// It was there a moment ago, and is held; nothing moves in this picture.
+    Held,
+    /// This picture shows it.
+    Seen,
+}
+
 /// A unit for the decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -119,6 +132,10 @@ pub struct Ration {
     group_us: i64,
     /// Since when something has been seen to move.
     active_since_us: Option<i64>,
+    /// The latest picture that showed motion.
+    seen_us: i64,
+    /// Since that one a group's end was left out, so it wakes with a key frame to see whether motion goes on.
+    rested: bool,
     /// Groups are too long for key frames alone.
     long: bool,
     /// Pictures come in another order than they are shown.
@@ -146,6 +163,8 @@ impl Ration {
             last_key_us: i64::MIN,
             group_us: 0,
             active_since_us: None,
+            seen_us: i64::MIN,
+            rested: false,
             long: false,
             reorders: false,
             highest_us: i64::MIN,
@@ -185,21 +204,25 @@ impl Ration {
         match (awake, unit.key) {
             (true, _) if self.long => self.decode(unit, out),
             (true, false) if self.may_rest(unit.pts_us) => {
-                self.flush(out);
-                // It wakes with the next key frame.
-                self.awake_until_us = self.awake_until_us.max(self.next_key_us().saturating_add(CALM_US));
+                self.leave_out(out);
+                self.awake_until_us = if self.seen_us >= self.last_key_us {
+                    self.rested = true;
+                    // It wakes with the next key frame.
+                    self.awake_until_us.max(self.next_key_us().saturating_add(CALM_US))
+                } else {
+                    unit.pts_us
+                };
             }
             (true, _) => self.catch_up(out),
             (false, true) => {
-                self.flush(out);
+                self.leave_out(out);
                 self.given = 1;
                 self.on_trial = true;
                 self.next_look_us = unit.pts_us.saturating_add(self.interval_us);
                 out.push(Order { unit, as_what: Use::Try });
             }
             (false, false) => {
-                // What was decoded up to here is looked at.
-                self.flush(out);
+                self.leave_out(out);
                 if self.reorders && self.given < TAIL {
                     // Perhaps on top of a trial: its picture is for nobody.
                     self.given += 1;
@@ -224,13 +247,25 @@ impl Ration {
     }
 
     /// The detector looked at the picture of this time.
-    pub fn saw(&mut self, pts_us: i64, active: bool) {
+    pub fn saw(&mut self, pts_us: i64, motion: Motion) {
         self.looked_us = self.looked_us.max(pts_us);
-        if active {
-            self.awake_until_us = self.awake_until_us.max(pts_us.saturating_add(CALM_US));
-            self.active_since_us.get_or_insert(pts_us);
-        } else {
-            self.active_since_us = None;
+        match motion {
+            Motion::Seen => {
+                self.awake_until_us = self.awake_until_us.max(pts_us.saturating_add(CALM_US));
+                self.active_since_us.get_or_insert(pts_us);
+                self.seen_us = pts_us;
+                self.rested = false;
+            }
+            Motion::Held | Motion::None => {
+                if motion == Motion::None {
+                    self.active_since_us = None;
+                }
+                if self.rested && pts_us >= self.last_key_us {
+                    // The key frame is like what was seen a rest ago: it is over, or stands still.
+                    self.rested = false;
+                    self.awake_until_us = self.awake_until_us.min(pts_us);
+                }
+            }
         }
     }
 
@@ -312,6 +347,18 @@ impl Ration {
             // Which of reordered pictures is shown next is seen only when they are decoded: all may be looked at.
             out.push(Order { unit, as_what: if due || self.reorders { Use::Look } else { Use::Reference } });
         }
+    }
+
+    /// The picture that the batch waits for does not come to be looked at, and nothing else needs it.
+    fn leave_out(&mut self, out: &mut Vec<Order>) {
+        if self.reorders {
+            // Which of them are looked at is seen only when they are decoded.
+            return self.flush(out);
+        }
+        // What there is of an earlier group is not needed again; then all of this one is in the batch.
+        self.given = self.given.saturating_sub(self.batch.len());
+        self.batch.clear();
+        self.batch_bytes = 0;
     }
 
     /// Keeps a unit for a look back: the group in progress and the one before. False when there is too much of it.

@@ -33,8 +33,8 @@ fn run(ration: &mut Ration, units: impl IntoIterator<Item = Unit>, moving: std::
                 match as_what {
                     // A key frame differs when something moved since the one before.
                     Use::Try if moving.start <= at && moving.end > at - 30 => ration.suspect(unit.pts_us, &mut more),
-                    Use::Try => ration.saw(unit.pts_us, false),
-                    Use::Look => ration.saw(unit.pts_us, moving.contains(&at)),
+                    Use::Try => ration.saw(unit.pts_us, Motion::None),
+                    Use::Look => ration.saw(unit.pts_us, motion(moving.contains(&at))),
                     Use::Reference => {}
                 }
             }
@@ -42,6 +42,10 @@ fn run(ration: &mut Ration, units: impl IntoIterator<Item = Unit>, moving: std::
         }
     }
     all
+}
+
+fn motion(seen: bool) -> Motion {
+    if seen { Motion::Seen } else { Motion::None }
 }
 
 fn looks(orders: &[(i64, Use)]) -> Vec<i64> {
@@ -101,7 +105,7 @@ fn a_key_frame_that_differs_has_the_group_before_it_looked_at_and_then_it_gets_q
 
 #[test]
 fn of_what_goes_on_and_on_the_ends_of_groups_are_left_out_and_its_end_is_found() {
-    for (gop, most) in [(15, 12), (30, 11), (60, 41)] {
+    for (gop, most) in [(15, 7), (30, 7), (60, 37)] {
         let mut ration = ration(Portion::KeyFrames, 5.0);
         let orders = run(&mut ration, (0..1800).map(|number| unit(number, gop)), 310..1200);
         let looked = looks(&orders);
@@ -110,7 +114,12 @@ fn of_what_goes_on_and_on_the_ends_of_groups_are_left_out_and_its_end_is_found()
         assert!(on_and_on.windows(2).all(|pair| pair[1] - pair[0] < 2 * FPS - 3), "{gop}: {on_and_on:?}");
         let in_group = |from: i64| orders.iter().filter(|(at, _)| (from..from + gop).contains(at)).count();
         assert!((600..1080).step_by(gop as usize).all(|from| in_group(from) <= most), "{gop}: {}", in_group(600));
-        assert!((600..1080).step_by(gop as usize).all(|from| in_group(from) > 8), "where it moves is to be seen");
+        let seen_in = |from: i64| looked.iter().filter(|at| (from..from + gop).contains(*at)).count();
+        assert!((600..1080).step_by(gop as usize).all(|from| seen_in(from) >= 3), "where it moves is to be seen");
+        let last_of =
+            |from: i64| orders.iter().rfind(|(at, _)| (from..from + gop).contains(at)).map(|(_, as_what)| *as_what);
+        let all_for_something = (600..1080).step_by(gop as usize).all(|from| last_of(from) == Some(Use::Look));
+        assert!(all_for_something, "what is decoded is looked at, or something on top of it is");
         let later: Vec<_> = orders.iter().filter(|(at, _)| (1200 + gop + 30..1800).contains(at)).collect();
         assert!(later.iter().all(|(at, as_what)| at % gop == 0 && *as_what == Use::Try), "{gop}: {later:?}");
     }
@@ -124,6 +133,34 @@ fn an_activity_that_is_held_for_a_moment_only_is_looked_at_all_the_time() {
     let looked = looks(&run(&mut ration, (0..900).map(|number| unit(number, 30)), 310..900));
     let on_and_on: Vec<_> = looked.into_iter().filter(|at| (360..880).contains(at)).collect();
     assert!(on_and_on.windows(2).all(|pair| pair[1] - pair[0] <= 3), "{on_and_on:?}");
+}
+
+#[test]
+fn what_is_held_and_does_not_move_costs_key_frames_alone() {
+    // The detector holds it for a minute after picture 420.
+    let held = |at: i64| if (310..420).contains(&at) { Motion::Seen } else { Motion::Held };
+    let mut settings = MotionSettings::default();
+    settings.expert.hold_ms = Some(60_000);
+    let mut ration = Ration::new(Portion::KeyFrames, &settings);
+    let (mut all, mut out) = (Vec::new(), Vec::new());
+    for number in 0..900 {
+        ration.take(unit(number, 30), &mut out);
+        if number == 330 {
+            ration.suspect(unit(number, 30).pts_us, &mut out);
+        }
+        let orders = numbers(&out);
+        orders.iter().filter(|(_, as_what)| *as_what != Use::Reference).for_each(|(at, _)| {
+            let motion = if *at < 310 { Motion::None } else { held(*at) };
+            ration.saw(unit(*at, 30).pts_us, motion);
+        });
+        out.clear();
+        all.extend(orders);
+    }
+    let after: Vec<_> = all.iter().filter(|(at, _)| *at >= 420).collect();
+    assert_eq!(after[0], &(420, Use::Look), "it may go on");
+    let later = &after[1..];
+    assert!(later.iter().all(|(at, as_what)| at % 30 == 0 && *as_what == Use::Try), "{later:?}");
+    assert_eq!(later.len(), 15);
 }
 
 #[test]
@@ -158,7 +195,7 @@ fn what_is_built_on_a_key_frame_on_trial_is_built_on_it_as_it_was_sent() {
     assert_eq!(numbers(&out), [(90, Use::Try)]);
     out.clear();
     // The decoder was slow: only now it is told that something moved just before.
-    ration.saw(unit(88, 30).pts_us, true);
+    ration.saw(unit(88, 30).pts_us, Motion::Seen);
     (91..94).for_each(|number| ration.take(unit(number, 30), &mut out));
     let all = [(90, Use::Reference), (91, Use::Reference), (92, Use::Reference), (93, Use::Look)];
     assert_eq!(numbers(&out), all);
@@ -179,7 +216,7 @@ fn a_group_that_gets_too_large_while_it_is_awake_is_decoded_from_its_beginning()
         (90..101).for_each(|number| ration.take(unit_of(number, number == 90, size), &mut out));
         assert_eq!(numbers(&out), [(90, Use::Try)]);
         out.clear();
-        ration.saw(unit(100, 30).pts_us, true);
+        ration.saw(unit(100, 30).pts_us, Motion::Seen);
         (101..110).for_each(|number| ration.take(unit_of(number, false, size), &mut out));
         let decoded: Vec<_> = numbers(&out).iter().map(|(at, _)| *at).collect();
         assert_eq!(ration.is_long(), size > 100);
@@ -203,6 +240,7 @@ proptest! {
         reorders in any::<bool>(),
         size in prop_oneof![Just(100_usize), Just(300_000)],
         hold_ms in prop_oneof![Just(500_u32), Just(3_000)],
+        held in any::<bool>(),
     ) {
         let mut settings = MotionSettings::default();
         settings.expert.hold_ms = Some(hold_ms);
@@ -232,8 +270,9 @@ proptest! {
                 let at = (pts_us * FPS + 500_000) / 1_000_000;
                 match as_what {
                     Use::Try if moves(at - 30, at + 1) => ration.suspect(pts_us, &mut out),
-                    Use::Try => ration.saw(pts_us, false),
-                    Use::Look => ration.saw(pts_us, moves(at, at + 1)),
+                    Use::Try => ration.saw(pts_us, Motion::None),
+                    Use::Look if held => ration.saw(pts_us, if moves(at, at + 1) { Motion::Seen } else { Motion::Held }),
+                    Use::Look => ration.saw(pts_us, motion(moves(at, at + 1))),
                     Use::Reference => {}
                 }
             }

@@ -9,7 +9,7 @@ use gstreamer_video::VideoFrameExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::eyes::Sight;
-use super::ration::{Use, interval_us};
+use super::ration::{Motion, Use, interval_us};
 use super::scale::{Plane, Small, shrink};
 use super::thumbnail::{Album, Decoded, Snapshot};
 use super::{Detector, MotionSettings, Verdict};
@@ -184,9 +184,10 @@ impl Watcher {
         if let Some(picture) = self.album.see(pts_us, verdict.active, verdict.score, take) {
             self.send(Sight::Picture(picture));
         }
+        let motion = verdict.motion();
         let Verdict { score, area, active, zones, heat, .. } = verdict;
         let quiet = !std::mem::replace(&mut self.active, active) && !active;
-        let sample = Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat });
+        let sample = Sight::Sample(MotionSample { pts_us, score, active, area, zones, heat }, motion);
         if quiet {
             self.leave(sample);
         } else {
@@ -200,7 +201,7 @@ impl Watcher {
         self.album = Album::default();
         self.next_us = i64::MIN;
         if std::mem::take(&mut self.active) {
-            self.send(Sight::Sample(MotionSample { pts_us, ..MotionSample::default() }));
+            self.send(Sight::Sample(MotionSample { pts_us, ..MotionSample::default() }, Motion::None));
         }
     }
 

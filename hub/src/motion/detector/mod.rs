@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::MotionSettings;
+use super::ration::Motion;
 use super::scale::Small;
 use crate::source::{HEAT_FIELDS, Tamper};
 
@@ -55,6 +56,8 @@ pub struct Verdict {
     pub area: f32,
     /// With hysteresis: something moves in one of the zones.
     pub active: bool,
+    /// It is active only because something moved a moment ago; this picture shows nothing.
+    pub held: bool,
     /// The light changed; nothing is said about motion.
     pub light: bool,
     /// The camera shakes; only what a shake does not explain counts.
@@ -68,10 +71,19 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What decoding is told of it.
+    pub fn motion(&self) -> Motion {
+        match (self.active, self.held) {
+            (true, false) => Motion::Seen,
+            (true, true) => Motion::Held,
+            (false, _) => Motion::None,
+        }
+    }
+
     /// Whether one picture alone gives reason to look at those before and after it: something moves, or the picture changed as a
     /// whole, which pictures closer to each other tell apart.
     pub fn is_suspicious(&self) -> bool {
-        self.active || self.light || self.score > 0.0
+        self.light || (!self.held && (self.active || self.score > 0.0))
     }
 }
 
@@ -210,6 +222,7 @@ impl Detector {
             zones |= u32::from(hold.active) << place;
         }
         let active = zones != 0;
+        let held = active && !any_fast && !self.holds.iter().any(|hold| hold.moved_at(pts_us));
         let shown = match (any_fast, active) {
             (true, true) => fast.whole.max(slow.whole),
             (true, false) => fast.whole,
@@ -221,7 +234,7 @@ impl Detector {
         let zone_of = &self.zones.of_cell;
         let heat = active.then(|| heat::heat(&self.cells, |cell| zone_of.get(cell).is_some_and(|&of| of != 0)));
         let area = if shown == 0 { 0.0 } else { area.min(1.0) };
-        Verdict { score, area, active, light: false, shaken, zones, heat, tamper: None }
+        Verdict { score, area, active, held, light: false, shaken, zones, heat, tamper: None }
     }
 
     /// When it moves in many places at once (`suspected`), or did a moment ago: if most of that is explained by each pixel having

@@ -100,6 +100,11 @@ impl Hold {
         };
     }
 
+    /// The picture of this time showed motion that counts.
+    pub(super) fn moved_at(&self, pts_us: i64) -> bool {
+        self.active && self.last_motion_us == pts_us
+    }
+
     /// Nothing of what was begun counts.
     pub(super) fn interrupt(&mut self, pts_us: i64, patience: Patience) {
         self.recent = 0;

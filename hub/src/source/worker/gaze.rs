@@ -175,7 +175,7 @@ impl Gaze {
                 self.eyes.suspect(*pts_us);
                 return Seen::Nothing;
             }
-            Sight::Sample(sample) => self.eyes.saw(sample.pts_us, sample.active),
+            Sight::Sample(sample, motion) => self.eyes.saw(sample.pts_us, *motion),
             Sight::Tampered(_) | Sight::Picture(_) => {}
         }
         Seen::Sight(sight)

@@ -377,7 +377,7 @@ impl Receiver {
 
 fn frame_of(sight: &Sight) -> Option<Vec<u8>> {
     match sight {
-        Sight::Sample(sample) => Some(frames::motion(sample)),
+        Sight::Sample(sample, _) => Some(frames::motion(sample)),
         Sight::Picture(picture) => frames::picture(picture),
         Sight::Tampered(_) | Sight::Suspicion { .. } => None,
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use privet_demo::Trouble;
-use privet_hub::motion::ration::{Order, Portion, Ration, Unit, Use};
+use privet_hub::motion::ration::{Motion, Order, Portion, Ration, Unit, Use};
 use privet_hub::motion::scale::{Plane, Small, shrink};
 use privet_hub::motion::{Detector, MotionSettings, Verdict};
 
@@ -43,22 +43,22 @@ impl Hub {
         verdict
     }
 
-    /// Looks at a key frame, and forgets it again if it differs: it comes again, in its place.
-    fn suspects(&mut self, n: usize, plane: Plane<'_>) -> bool {
+    /// Looks at a key frame, and forgets it again if it differs: it comes again, in its place. What it shows otherwise.
+    fn try_out(&mut self, n: usize, plane: Plane<'_>) -> Option<Motion> {
         let before = cpu_s();
         shrink(plane, &mut self.small);
         let mut trial = self.detector.clone();
         let verdict = trial.look(&self.small, pts_us(n));
         self.watched.cpu_s += cpu_s() - before;
-        let suspicious = verdict.is_suspicious();
-        if !suspicious {
-            self.detector = trial;
-            self.watched.seen.push(Seen { at_s: n as f32 / FPS as f32, motion: false });
-            if verdict.tamper.is_some() {
-                self.watched.tampered_s.get_or_insert_default().push(n as f32 / FPS as f32);
-            }
+        if verdict.is_suspicious() {
+            return None;
         }
-        suspicious
+        self.detector = trial;
+        self.watched.seen.push(Seen { at_s: n as f32 / FPS as f32, motion: verdict.active });
+        if verdict.tamper.is_some() {
+            self.watched.tampered_s.get_or_insert_default().push(n as f32 / FPS as f32);
+        }
+        Some(verdict.motion())
     }
 }
 
@@ -87,18 +87,16 @@ pub fn hub(film: &Film, portion: Portion) -> Result<Watched, Trouble> {
         while let Some(Order { unit, as_what }) = waiting.pop_front() {
             let n = number(unit.pts_us);
             let on_trial = (as_what == Use::Try).then(|| decoder.unfiltered(&film.units[n]));
-            let suspicious = decoder.show(n, on_trial.as_ref().unwrap_or(&film.units[n]), |plane| match as_what {
-                Use::Reference => false,
-                Use::Look => {
-                    ration.saw(unit.pts_us, hub.look(n, now, plane).active);
-                    false
-                }
-                Use::Try => hub.suspects(n, plane),
+            let shown = on_trial.as_ref().unwrap_or(&film.units[n]);
+            let motion = decoder.show(n, shown, |plane| match as_what {
+                Use::Reference => None,
+                Use::Look => Some(hub.look(n, now, plane).motion()),
+                Use::Try => hub.try_out(n, plane),
             })?;
-            match as_what {
-                Use::Try if suspicious => ration.suspect(unit.pts_us, &mut orders),
-                Use::Try => ration.saw(unit.pts_us, false),
-                Use::Look | Use::Reference => {}
+            match motion {
+                Some(motion) => ration.saw(unit.pts_us, motion),
+                None if as_what == Use::Try => ration.suspect(unit.pts_us, &mut orders),
+                None => {}
             }
             waiting.extend(orders.drain(..));
         }
