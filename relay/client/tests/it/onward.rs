@@ -1,22 +1,18 @@
 //! This client and relays that end: it goes where they say if the same relay is there, once, and by the name otherwise.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
 use privet_protocol::random::SystemRandom;
-use privet_protocol::relay::{ALPN, Farewell, Hello, HelloAnswer, Limits, close, frame};
-use privet_protocol::time::Timestamp;
-use privet_relay_client::{ClientKey, Connection, Principal, Reconnect, RelayTarget, Trust};
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, VarInt};
-use rcgen::{CertificateParams, KeyPair};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls_pki_types::PrivateKeyDer;
+use privet_protocol::relay::{ALPN, Farewell, Hello, close, frame};
+use privet_relay_client::{ClientKey, Connection, Principal, Reconnect, RelayTarget};
+use quinn::VarInt;
+use rcgen::KeyPair;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::played::{door, welcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOME: HomeId = HomeId::from_bytes([1; 16]);
@@ -24,20 +20,7 @@ const HOME: HomeId = HomeId::from_bytes([1; 16]);
 /// A relay with this key that welcomes everybody. It ends its first connections, each with one of these reasons; later ones last. Also
 /// who came.
 fn relay(key: &KeyPair, reasons: Vec<String>) -> (RelayTarget, UnboundedReceiver<Principal>) {
-    let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(key).unwrap();
-    let parsed = rustls::server::ParsedCertificate::try_from(certificate.der()).unwrap();
-    let pin = digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().unwrap();
-    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)
-        .unwrap();
-    tls.alpn_protocols = vec![ALPN.to_vec()];
-    let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let port = endpoint.local_addr().unwrap().port();
+    let (endpoint, target) = door(ALPN, key);
     let (came, who) = unbounded_channel();
     tokio::spawn(async move {
         let mut reasons = reasons.into_iter();
@@ -48,16 +31,14 @@ fn relay(key: &KeyPair, reasons: Vec<String>) -> (RelayTarget, UnboundedReceiver
             }
         }
     });
-    (RelayTarget { host: "127.0.0.1".into(), port, trust: Trust::Pin(pin) }, who)
+    (target, who)
 }
 
 async fn serve(connection: quinn::Connection, came: UnboundedSender<Principal>, reason: Option<String>) {
     let (mut send, mut receive) = connection.accept_bi().await.unwrap();
     let said = receive.read_to_end(1 << 16).await.unwrap();
     let _ = came.send(cbor::decode::<Hello>(&said[4..], 1 << 16).unwrap().principal);
-    let limits = Limits { streams: 16, segment_bytes: 1 << 20, stored_bytes: 1 << 30, retention_s: 3600 };
-    let welcome = HelloAnswer::Welcome { version: 1, limits, now: Timestamp(1_795_000_000_000) };
-    send.write_all(&frame(&welcome)).await.unwrap();
+    send.write_all(&frame(&welcome(1))).await.unwrap();
     send.finish().unwrap();
     if let Some(reason) = reason {
         // Once the client goes on to its first request.

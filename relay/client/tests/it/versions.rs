@@ -1,20 +1,17 @@
 //! This client against relays that are older or newer than it: each is told by a typed error, with what to do.
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use privet_protocol::cbor;
 use privet_protocol::id::HomeId;
-use privet_protocol::relay::{ALPN, Hello, HelloAnswer, Limits, VERSIONS, frame};
+use privet_protocol::relay::{ALPN, Hello, HelloAnswer, VERSIONS, frame};
 use privet_protocol::time::Timestamp;
-use privet_relay_client::{ClientError, ClientKey, Code, Connection, Principal, Refusal, RelayTarget, Trust, connect};
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, VarInt};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls_pki_types::PrivateKeyDer;
+use privet_relay_client::{ClientError, ClientKey, Code, Connection, Principal, Refusal, RelayTarget, connect};
+use quinn::VarInt;
+use rcgen::KeyPair;
 use serde::Serialize;
+
+use crate::played::{door, welcome};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,21 +28,7 @@ enum Then {
 
 /// A relay that speaks `alpn`, answers every hello with `answer`, and checks nothing.
 fn relay(alpn: &[u8], answer: Vec<u8>, then: Then) -> (RelayTarget, tokio::task::JoinHandle<Option<Hello>>) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
-    let parsed = rustls::server::ParsedCertificate::try_from(certificate.der()).unwrap();
-    let pin = digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().unwrap();
-    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)
-        .unwrap();
-    tls.alpn_protocols = vec![alpn.to_vec()];
-    let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let port = endpoint.local_addr().unwrap().port();
+    let (endpoint, target) = door(alpn, &KeyPair::generate().unwrap());
     let served = tokio::spawn(async move {
         let connection = endpoint.accept().await.unwrap().await.ok()?;
         let (mut send, mut receive) = connection.accept_bi().await.unwrap();
@@ -65,17 +48,12 @@ fn relay(alpn: &[u8], answer: Vec<u8>, then: Then) -> (RelayTarget, tokio::task:
         endpoint.wait_idle().await;
         Some(cbor::decode(&said[4..], 1 << 16).unwrap())
     });
-    (RelayTarget { host: "127.0.0.1".into(), port, trust: Trust::Pin(pin) }, served)
+    (target, served)
 }
 
 async fn comes_to(target: &RelayTarget) -> Result<Connection, ClientError> {
     let key = ClientKey::from_seed(&[3; 32]).unwrap();
     connect(target, Principal::Member { home: HomeId::from_bytes([1; 16]) }, &key, PATIENCE).await
-}
-
-fn welcome(version: u16) -> HelloAnswer {
-    let limits = Limits { streams: 16, segment_bytes: 1 << 20, stored_bytes: 1 << 30, retention_s: 3600 };
-    HelloAnswer::Welcome { version, limits, now: Timestamp(1_795_000_000_000) }
 }
 
 #[tokio::test]
