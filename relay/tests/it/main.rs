@@ -27,6 +27,7 @@ mod nodes_killed;
 mod openmetrics;
 mod operate;
 mod pages;
+mod played_disk;
 mod power_cut;
 mod power_cut_rest;
 mod program;

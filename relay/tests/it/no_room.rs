@@ -10,14 +10,14 @@ use bytes::Bytes;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::relay::{Code, From, Retention};
-use privet_protocol::storage::StoreError;
 use privet_relay::{Config, DataDirectory, Machine, Server};
 use privet_relay_client::{ClientError, Connection, FollowEvent, SegmentWriter};
-use privet_store::{Access, DiskFile, Listed, SystemDisk};
+use privet_store::SystemDisk;
 
 use crate::common::{
     self, House, body, config, entries, in_time, is_shared, keep, key, on_disk, put, read_all, stream, until,
 };
+use crate::played_disk::{Between, PlayedDisk};
 use crate::space::{Disk, inside_namespace};
 
 /// Bytes that the machine says are free, whatever is.
@@ -26,13 +26,13 @@ const FREE: u64 = 1 << 40;
 /// A relay that can be started again and again.
 struct Setup {
     config: Config,
-    quota: Quota,
+    quota: Arc<Quota>,
 }
 
 impl Setup {
     async fn start(&self) -> Server {
         let mut machine = Machine::this();
-        machine.disk = Arc::new(self.quota.clone());
+        machine.disk = PlayedDisk::on(SystemDisk, &self.quota);
         Server::start_on(self.config.clone(), machine).await.unwrap()
     }
 
@@ -48,9 +48,9 @@ impl Setup {
     }
 }
 
-/// The machine's own disk, which says that there is room for everything.
-#[derive(Clone, Debug, Default)]
-struct Quota(Arc<Mutex<Option<Step>>>);
+/// On the machine's own disk, which says that there is room for everything.
+#[derive(Debug, Default)]
+struct Quota(Mutex<Option<Step>>);
 
 /// What a file system may refuse for want of room, and a tmpfs does not: it needs none for it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -71,69 +71,21 @@ impl Quota {
     }
 }
 
-impl privet_store::Disk for Quota {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        let file = SystemDisk.open(path, access)?;
-        Ok(Arc::new(QuotaFile { file, quota: self.clone() }))
+impl Between for Quota {
+    fn rename(&self) -> io::Result<()> {
+        self.allow(Step::Rename)
     }
 
-    fn open_database(&self, builder: &redb::Builder, path: &Path) -> Result<redb::Database, redb::DatabaseError> {
-        SystemDisk.open_database(builder, path)
+    fn sync_file(&self) -> io::Result<()> {
+        self.allow(Step::SyncFile)
     }
 
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.make_directory(path)
+    fn sync_directory(&self, _: &Path) -> io::Result<bool> {
+        self.allow(Step::SyncDirectory).map(|()| true)
     }
 
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.allow(Step::SyncDirectory)?;
-        SystemDisk.sync_directory(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.allow(Step::Rename)?;
-        SystemDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.remove(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
-        SystemDisk.list(path)
-    }
-
-    fn free_bytes(&self, _: &Path) -> Result<u64, StoreError> {
-        Ok(FREE)
-    }
-}
-
-#[derive(Debug)]
-struct QuotaFile {
-    file: Arc<dyn DiskFile>,
-    quota: Quota,
-}
-
-impl DiskFile for QuotaFile {
-    fn length(&self) -> io::Result<u64> {
-        self.file.length()
-    }
-
-    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(out, offset)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        self.file.set_length(length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.quota.allow(Step::SyncFile)?;
-        self.file.sync()
+    fn free_bytes(&self) -> Option<u64> {
+        Some(FREE)
     }
 }
 
@@ -195,7 +147,7 @@ async fn an_upload_into_a_full_disk_is_refused_and_goes_on_when_there_is_room() 
     } else {
         config.data = place;
     }
-    let setup = Setup { config, quota: Quota::default() };
+    let setup = Setup { config, quota: Arc::default() };
     let house = setup.house().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
@@ -256,7 +208,7 @@ async fn an_index_whose_disk_fills_in_the_middle_of_a_commit_has_what_it_acknowl
     let disk = Disk::mount(&place, 32);
     let mut config = config(dir.path());
     (config.data, config.limits.sweep_s) = (place, 3600);
-    let setup = Setup { config, quota: Quota::default() };
+    let setup = Setup { config, quota: Arc::default() };
     let house = setup.house().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
@@ -306,7 +258,7 @@ async fn a_disk_that_is_full_at_the_last_step_of_a_segment_keeps_nothing_of_it_a
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let setup = Setup { config: config(dir.path()), quota: Quota::default() };
+    let setup = Setup { config: config(dir.path()), quota: Arc::default() };
     let house = setup.house().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;
@@ -346,7 +298,7 @@ async fn a_disk_with_too_little_room_left_takes_nothing_to_keep_and_all_else_goe
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut setup = Setup { config: config(dir.path()), quota: Quota::default() };
+    let mut setup = Setup { config: config(dir.path()), quota: Arc::default() };
     let house = setup.house().await;
     let hub = house.hub().await;
     let phone = house.phone(&hub, 2).await;

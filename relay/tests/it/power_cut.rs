@@ -15,13 +15,13 @@ use futures::future::join_all;
 use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::random::{Random, SeededRandom, SystemRandom};
 use privet_protocol::relay::{Code, Principal, Rights};
-use privet_protocol::storage::StoreError;
 use privet_relay::{Machine, Server};
 use privet_relay_client::{ClientError, Connection, connect};
-use privet_store::{Access, Disk, DiskFile, Listed, MemoryDisk};
+use privet_store::MemoryDisk;
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, body, config, entries, in_time, keep, key, read_all, stream, target};
+use crate::played_disk::{Between, PlayedDisk};
 
 /// How long bytes are waited for that may never come.
 const BRIEF: Duration = Duration::from_millis(100);
@@ -107,7 +107,8 @@ impl World {
         self.boot = self.boot.wrapping_add(1);
         let mut machine = Machine::this();
         machine.boot = vec![self.boot];
-        machine.disk = if self.lies { Arc::new(Liar(self.disk.clone())) } else { Arc::new(self.disk.clone()) };
+        machine.disk =
+            if self.lies { PlayedDisk::on(self.disk.clone(), &Arc::new(Liar)) } else { Arc::new(self.disk.clone()) };
         Server::start_on(config(self.dir.path()), machine).await.map_err(|error| error.to_string())
     }
 
@@ -353,38 +354,10 @@ async fn a_disk_that_lies_about_its_directories_is_noticed() {
 }
 
 #[derive(Debug)]
-struct Liar(MemoryDisk);
+struct Liar;
 
-impl Disk for Liar {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        self.0.open(path, access)
-    }
-
-    fn open_database(&self, builder: &redb::Builder, path: &Path) -> Result<redb::Database, redb::DatabaseError> {
-        self.0.open_database(builder, path)
-    }
-
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        self.0.make_directory(path)
-    }
-
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        if path.components().any(|part| part.as_os_str() == "bodies") { Ok(()) } else { self.0.sync_directory(path) }
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
-        self.0.list(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> Result<u64, StoreError> {
-        self.0.free_bytes(path)
+impl Between for Liar {
+    fn sync_directory(&self, path: &Path) -> io::Result<bool> {
+        Ok(path.components().all(|part| part.as_os_str() != "bodies"))
     }
 }

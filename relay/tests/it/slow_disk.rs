@@ -1,17 +1,16 @@
 //! A disk that takes its time to make a body durable: whoever waits for it holds up nobody else of the home.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use privet_protocol::relay::Code;
-use privet_protocol::storage::StoreError;
 use privet_relay::Machine;
 use privet_relay_client::ClientError;
-use privet_store::{Access, Disk, DiskFile, Listed, SystemDisk};
+use privet_store::SystemDisk;
 
 use crate::common::{House, body, code, in_time, keep, put, read_all, stream, until};
+use crate::played_disk::{Between, PlayedDisk};
 
 /// Of a segment that becomes a file.
 const BYTES: usize = 300_000;
@@ -49,71 +48,10 @@ impl Gate {
     }
 }
 
-/// The machine's disk, but for that.
-#[derive(Debug)]
-struct Slow(Arc<Gate>);
-
-#[derive(Debug)]
-struct SlowFile {
-    file: Arc<dyn DiskFile>,
-    gate: Arc<Gate>,
-}
-
-impl Disk for Slow {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        let file = SystemDisk.open(path, access)?;
-        Ok(Arc::new(SlowFile { file, gate: Arc::clone(&self.0) }))
-    }
-
-    fn open_database(&self, builder: &redb::Builder, path: &Path) -> Result<redb::Database, redb::DatabaseError> {
-        SystemDisk.open_database(builder, path)
-    }
-
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.make_directory(path)
-    }
-
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.sync_directory(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        SystemDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.remove(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
-        SystemDisk.list(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> Result<u64, StoreError> {
-        SystemDisk.free_bytes(path)
-    }
-}
-
-impl DiskFile for SlowFile {
-    fn length(&self) -> io::Result<u64> {
-        self.file.length()
-    }
-
-    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(out, offset)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        self.file.set_length(length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.gate.pass();
-        self.file.sync()
+impl Between for Gate {
+    fn sync_file(&self) -> io::Result<()> {
+        self.pass();
+        Ok(())
     }
 }
 
@@ -121,7 +59,7 @@ impl DiskFile for SlowFile {
 async fn who_drops_a_stream_waits_for_its_writer_and_nobody_else_of_the_home_does() {
     let gate = Arc::new(Gate::default());
     let mut machine = Machine::this();
-    machine.disk = Arc::new(Slow(Arc::clone(&gate)));
+    machine.disk = PlayedDisk::on(SystemDisk, &gate);
     let house = House::on(machine, |_| {}).await;
     let hub = house.hub().await;
     let film = stream();
