@@ -274,13 +274,17 @@ impl Edge {
         pipe::carry(segment, out, |bytes| self.relay.tally.carried.add(bytes)).await;
     }
 
-    /// Asks the node that serves the home whether this client may follow here.
+    /// Asks the node that serves the home whether this client may follow here. Nothing if that node does not say: then the request is
+    /// carried there like any other.
     async fn may_follow(&self, stream: StreamId) -> Option<MayFollow> {
-        let (mut send, mut receive) = self.link.open_bi().await.ok()?;
-        send.write_all(&frame(&Head::MayFollow { stream })).await.ok()?;
-        send.finish().ok()?;
-        let answer = receive.read_to_end(MAX_ANSWER).await.ok()?;
-        cbor::decode(answer.get(4..)?, MAX_ANSWER).ok()
+        let asked = async {
+            let (mut send, mut receive) = self.link.open_bi().await.ok()?;
+            send.write_all(&frame(&Head::MayFollow { stream })).await.ok()?;
+            send.finish().ok()?;
+            let answer = receive.read_to_end(MAX_ANSWER).await.ok()?;
+            cbor::decode(answer.get(4..)?, MAX_ANSWER).ok()
+        };
+        tokio::time::timeout(REQUEST_PATIENCE, asked).await.ok().flatten()
     }
 
     /// Serves a follower here.
