@@ -190,12 +190,13 @@ async fn fill(
         if !bytes.is_empty() {
             let length = bytes.len() as u64;
             check_length(home, writer.length() + length)?;
+            // When they came, not when the disk has taken them.
+            stream.contents().touched = home.now();
             count(home, segment, writer.length() + length)?;
             if let Err(error) = writer.append(bytes).await {
                 let _ = count(home, segment, writer.length());
                 return Err(error.into());
             }
-            stream.contents().touched = home.now();
             segment.grew_to(writer.length());
         }
         if ended {
