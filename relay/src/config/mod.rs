@@ -193,7 +193,7 @@ pub struct Limits {
     pub hello_ms: u64,
     /// How long a client waits for its home where that has to be read first.
     pub home_ms: u64,
-    /// How long a follower of passing segments may take to finish a segment once a newer one has begun.
+    /// How long a follower of passing segments may take to finish a segment once a newer one has begun; each has up to half as long again.
     pub patience_ms: u64,
     /// How often what has expired is looked for.
     pub sweep_s: u64,

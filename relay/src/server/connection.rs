@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use privet_protocol::id::{HomeId, MailboxId, StreamId};
+use privet_protocol::id::{HomeId, StreamId};
 use privet_protocol::relay::{
     CapabilityKey, Code, From as Start, Hello, HelloAnswer, MAX_MESSAGE, Principal, Refusal, Request, Response,
-    Retention, Rights, VERSIONS, close, common_version, reset,
+    Retention, VERSIONS, close, common_version, reset,
 };
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
@@ -20,9 +20,11 @@ use super::home::Home;
 use super::lived::Dates;
 use super::quota::Requests;
 use super::received::Received;
+use super::role::Role;
 use super::segments::Put;
-use super::tally::{Kind, Present};
+use super::tally::Present;
 use super::wake::{self, Wake};
+use super::wasted::{Waste, Wasted};
 use super::window::{Fitted, SEND_WINDOW};
 use super::wire::{Answers, Failure, read_message};
 use super::{Relay, capability, follow, inbox, log, mailbox, priority, segments};
@@ -40,10 +42,6 @@ const MAX_HELLO: usize = 4096;
 pub(crate) const REQUEST_PATIENCE: Duration = Duration::from_secs(20);
 /// How long requests under way may take when the relay ends.
 pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes that a hub may have on their way, for its segments.
-const OWNER_WINDOW: u32 = 8 * 1024 * 1024;
-/// The same of all others, who send messages only.
-const OTHERS_WINDOW: u32 = 256 * 1024;
 
 /// Whom a connection acts for, proven.
 pub(crate) struct Session {
@@ -55,6 +53,7 @@ pub(crate) struct Session {
     /// Of the protocol, for both sides.
     version: u16,
     requests: Requests,
+    wasted: Wasted,
     following: AtomicUsize,
     dates: Dates,
     /// Requests under way that end by themselves.
@@ -64,28 +63,10 @@ pub(crate) struct Session {
     _present: Option<Present>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Owner,
-    Member,
-    Mailbox(MailboxId),
-    /// Another node, for its followers.
-    Node,
-}
-
 /// Where a client is served after its hello.
 enum Greeted {
     Here(Arc<Session>),
     Elsewhere(Link, Role),
-}
-
-impl Role {
-    fn receive_window(self) -> u32 {
-        match self {
-            Self::Owner => OWNER_WINDOW,
-            Self::Member | Self::Mailbox(_) | Self::Node => OTHERS_WINDOW,
-        }
-    }
 }
 
 /// Serves a connection until it is over.
@@ -268,12 +249,7 @@ pub(crate) async fn open(
     if role == Role::Member && home.rights(&key).is_none() {
         return Err(Failure::denied());
     }
-    let kind = match role {
-        Role::Owner => Kind::Owner,
-        Role::Member | Role::Node => Kind::Member,
-        Role::Mailbox(_) => Kind::Mailbox,
-    };
-    let present = Present::connection(&relay.tally, kind);
+    let present = Present::connection(&relay.tally, role.kind());
     Ok(Session { linked, _present: Some(present), ..Session::new(relay, connection, home, key, role, version) })
 }
 
@@ -309,6 +285,7 @@ impl Session {
             role,
             version,
             requests: Requests::new(relay.limits.now().requests_per_s, Instant::now()),
+            wasted: Wasted::new(Instant::now()),
             following: AtomicUsize::new(0),
             dates: relay.dates(),
             working: watch::Sender::new(0),
@@ -403,6 +380,11 @@ impl Session {
         if !matches!(read, Ok(Ok(Request::Put { .. }))) {
             receive.stop(VarInt::from_u32(reset::ANSWERED));
         }
+        let put = match &read {
+            Ok(Ok(Request::Put { retention, .. })) => Some(*retention),
+            _ => None,
+        };
+        let was_read = matches!(read, Ok(Ok(_)));
         let outcome = match read {
             Err(_) => Err(Failure::refuse(Code::Malformed, "the request did not come in time")),
             Ok(Err(failure)) => Err(failure),
@@ -411,9 +393,16 @@ impl Session {
                 if is_endless(&request) {
                     work = None;
                 }
-                self.answer(request, &mut receive, &mut answers).await
+                // In memory of its own: who sends half a request has what reading it takes, and no more.
+                Box::pin(self.answer(request, &mut receive, &mut answers)).await
             }
         };
+        if let Err(failure) = &outcome
+            && let Some(waste) = Waste::of(failure, was_read, allowed, put)
+        {
+            receive.stop(VarInt::from_u32(reset::ANSWERED));
+            self.hold_back(waste).await;
+        }
         let told = answers.stopped();
         match outcome {
             Ok(()) => answers.finish(),
@@ -427,6 +416,21 @@ impl Session {
             told.await;
         }
         drop(work);
+    }
+
+    /// A request led nowhere: its place is free again when as many of them are paid for as may be made.
+    async fn hold_back(&self, waste: Waste) {
+        let wait = self.wasted.add(waste, Instant::now());
+        if wait.is_zero() {
+            return;
+        }
+        self.relay.tally.held_back.add(1);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = self.connection.closed() => {}
+            () = self.relay.draining.cancelled() => {}
+            () = self.home.gone.cancelled() => {}
+        }
     }
 
     /// Resolves when no request is under way that ends by itself.
@@ -506,47 +510,8 @@ impl Session {
 
     /// Whether this session may make this request, as of now.
     fn authorize(&self, request: &Request) -> Result<(), Failure> {
-        let rights = match self.role {
-            Role::Owner => return Ok(()),
-            Role::Member => self.home.rights(&self.key).unwrap_or_default(),
-            Role::Mailbox(own) => {
-                return match request {
-                    Request::Post { mailbox, .. } | Request::Collect { mailbox, .. } if *mailbox == own => Ok(()),
-                    _ => Err(Failure::denied()),
-                };
-            }
-            Role::Node => {
-                return match request {
-                    Request::Follow { .. } => Ok(()),
-                    _ => Err(Failure::denied()),
-                };
-            }
-        };
-        let allowed = match request {
-            Request::ReadLog { .. } | Request::AckLog { .. } => rights.log,
-            Request::Send { .. } => rights.inbox,
-            Request::Get { .. } | Request::Follow { .. } | Request::Stat { .. } | Request::AckStream { .. } => {
-                rights.segments
-            }
-            Request::Usage => rights != Rights::default() && rights.log_upto.is_none(),
-            Request::PushKey | Request::SetPush { .. } | Request::ReadWakes { .. } | Request::AckWakes { .. } => {
-                wake::may_be_woken(&rights)
-            }
-            Request::Append { .. }
-            | Request::ReadInbox { .. }
-            | Request::AckInbox { .. }
-            | Request::Put { .. }
-            | Request::Finish { .. }
-            | Request::DropStream { .. }
-            | Request::Grant { .. }
-            | Request::Revoke { .. }
-            | Request::OpenMailbox { .. }
-            | Request::CloseMailbox { .. }
-            | Request::Post { .. }
-            | Request::Collect { .. }
-            | Request::Wake { .. } => false,
-        };
-        if allowed { Ok(()) } else { Err(Failure::denied()) }
+        let rights = || self.home.rights(&self.key).unwrap_or_default();
+        if self.role.may(request, rights) { Ok(()) } else { Err(Failure::denied()) }
     }
 }
 

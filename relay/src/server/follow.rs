@@ -34,10 +34,11 @@ pub(crate) async fn follow(
     answers: &mut Answers,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let _place = home.follower()?;
+    let place = home.follower()?;
     let stream = home.stream_or_begin(stream, now)?;
     let following = Present::follower(&home.tally);
-    let outcome = send(home, connection, &stream, from, answers).await;
+    let late = place.part_of(home.limits().patience() / 2);
+    let outcome = send(home, connection, &stream, from, late, answers).await;
     drop(following);
     home.remove_if_idle(&stream);
     outcome
@@ -48,6 +49,7 @@ async fn send(
     connection: &quinn::Connection,
     stream: &Arc<Stream>,
     from: From,
+    late: Duration,
     answers: &mut Answers,
 ) -> Result<(), Failure> {
     // Counts as a follower until the end, so that a stream that has not begun yet is not swept away.
@@ -62,7 +64,7 @@ async fn send(
     let follow = answers.id();
     answers.send(&Response::Following { follow, first }).await?;
 
-    let follower = Follower { home, connection, stream, follow, linked: answers.is_linked() };
+    let follower = Follower { home, connection, stream, follow, late, linked: answers.is_linked() };
     let mut index = first;
     loop {
         changes.borrow_and_update();
@@ -131,6 +133,9 @@ struct Follower<'a> {
     connection: &'a quinn::Connection,
     stream: &'a Arc<Stream>,
     follow: u64,
+    /// How much later than its patience would have it a follower is too slow. Each has a time of its own: a thousand that read nothing do not
+    /// all go on with the next segment in the same moment, in which the others would wait for them.
+    late: Duration,
     /// Whether a node is in between, which has to know what goes first.
     linked: bool,
 }
@@ -237,6 +242,6 @@ impl Follower<'_> {
                 return std::future::pending().await;
             }
         }
-        tokio::time::sleep(self.home.limits().patience()).await;
+        tokio::time::sleep(self.home.limits().patience() + self.late).await;
     }
 }

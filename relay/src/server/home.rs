@@ -62,6 +62,8 @@ pub(crate) struct Home {
     woken: Mutex<LastHour>,
     /// Streams that are followed now.
     followers: AtomicU64,
+    /// How often one was followed so far.
+    followed: AtomicU32,
     /// How fast its segments come and go.
     pub(crate) pace: Pace,
     /// Messages under way to push gateways.
@@ -204,6 +206,7 @@ impl Home {
             wakes: Mutex::new(TokenBucket::new(rate, rate.saturating_mul(10), now)),
             woken: Mutex::new(LastHour::new(read)),
             followers: AtomicU64::new(0),
+            followed: AtomicU32::new(0),
             pace,
             pushes: Semaphore::new(PUSHES),
             gone: storage.moved(),
@@ -402,7 +405,7 @@ impl Home {
         let limit = self.limits().followers;
         let more = |followers: u64| (followers < limit).then_some(followers + 1);
         match self.followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(FollowerPlace(self)),
+            Ok(_) => Ok(FollowerPlace { home: self, number: self.followed.fetch_add(1, Ordering::Relaxed) }),
             Err(_) => Err(over_quota(format!("{limit} followed streams at the same time"), "followers")),
         }
     }
@@ -547,11 +550,25 @@ impl Drop for Counted {
 }
 
 /// One of a home's followers, until dropped.
-pub(crate) struct FollowerPlace<'a>(&'a Home);
+pub(crate) struct FollowerPlace<'a> {
+    home: &'a Home,
+    /// The how many-th it is.
+    number: u32,
+}
+
+impl FollowerPlace<'_> {
+    /// Of a span of time a part of its own: any number of followers one after the other are spread over it evenly.
+    pub(crate) fn part_of(&self, span: Duration) -> Duration {
+        span.mul_f64(f64::from(self.number.wrapping_mul(GOLDEN)) / f64::from(u32::MAX))
+    }
+}
+
+/// The fractional part of the golden ratio, in 2^-32: its multiples lie as evenly as those of any number.
+const GOLDEN: u32 = 0x9e37_79b9;
 
 impl Drop for FollowerPlace<'_> {
     fn drop(&mut self) {
-        self.0.followers.fetch_sub(1, Ordering::Relaxed);
+        self.home.followers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -166,6 +166,8 @@ impl Numbers {
         counter(to, "privet_relay_requests", "Requests of all kinds", tally.requests.now())?;
         let help = "Hellos and requests that were refused";
         labelled(to, "privet_relay_refused", help, "code", ConstCounter::new, tally.refused.now())?;
+        let help = "Requests that led nowhere whose client had to wait before it could make another one in their place";
+        counter(to, "privet_relay_held_back_requests", help, tally.held_back.now())?;
         gauge(to, "privet_relay_followers", "Streams that are followed now", tally.followers.now() as f64)?;
         let help = "Passing segments that a follower was too slow for";
         counter(to, "privet_relay_skipped_segments", help, tally.skipped.now())?;

@@ -122,7 +122,7 @@ impl Gate {
 pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Gathered, ReadError> {
     let Some(first) = body.read_chunk(PACKET).await? else { return Ok(Gathered { bytes: Bytes::new(), ended: true }) };
     if let Some(aside) = Aside::set(home, Lane::Kept, PIECE) {
-        let came = body.read_many(&first.bytes).await;
+        let came = body.read_many(first.bytes).await;
         aside.used(came.bytes.len());
         return Ok(came);
     }
@@ -131,7 +131,7 @@ pub(crate) async fn receive_many(home: &Home, body: &mut Received) -> Result<Gat
     let _next = queue.next.lock().await;
     paid(home, Direction::Received, Lane::Kept, 0).await;
     // Nobody else of this lane takes anything meanwhile.
-    let came = body.read_many(&first.bytes).await;
+    let came = body.read_many(first.bytes).await;
     home.pace.received.bucket().owe(came.bytes.len());
     Ok(came)
 }

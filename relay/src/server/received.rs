@@ -75,21 +75,24 @@ impl Received {
     }
 
     /// This, which was read before, and what comes after it in one piece: as many bytes as a disk takes gladly, or what has come within a
-    /// moment. A reset among them is there for the next call.
-    pub(crate) async fn read_many(&mut self, first: &[u8]) -> Gathered {
-        let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
-        let mut bytes = BytesMut::with_capacity(PIECE);
-        bytes.extend_from_slice(first);
+    /// moment. A reset among them is there for the next call. Memory is taken for what came, not for what could have come.
+    pub(crate) async fn read_many(&mut self, first: Bytes) -> Gathered {
+        let known = first.len();
+        let (mut came, mut length) = (vec![first], known);
         let (stream, ended) = (&mut self.stream, &mut self.ended);
         let more = async {
-            while bytes.len() < PIECE {
+            let mut packets: [Bytes; PACKETS] = std::array::from_fn(|_| Bytes::new());
+            while length < PIECE {
                 let Ok(Some(read)) = next(stream, ended, &mut packets).await else { return };
-                gather(&mut bytes, &mut packets, read);
+                length += packets.iter().take(read).map(Bytes::len).sum::<usize>();
+                came.extend(packets.iter_mut().take(read).map(std::mem::take));
             }
         };
         let _ = tokio::time::timeout(MOMENT, more).await;
+        let mut bytes = BytesMut::with_capacity(length);
+        came.iter().for_each(|packet| bytes.extend_from_slice(packet));
         let bytes = bytes.freeze();
-        self.keep(&bytes[first.len()..]);
+        self.keep(&bytes[known..]);
         Gathered { bytes, ended: self.ended == Some(Ok(())) }
     }
 

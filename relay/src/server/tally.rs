@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     pub(crate) requests: Count,
     /// Hellos and requests that were refused.
     pub(crate) refused: Family<Code>,
+    /// Requests that led nowhere, one too many of them on their connection, whose place was not free at once.
+    pub(crate) held_back: Count,
     /// Streams followed now.
     pub(crate) followers: Count,
     /// Segments that a follower was too slow for.

@@ -15,6 +15,7 @@ mod founding;
 mod full;
 #[path = "../../push/tests/it/common/mod.rs"]
 mod gateway;
+mod held_back;
 mod hostile;
 mod lines;
 mod loading;
