@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use privet_congestion::congestion;
 use privet_protocol::relay::{
     CapabilityKey, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Signature, VERSIONS, hello_signing_input,
 };
-use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn::{
+    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TokioRuntime, TransportConfig,
+    VarInt,
+};
 
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -201,20 +204,22 @@ async fn hello(
     }
 }
 
-/// Bytes on their way before anything is known of the path. quinn's 240 kB are two seconds of a link of 1 Mb/s.
-const INITIAL_WINDOW: u64 = 64 * 1024;
+/// For so long the relay may hold back that it has something.
+const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Segments that may come at once on streams of their own.
 const SEGMENT_STREAMS: u32 = 32;
 
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let mut bbr = BbrConfig::default();
-    bbr.initial_window(INITIAL_WINDOW);
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(1452);
+    // Two probes on nearly every path, 1326 and 1452, instead of four.
+    discovery.upper_bound(1452).minimum_change(64);
+    // As the relay asks for it (relay/src/server/endpoint.rs): what is lost at a picture's end is sent again sooner.
+    let mut acknowledged = AckFrequencyConfig::default();
+    acknowledged.max_ack_delay(Some(ACK_DELAY)).reordering_threshold(VarInt::from_u32(1));
     transport
-        // Cubic loses the picture at 2 % packet loss, BBR does not (docs/design/0005-relay.md).
-        .congestion_controller_factory(Arc::new(bbr))
+        .congestion_controller_factory(congestion())
+        .ack_frequency_config(Some(acknowledged))
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .keep_alive_interval(Some(Duration::from_secs(10)))
@@ -268,8 +273,8 @@ fn certificate_fault(error: &quinn::ConnectionError) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use aws_lc_rs::digest::{SHA256, digest};
+    use privet_congestion::ForVideo;
     use privet_protocol::relay::ALPN;
-    use quinn::congestion::Bbr;
     use quinn::crypto::rustls::QuicServerConfig;
     use rustls_pki_types::PrivateKeyDer;
 
@@ -297,7 +302,7 @@ mod tests {
         let (came, accepted) =
             tokio::join!(handshake(&target, "127.0.0.1", address), async { relay.accept().await.unwrap().await });
         let (_endpoint, connection) = came.unwrap();
-        assert!(connection.congestion_state().into_any().is::<Bbr>());
+        assert!(connection.congestion_state().into_any().is::<ForVideo>());
         drop(accepted);
     }
 }

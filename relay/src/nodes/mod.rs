@@ -353,7 +353,7 @@ fn transport() -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))
         .send_window(crate::server::SEND_WINDOW)
-        .congestion_controller_factory(crate::server::congestion())
+        .congestion_controller_factory(privet_congestion::congestion())
         .datagram_receive_buffer_size(None);
     transport
 }
@@ -361,7 +361,7 @@ fn transport() -> TransportConfig {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use quinn::congestion::Bbr;
+    use privet_congestion::ForVideo;
 
     use super::*;
 
@@ -383,7 +383,7 @@ mod tests {
         let accepted = async { asked.endpoint.accept().await.unwrap().await.unwrap() };
         let (made, accepted) = tokio::join!(asking.connect(&asked.me), accepted);
         for link in [made.unwrap(), accepted] {
-            assert!(link.congestion_state().into_any().downcast::<Bbr>().is_ok());
+            assert!(link.congestion_state().into_any().downcast::<ForVideo>().is_ok());
         }
     }
 }

@@ -74,7 +74,7 @@ use crate::nodes::{Fingerprints, NodeId, Nodes, NodesError, PostgresTable, Setti
 use crate::storage::{Embedded, Shared, Storage};
 use budget::Budget;
 use edge::Guests;
-pub(crate) use endpoint::{SOCKET_BUFFER, congestion};
+pub(crate) use endpoint::SOCKET_BUFFER;
 use founding::Founding;
 use home::Home;
 pub(crate) use home::scan_all;

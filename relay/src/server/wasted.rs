@@ -11,8 +11,8 @@ use super::wire::Failure;
 
 /// One a connection may make in this time, for ever.
 const EVERY: Duration = Duration::from_millis(500);
-/// So many at once are not felt: a hub that gives up all it has begun, a few times over.
-const AT_ONCE: u32 = 64;
+/// So many at once are not felt: a hub that gives up all it has begun, twice over.
+const AT_ONCE: u32 = 32;
 
 /// What a request that led nowhere counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

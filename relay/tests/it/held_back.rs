@@ -14,7 +14,7 @@ use crate::openmetrics;
 use crate::pages;
 
 /// As many lead nowhere before it is felt, and one in this time then.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 const EVERY: Duration = Duration::from_millis(500);
 /// Requests that a connection has under way at once.
 const STREAMS: usize = 16;

@@ -76,7 +76,10 @@ fn the_relay_can_link_neither_mls_nor_the_sealing_code() {
     graph.must_not_reach("privet-relay", SEALING);
     graph.must_not_reach("privet-relay-client", SEALING);
     let ours: Vec<_> = graph.reached["privet-relay"].iter().filter(|name| name.starts_with("privet-")).collect();
-    assert_eq!(ours, ["privet-config", "privet-numbers", "privet-protocol", "privet-push", "privet-store"]);
+    assert_eq!(
+        ours,
+        ["privet-config", "privet-congestion", "privet-numbers", "privet-protocol", "privet-push", "privet-store"]
+    );
 }
 
 #[test]
