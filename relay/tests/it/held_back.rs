@@ -28,8 +28,12 @@ async fn house() -> House {
 }
 
 async fn held_back(house: &House) -> f64 {
+    number(house, "privet_relay_held_back_requests_total").await
+}
+
+async fn number(house: &House, name: &str) -> f64 {
     let samples = openmetrics::parse(&pages::page(house.server.metrics().unwrap(), "/metrics").await.1);
-    openmetrics::value(&samples, "privet_relay_held_back_requests_total", &[])
+    openmetrics::value(&samples, name, &[])
 }
 
 /// Begins a request and breaks it off.
@@ -86,10 +90,21 @@ async fn live_segments_of_many_cameras_may_be_broken_off() {
     let (_endpoint, connection) = raw(&house, ALPN).await.unwrap();
     let hello = signed(&connection, Principal::Founder { home: house.home, invite: None }, 1);
     say(&connection, &frame(&hello)).await;
-    for index in 0..5 {
-        for _camera in 0..40 {
-            let request = Request::Put { stream: stream(), index, retention: Retention::Pass, resume: false };
-            break_off(&connection, &[frame(&request), vec![1]].concat()).await;
+    for _second in 0..10 {
+        let before = number(&house, "privet_relay_received_bytes_total").await;
+        let (mut cameras, mut bytes) = (Vec::new(), 0);
+        for _camera in 0..STREAMS {
+            let request = Request::Put { stream: stream(), index: 0, retention: Retention::Pass, resume: false };
+            let begun = [frame(&request), vec![1]].concat();
+            let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
+            in_time(send.write_all(&begun)).await.unwrap();
+            bytes += begun.len();
+            cameras.push((send, receive));
+        }
+        // As over a bad link: what is given up has begun.
+        until(async || number(&house, "privet_relay_received_bytes_total").await >= before + bytes as f64).await;
+        for (mut send, _receive) in cameras {
+            send.reset(VarInt::from_u32(reset::CANCELLED)).unwrap();
         }
     }
     let usage: Response = answer(&say(&connection, &frame(&Request::Usage)).await);

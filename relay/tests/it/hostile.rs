@@ -380,8 +380,8 @@ async fn a_flood_of_streams_is_bounded_and_leaves_room_for_others() {
     let HelloAnswer::Welcome { limits, .. } = answer(&say(&connection, &frame(&hello)).await) else {
         panic!("not welcome");
     };
-    // Streams that are begun and reset.
-    for round in 0..2000_u32 {
+    // Streams that are begun and reset: more of them would come at a pace only (`held_back.rs`).
+    for round in 0..40_u32 {
         let (mut send, _receive) = in_time(connection.open_bi()).await.unwrap();
         send.write_all(&round.to_be_bytes()).await.unwrap();
         send.reset(0_u32.into()).unwrap();
