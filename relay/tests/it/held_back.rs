@@ -93,7 +93,8 @@ async fn live_segments_of_many_cameras_may_be_broken_off() {
     for _second in 0..10 {
         let before = number(&house, "privet_relay_received_bytes_total").await;
         let (mut cameras, mut bytes) = (Vec::new(), 0);
-        for _camera in 0..STREAMS {
+        // Of places that became free QUIC tells in steps of an eighth.
+        for _camera in 0..STREAMS - STREAMS / 8 {
             let request = Request::Put { stream: stream(), index: 0, retention: Retention::Pass, resume: false };
             let begun = [frame(&request), vec![1]].concat();
             let (mut send, receive) = in_time(connection.open_bi()).await.unwrap();
