@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use privet_congestion::congestion;
 use privet_demo::Trouble;
-use quinn::congestion::BbrConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig,
+    TokioRuntime, TransportConfig, VarInt,
 };
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -86,12 +86,13 @@ pub fn server_config(alpn: &[u8], requests: u32) -> Result<ServerConfig, Trouble
 /// What both ends have in common. Segmentation offload is on, as it is with quinn and the relay.
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let mut bbr = BbrConfig::default();
-    bbr.initial_window(INITIAL_WINDOW);
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(1452);
+    discovery.upper_bound(1452).minimum_change(64);
+    let mut acknowledged = AckFrequencyConfig::default();
+    acknowledged.max_ack_delay(Some(Duration::from_millis(5))).reordering_threshold(VarInt::from_u32(1));
     transport
-        .congestion_controller_factory(Arc::new(bbr))
+        .congestion_controller_factory(congestion())
+        .ack_frequency_config(Some(acknowledged))
         .initial_mtu(1200)
         .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
@@ -142,4 +143,3 @@ impl ServerCertVerifier for Anyone {
 
 /// The relay's own figures.
 const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
-const INITIAL_WINDOW: u64 = 64 * 1024;
