@@ -6,15 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use privet_congestion::congestion;
 use privet_protocol::relay::{
     CapabilityKey, EXPORTER_LABEL, Hello, HelloAnswer, Principal, Signature, VERSIONS, hello_signing_input,
 };
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{
-    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TokioRuntime, TransportConfig,
-    VarInt,
-};
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
 
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -204,24 +200,13 @@ async fn hello(
     }
 }
 
-/// For so long the relay may hold back that it has something.
-const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Segments that may come at once on streams of their own.
 const SEGMENT_STREAMS: u32 = 32;
 
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let mut discovery = MtuDiscoveryConfig::default();
-    // Two probes on nearly every path, 1326 and 1452, instead of four.
-    discovery.upper_bound(1452).minimum_change(64);
-    // As the relay asks for it (relay/src/server/endpoint.rs): what is lost at a picture's end is sent again sooner.
-    let mut acknowledged = AckFrequencyConfig::default();
-    acknowledged.max_ack_delay(Some(ACK_DELAY)).reordering_threshold(VarInt::from_u32(1));
+    privet_congestion::set_up(&mut transport);
     transport
-        .congestion_controller_factory(congestion())
-        .ack_frequency_config(Some(acknowledged))
-        .initial_mtu(1200)
-        .mtu_discovery_config(Some(discovery))
         .keep_alive_interval(Some(Duration::from_secs(10)))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
         .max_concurrent_bidi_streams(VarInt::from_u32(0))

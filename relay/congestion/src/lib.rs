@@ -11,10 +11,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn::congestion::{Bbr, BbrConfig, Controller, ControllerFactory, ControllerMetrics};
+use quinn::{AckFrequencyConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
 use quinn_proto::RttEstimator;
 
 /// Bytes on their way before anything is known of the path. quinn's 240 kB are two seconds of a link of 1 Mb/s.
 const INITIAL_WINDOW: u64 = 64 * 1024;
+
+/// For so long the other end may hold back that it has something.
+const ACK_DELAY: Duration = Duration::from_millis(5);
+
+/// What both ends of a connection between a relay and its clients have in common: how fast they send, how soon they hear of a loss, and how
+/// they find out how long a packet may be.
+pub fn set_up(transport: &mut TransportConfig) {
+    // What is lost at the end of a picture is sent again after a round trip and what the other end may wait before it says what it has: 25 ms
+    // if it is not asked for less (draft-ietf-quic-ack-frequency).
+    let mut acknowledged = AckFrequencyConfig::default();
+    acknowledged.max_ack_delay(Some(ACK_DELAY)).reordering_threshold(VarInt::from_u32(1));
+    // Two probes on nearly every path, 1326 and 1452, instead of four: each costs what a packet of video does.
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(1452).minimum_change(64);
+    transport
+        .congestion_controller_factory(congestion())
+        .ack_frequency_config(Some(acknowledged))
+        .initial_mtu(1200)
+        .mtu_discovery_config(Some(discovery));
+}
 
 /// For connections over which video goes, from hubs, to phones and between nodes. Cubic loses the picture at 2 % packet loss, BBR does not
 /// (docs/design/0005-relay.md).

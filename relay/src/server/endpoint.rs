@@ -6,13 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
-use privet_congestion::congestion;
 use privet_protocol::relay::ALPN;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{
-    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, Incoming, MtuDiscoveryConfig, TokioRuntime,
-    TransportConfig, VarInt,
-};
+use quinn::{Endpoint, EndpointConfig, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -32,8 +28,6 @@ const COMPUTED: usize = 4;
 /// For so long at most a handshake counts as computed; who takes longer is far away, or silent, and costs nothing meanwhile. So one core
 /// begins at least 400 handshakes a second, however many of them are never ended.
 const COMPUTING: Duration = Duration::from_millis(10);
-/// For so long a client may hold back that it has something.
-const ACK_DELAY: Duration = Duration::from_millis(5);
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn bind(address: SocketAddr, identity: Identity) -> Result<Endpoint, ServerError> {
@@ -80,18 +74,8 @@ fn after_restart(secret: &[u8]) -> EndpointConfig {
 
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let mut discovery = MtuDiscoveryConfig::default();
-    // What is lost at the end of a picture is sent again after a round trip and what the other end may wait before it says what it has: 25 ms if
-    // it is not asked for less (draft-ietf-quic-ack-frequency).
-    let mut acknowledged = AckFrequencyConfig::default();
-    acknowledged.max_ack_delay(Some(ACK_DELAY)).reordering_threshold(VarInt::from_u32(1));
-    // Two probes on nearly every path, 1326 and 1452, instead of four: each costs what a packet of video does.
-    discovery.upper_bound(1452).minimum_change(64);
+    privet_congestion::set_up(&mut transport);
     transport
-        .congestion_controller_factory(congestion())
-        .initial_mtu(1200)
-        .mtu_discovery_config(Some(discovery))
-        .ack_frequency_config(Some(acknowledged))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
         // One stream and little memory until the hello was accepted.
         .max_concurrent_bidi_streams(VarInt::from_u32(1))

@@ -5,13 +5,9 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_congestion::congestion;
 use privet_demo::Trouble;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{
-    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig,
-    TokioRuntime, TransportConfig, VarInt,
-};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -86,15 +82,8 @@ pub fn server_config(alpn: &[u8], requests: u32) -> Result<ServerConfig, Trouble
 /// What both ends have in common. Segmentation offload is on, as it is with quinn and the relay.
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(1452).minimum_change(64);
-    let mut acknowledged = AckFrequencyConfig::default();
-    acknowledged.max_ack_delay(Some(Duration::from_millis(5))).reordering_threshold(VarInt::from_u32(1));
+    privet_congestion::set_up(&mut transport);
     transport
-        .congestion_controller_factory(congestion())
-        .ack_frequency_config(Some(acknowledged))
-        .initial_mtu(1200)
-        .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(30_000))))
         .stream_receive_window(VarInt::from_u32(1024 * 1024))
         .receive_window(VarInt::from_u32(8 * 1024 * 1024))
