@@ -37,7 +37,7 @@ pub(crate) async fn follow(
     let place = home.follower()?;
     let stream = home.stream_or_begin(stream, now)?;
     let following = Present::follower(&home.tally);
-    let late = place.part_of(home.limits().patience() / 2);
+    let late = part_of(home.limits().patience() / 2, place.number);
     let outcome = send(home, connection, &stream, from, late, answers).await;
     drop(following);
     home.remove_if_idle(&stream);
@@ -243,5 +243,31 @@ impl Follower<'_> {
             }
         }
         tokio::time::sleep(self.home.limits().patience() + self.late).await;
+    }
+}
+
+/// The fractional part of the golden ratio, in 2^-32: its multiples lie as evenly as those of any number.
+const GOLDEN: u32 = 0x9e37_79b9;
+
+/// Of a span of time the part of the `number`th: any number of them one after the other are spread over it evenly.
+fn part_of(span: Duration, number: u32) -> Duration {
+    span.mul_f64(f64::from(number.wrapping_mul(GOLDEN)) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn followers_are_too_slow_one_after_the_other() {
+        let span = Duration::from_millis(150);
+        for first in [0, 7, u32::MAX - 100] {
+            let mut moments: Vec<_> = (0..200).map(|number| part_of(span, first.wrapping_add(number))).collect();
+            moments.sort();
+            assert!(moments.iter().all(|moment| *moment <= span));
+            let most = moments.windows(10).map(|ten| ten[9] - ten[0]).min();
+            assert!(most > Some(Duration::from_millis(4)), "ten of 200 within {most:?}");
+        }
+        assert_eq!(part_of(Duration::ZERO, 9), Duration::ZERO);
     }
 }

@@ -553,18 +553,8 @@ impl Drop for Counted {
 pub(crate) struct FollowerPlace<'a> {
     home: &'a Home,
     /// The how many-th it is.
-    number: u32,
+    pub(crate) number: u32,
 }
-
-impl FollowerPlace<'_> {
-    /// Of a span of time a part of its own: any number of followers one after the other are spread over it evenly.
-    pub(crate) fn part_of(&self, span: Duration) -> Duration {
-        span.mul_f64(f64::from(self.number.wrapping_mul(GOLDEN)) / f64::from(u32::MAX))
-    }
-}
-
-/// The fractional part of the golden ratio, in 2^-32: its multiples lie as evenly as those of any number.
-const GOLDEN: u32 = 0x9e37_79b9;
 
 impl Drop for FollowerPlace<'_> {
     fn drop(&mut self) {

@@ -40,7 +40,6 @@ async fn number(house: &House, name: &str) -> f64 {
 async fn break_off(connection: &Connection, begun: &[u8]) {
     let (mut send, mut receive) = in_time(connection.open_bi()).await.unwrap();
     in_time(send.write_all(begun)).await.unwrap();
-    // Not so soon that the relay never hears of its beginning.
     let _ = send.reset(VarInt::from_u32(reset::CANCELLED));
     // Somebody has to take the end for QUIC to forget the stream.
     drop(tokio::spawn(async move { receive.read_to_end(1 << 16).await }));
