@@ -2,7 +2,8 @@
 //!
 //! Bytes go out as they come in. A follower that has not taken a passing segment some time after a newer one has begun loses
 //! the rest of it and goes on with the newest: it is late by one segment at most, costs no memory beyond what all followers
-//! share, and holds up nobody. Kept segments are never skipped: they are on disk, and while the storage is away it is waited for. The
+//! share, and holds up nobody. So it is also with the end of one that was handed to the connection whole: newer ones go before it there, and
+//! its turn might come when nobody wants it any more. Kept segments are never skipped: they are on disk, and while the storage is away it is waited for. The
 //! followers of a home that has come to its bytes a second (`pace`) are slow in the same way.
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use privet_protocol::id::StreamId;
 use privet_protocol::relay::{Code, From, Response, SegmentHead, reset};
 use privet_protocol::time::Timestamp;
+use tokio::task::JoinSet;
 
 use super::growing::{Cursor, Growing, Piece};
 use super::home::Home;
@@ -25,6 +27,11 @@ use super::wire::{Answers, Failure};
 const STORAGE_PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How much more patience there is with what was handed to the connection whole. It holds up nobody, and on a link that loses packets it may
+/// come yet; much later no viewer shows it.
+const FOR_THE_END: Duration = Duration::from_secs(1);
+/// So many segments of a follower whose ends are under way are watched. They are as short-lived as its patience, and its connection holds few.
+const LEAVING: usize = 16;
 
 pub(crate) async fn follow(
     home: &Home,
@@ -38,7 +45,9 @@ pub(crate) async fn follow(
     let stream = home.stream_or_begin(stream, now)?;
     let following = Present::follower(&home.tally);
     let late = part_of(home.limits().patience() / 2, place.number);
-    let outcome = send(home, connection, &stream, from, late, answers).await;
+    let mut leaving = JoinSet::new();
+    let outcome = send(home, connection, &stream, from, late, answers, &mut leaving).await;
+    leaving.shutdown().await;
     drop(following);
     home.remove_if_idle(&stream);
     outcome
@@ -51,6 +60,7 @@ async fn send(
     from: From,
     late: Duration,
     answers: &mut Answers,
+    leaving: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     // Counts as a follower until the end, so that a stream that has not begun yet is not swept away.
     let mut changes = stream.changes();
@@ -67,6 +77,7 @@ async fn send(
     let follower = Follower { home, connection, stream, follow, late, linked: answers.is_linked() };
     let mut index = first;
     loop {
+        while leaving.try_join_next().is_some() {}
         changes.borrow_and_update();
         let next = stream.contents().next_for(index);
         match next {
@@ -96,7 +107,7 @@ async fn send(
                 index += 1;
             }
             Next::Growing { segment, passing } => {
-                let sent = follower.send_growing(&segment, passing, answers).await?;
+                let sent = follower.send_growing(&segment, passing, answers, leaving).await?;
                 // Who reads nothing does not read either that it is too slow, and must not keep what nobody else has any more.
                 drop(segment);
                 match sent {
@@ -181,9 +192,20 @@ impl Follower<'_> {
         }
     }
 
-    async fn send_growing(&self, segment: &Arc<Growing>, passing: bool, answers: &Answers) -> Result<Sent, Failure> {
+    async fn send_growing(
+        &self,
+        segment: &Arc<Growing>,
+        passing: bool,
+        answers: &Answers,
+        leaving: &mut JoinSet<()>,
+    ) -> Result<Sent, Failure> {
         let stopped = answers.stopped();
-        let too_slow = self.too_slow(segment.index, passing);
+        let too_slow = async {
+            match passing {
+                true => self.too_slow(segment.index, Duration::ZERO).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::pin!(stopped, too_slow);
         let mut out = tokio::select! {
             out = self.open(segment.index, segment.priority) => out?,
@@ -219,7 +241,11 @@ impl Follower<'_> {
                     }
                 }
                 Ok(Piece::End) => {
-                    out.finish();
+                    if passing && leaving.len() < LEAVING {
+                        leaving.spawn(out.finish_in_time(self.too_slow(segment.index, FOR_THE_END), reset::SKIPPED));
+                    } else {
+                        out.finish();
+                    }
                     return Ok(Sent::Whole);
                 }
                 Ok(Piece::Broken) => {
@@ -231,18 +257,19 @@ impl Follower<'_> {
         }
     }
 
-    /// Resolves some time after a newer passing segment has begun.
-    async fn too_slow(&self, index: u64, passing: bool) {
-        if !passing {
-            return std::future::pending().await;
-        }
-        let mut changes = self.stream.changes();
-        while self.stream.contents().newest().is_none_or(|newest| newest <= index) {
-            if changes.changed().await.is_err() {
-                return std::future::pending().await;
+    /// Resolves its patience, and so much `more`, after a newer segment than this passing one has begun.
+    fn too_slow(&self, index: u64, more: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let stream = Arc::clone(self.stream);
+        let patience = self.home.limits().patience() + self.late + more;
+        async move {
+            let mut changes = stream.changes();
+            while stream.contents().newest().is_none_or(|newest| newest <= index) {
+                if changes.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
             }
+            tokio::time::sleep(patience).await;
         }
-        tokio::time::sleep(self.home.limits().patience() + self.late).await;
     }
 }
 

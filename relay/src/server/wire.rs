@@ -231,7 +231,7 @@ impl Answers {
     }
 
     /// Resolves when the client wants no more.
-    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let stopped = self.stream.stopped();
         async move { drop(stopped.await) }
     }
@@ -239,6 +239,22 @@ impl Answers {
     /// Ends the stream after everything sent.
     pub(crate) fn finish(mut self) {
         self.stream.finish();
+    }
+
+    /// Ends the stream after everything sent. What of it is still here, or on its way, when `late` resolves is given up.
+    pub(crate) fn finish_in_time<F>(mut self, late: F, code: u32) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        self.stream.finish();
+        let left = self.stopped();
+        async move {
+            tokio::select! {
+                biased;
+                () = left => {}
+                () = late => self.reset(code),
+            }
+        }
     }
 
     /// Ends the stream so that the client sees that something is missing.
