@@ -75,6 +75,7 @@ impl Failure {
 
     /// Its exit code; the list is in `--help`.
     pub fn exit(&self) -> u8 {
+        use CoreError as Core;
         match self {
             Self::Arguments(_) | Self::Core(CoreError::Invalid { .. }) => 2,
             Self::Pairing(_) | Self::Core(CoreError::Pairing(_)) => 3,
@@ -82,7 +83,8 @@ impl Failure {
             Self::Core(CoreError::Network { .. } | CoreError::Timeout { .. }) => 5,
             Self::NotVerified(_) | Self::Core(CoreError::Tampered { .. }) => 6,
             Self::Core(CoreError::NotFound { .. }) => 7,
-            Self::Store(_) | Self::Core(CoreError::Storage { .. } | CoreError::Keystore { .. } | CoreError::Busy) => 8,
+            Self::Store(_) | Self::Core(Core::Storage { .. } | Core::StorageFull { .. } | Core::Damaged { .. }) => 8,
+            Self::Core(Core::NewerStore { .. } | Core::KeyLost { .. } | Core::Keystore { .. } | Core::Busy) => 8,
             Self::Core(_) | Self::Other(_) => 1,
         }
     }
