@@ -184,6 +184,7 @@ pub enum Track {
 
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct LiveStats {
+    pub queued: u64,
     pub received: u64,
     pub dropped: u64,
     pub lost: u64,
@@ -237,7 +238,7 @@ fields!(core::VerifyReport => VerifyReport {
     ok, signer, signer_known, chain, segments, first_segment, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
     problems
 });
-fields!(core::LiveStats => LiveStats { received, dropped, lost, verified, broken, latency_ms });
+fields!(core::LiveStats => LiveStats { queued, received, dropped, lost, verified, broken, latency_ms });
 fields!(core::FetchProgress => FetchProgress { ready, segments, fetched_bytes, total_bytes });
 
 impl From<core::Trust> for Trust {
