@@ -9,6 +9,7 @@ import type { Camera, State } from './api/types.js';
 
 const POLL_MS = 15_000;
 const RETRY_MS = 3_000;
+const SHORT_MS = 1_000;
 /** Several happenings at once are one question. */
 const GATHER_MS = 120;
 
@@ -21,6 +22,7 @@ export class Home extends EventTarget {
   /** What failed while the server was there. */
   failed = '';
   #happenings: Happenings | null = null;
+  #opened = 0;
   #gather: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #wanted = { state: false, cameras: false };
@@ -57,10 +59,13 @@ export class Home extends EventTarget {
       this.camerasLoaded = true;
       this.lost = null;
       this.failed = '';
-      this.#happenings ??= new Happenings(
-        (happening) => this.#told(happening),
-        () => this.#closed(),
-      );
+      if (!this.#happenings) {
+        this.#opened = Date.now();
+        this.#happenings = new Happenings(
+          (happening) => this.#told(happening),
+          () => this.#closed(),
+        );
+      }
     } catch (e) {
       this.#lose(e);
     }
@@ -81,7 +86,10 @@ export class Home extends EventTarget {
 
   #closed(): void {
     this.#happenings = null;
-    void this.load();
+    // One that is closed at once is not opened again at once.
+    const soon = Date.now() - this.#opened < SHORT_MS;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.load(), soon ? RETRY_MS : 0);
   }
 
   #told(happening: Happening): void {

@@ -184,6 +184,8 @@ export const S = {
     clipAt: (camera: string, when: string, length: string) => `${camera}, ${when}, ${length}`,
     offline: 'offline',
     zones: (zones: string[]) => zones.join(', '),
+    clipVerified: 'clip verified',
+    clipBroken: 'clip broken',
     alarm: 'Alarm',
     warning: 'Warning',
     tooMany: 'Only the newest clips of this time are drawn.',

@@ -109,7 +109,8 @@ async function refusal(response: Response): Promise<Refused> {
   } catch {
     // Forbidden ones are text.
   }
-  return new Refused(body || `${response.status} ${response.statusText}`, 'forbidden', response.status, null);
+  const kind = [401, 403, 421].includes(response.status) ? 'forbidden' : 'other';
+  return new Refused(body || `${response.status} ${response.statusText}`, kind, response.status, null);
 }
 
 async function thumbnail(id: string): Promise<{ picture: Blob; trust: t.Trust }> {

@@ -22,6 +22,7 @@ const PAUSES_MS = [1000, 2000, 4000, 8000, 15_000];
 /** A gap that follows another of its kind so soon is the same one to a person. */
 const SAME_GAP_MS = 2000;
 const GAPS_KEPT = 20;
+const COUNT_ANEW = 300;
 
 export class LiveView extends EventTarget {
   phase: Phase = 'off';
@@ -45,8 +46,9 @@ export class LiveView extends EventTarget {
   /** With sound the way is MSE: access units come without the sound's parameters. */
   #sound = false;
   #codecsFailed = false;
-  /** Blanked and resumed: until a picture that was decoded whole. */
-  #covered = false;
+  /** The newest frame that came, and the newest that had come with the last broken verdict: up to that, nothing is drawn any more. */
+  #came = 0;
+  #floor: number | null = null;
 
   constructor(canvas: HTMLCanvasElement, cameraId: string) {
     super();
@@ -112,7 +114,7 @@ export class LiveView extends EventTarget {
     this.#socket = new LiveSocket(this.#cameraId, wire, {
       message: (message) => this.#take(message),
       media: (head, data) => {
-        if (head.track === 'video') this.ribbon.picture(head.frame, head.key, Date.now());
+        if (head.track === 'video') this.#arrived(head);
         this.#player?.media(head, data);
       },
       over: (why) => this.#over(why),
@@ -132,6 +134,8 @@ export class LiveView extends EventTarget {
       case 'format':
         if (this.format && this.format.substream !== message.substream) this.verdicts.otherStream();
         this.format = message;
+        // What was in the player goes with it.
+        this.#floor = null;
         this.#player?.format(message);
         break;
       case 'segment':
@@ -150,14 +154,17 @@ export class LiveView extends EventTarget {
     this.#changed();
   }
 
+  #arrived(head: Head): void {
+    // A camera that began anew counts from the start.
+    if (head.frame < this.#came - COUNT_ANEW) this.#floor = null;
+    this.#came = head.frame;
+    this.ribbon.picture(head.frame, head.key, Date.now());
+  }
+
   #judge(verdict: Verdict): void {
     this.ribbon.verdict(verdict);
-    if (this.verdicts.broken) {
-      this.#covered = true;
-      this.#blank();
-    } else {
-      this.#covered = false;
-    }
+    if (verdict.trust.state === 'broken') this.#floor = this.#came;
+    if (this.verdicts.broken) this.#blank();
     this.#player?.sound(this.#sound && !this.verdicts.broken);
     this.#mark();
     this.dispatchEvent(new CustomEvent('verdict', { detail: verdict }));
@@ -176,7 +183,8 @@ export class LiveView extends EventTarget {
   }
 
   #paint(source: CanvasImageSource, width: number, height: number, head: Head): void {
-    if (this.#covered || this.phase === 'off' || width === 0) return;
+    if (this.verdicts.broken || this.phase === 'off' || width === 0) return;
+    if (this.#floor !== null && head.frame <= this.#floor) return;
     const canvas = this.#canvas;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;

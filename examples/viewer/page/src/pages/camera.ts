@@ -131,7 +131,7 @@ export class PageCamera extends LitElement {
       <h2>${S.live.facts}</h2>
       <dl class="facts">
         <dt>${f.latency}</dt>
-        <dd>${view?.phase === 'live' ? delay(Math.max(0, view.lagMs)) : '–'}</dd>
+        <dd>${view?.phase === 'live' && view.shown ? delay(Math.max(0, view.lagMs)) : '–'}</dd>
         <dt>${f.checked}</dt>
         <dd>${view?.stats ? S.live.checked(view.stats.verified, view.stats.broken) : '–'}</dd>
         <dt>${f.dropped}</dt>

@@ -92,7 +92,7 @@ export class PageDevices extends LitElement {
             : html`<button @click=${() => (this.renaming = true)}>${icon('pencil')}${S.devices.rename}</button>`
           : this.sure === device.id
             ? nothing
-            : html`<button class="quiet danger" @click=${() => (this.sure = device.id)}>${icon('trash')}${S.devices.remove}</button>`}
+            : html`<button class="danger" @click=${() => (this.sure = device.id)}>${icon('trash')}${S.devices.remove}</button>`}
       </div>
       ${this.sure === device.id ? this.confirm(device) : nothing}
     </li>`;

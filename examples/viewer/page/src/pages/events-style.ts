@@ -36,7 +36,10 @@ export const eventsStyle = css`
   }
   .picture {
     position: relative;
-    display: block;
+  }
+  .picture a {
+    position: absolute;
+    inset: 0;
     border-radius: 12px;
   }
   clip-picture {

@@ -183,16 +183,18 @@ export class PageEvents extends LitElement {
     const name = rows.find((row) => row.cameraId === clip.camera_id)?.name ?? '';
     const length = clip.finished ? span(clip.duration_ms) : S.events.recording;
     return html`<div class="preview stack">
-      <a class="picture" href=${hashOf({ page: 'clip', id: clip.id })} aria-label="${S.events.play}: ${S.events.clipAt(name, moment(clip.start_ms), length)}">
-        <clip-picture .clip=${clip} ?heat=${this.heat}></clip-picture>
-        <span class="play">${icon('play')}</span>
-      </a>
+      <div class="picture">
+        <clip-picture badge .clip=${clip} ?heat=${this.heat}></clip-picture>
+        <a href=${hashOf({ page: 'clip', id: clip.id })} aria-label="${S.events.play}: ${S.events.clipAt(name, moment(clip.start_ms), length)}">
+          <span class="play">${icon('play')}</span>
+        </a>
+      </div>
       <div class="row spread">
         <div>
           <h2>${name}</h2>
           <p class="small soft">${clock(clip.start_ms, true)} · ${length}${clip.notes?.zones.length ? html` · ${S.events.zones(clip.notes.zones)}` : nothing}</p>
         </div>
-        <trust-badge .trust=${clip.trust} .atMs=${clip.start_ms}></trust-badge>
+        <trust-badge of=${S.titles.clip} .trust=${clip.trust} .atMs=${clip.start_ms}></trust-badge>
       </div>
       <button class="chip" aria-pressed=${String(this.heat)} ?disabled=${!clip.notes} @click=${() => (this.heat = !this.heat)}>
         ${icon('heat')}${S.events.heat}

@@ -66,7 +66,9 @@ export class EventList extends LitElement {
   private one(event: HomeEvent): TemplateResult {
     const clip = knownClip(event.clip_id);
     const sign = SIGNS[event.kind] ?? 'info';
-    const more = [event.body, clip?.finished ? span(clip.duration_ms) : ''].filter(Boolean).join(' · ');
+    const broken = clip?.trust.state === 'broken';
+    const checked = clip?.trust.state === 'verified' ? S.events.clipVerified : broken ? S.events.clipBroken : '';
+    const more = [event.body, clip?.finished ? span(clip.duration_ms) : '', checked].filter(Boolean).join(' · ');
     return html`${this.compact
         ? nothing
         : event.clip_id
@@ -85,8 +87,8 @@ export class EventList extends LitElement {
         ? nothing
         : html`<trust-badge
             ?small=${true}
-            .trust=${clip && clip.trust.state !== 'pending' ? clip.trust : event.trust}
-            .told=${!clip || clip.trust.state === 'pending'}
+            .trust=${broken ? clip.trust : event.trust}
+            .told=${!broken}
             .atMs=${event.at_ms}
           ></trust-badge>`}`;
   }

@@ -27,6 +27,8 @@ export class TrustBadge extends LitElement {
   /** When it was recorded, if that is one moment. */
   @property({ attribute: false }) atMs: number | null = null;
   @property({ type: Boolean }) small = false;
+  /** What it speaks of, where several things stand together. */
+  @property() of = '';
   @state() private open = false;
   @query('dialog') private dialog!: HTMLDialogElement;
 
@@ -44,11 +46,11 @@ export class TrustBadge extends LitElement {
     return html`<button
         class=${this.trust.state}
         aria-haspopup="dialog"
-        aria-label="${S.trust[kind]}: ${S.trust.explain}"
+        aria-label="${this.of ? `${this.of}, ` : ''}${S.trust[kind]}: ${S.trust.explain}"
         title=${S.trust.explain}
         @click=${this.show}
       >
-        ${icon(this.trust.state)}${this.small ? nothing : html`<span>${S.trust[kind]}</span>`}
+        ${icon(this.trust.state)}${this.small ? nothing : html`<span>${this.of ? `${this.of}: ` : ''}${S.trust[kind]}</span>`}
       </button>
       <dialog aria-labelledby="title" @close=${() => (this.open = false)} @click=${this.outside}>
         ${this.open ? this.explanation() : nothing}

@@ -6,6 +6,7 @@ import { customElement, property, query, state } from 'lit/decorators.js';
 import type { Clip } from '../api/types.js';
 import { icon } from '../parts/icons.js';
 import { look } from '../parts/look.js';
+import '../parts/trust-badge.js';
 import { S } from '../strings.js';
 import { paintHeat } from './heat.js';
 import { thumbnails, type Picture } from './thumbnails.js';
@@ -14,6 +15,8 @@ import { thumbnails, type Picture } from './thumbnails.js';
 export class ClipPicture extends LitElement {
   @property({ attribute: false }) clip: Clip | null = null;
   @property({ type: Boolean }) heat = false;
+  /** Says what is known of this small picture itself, which is not what is known of the clip. */
+  @property({ type: Boolean }) badge = false;
   @state() private picture: Picture | null = null;
   @query('canvas') private canvas!: HTMLCanvasElement | null;
   private asked = '';
@@ -44,6 +47,9 @@ export class ClipPicture extends LitElement {
         ? html`<img src=${this.picture.url} alt="" />`
         : html`<span title=${broken ? S.clip.broken : S.events.noThumbnail}>${icon(broken ? 'broken' : 'cameras')}</span>`}
       ${this.heat && clip?.notes && !broken ? html`<canvas></canvas>` : nothing}
+      ${this.badge && this.picture && !broken
+        ? html`<trust-badge small told .trust=${this.picture.trust} .atMs=${clip?.notes?.peak_ms ?? null}></trust-badge>`
+        : nothing}
     </div>`;
   }
 
@@ -79,6 +85,12 @@ export class ClipPicture extends LitElement {
       .frame.broken {
         background: var(--bad-soft);
         color: var(--bad);
+      }
+      trust-badge {
+        position: absolute;
+        top: 8px;
+        right: 8px;
+        z-index: 1;
       }
       img,
       canvas {

@@ -11,7 +11,7 @@ export function colours(heat: readonly number[]): Uint8ClampedArray<ArrayBuffer>
     out[i * 4] = 255;
     out[i * 4 + 1] = Math.round(200 - 150 * value);
     out[i * 4 + 2] = Math.round(60 - 30 * value);
-    out[i * 4 + 3] = value < 0.06 ? 0 : Math.round(45 + 165 * value);
+    out[i * 4 + 3] = value < 0.06 ? 0 : Math.round(40 + 115 * value);
   }
   return out;
 }
