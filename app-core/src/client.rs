@@ -24,7 +24,7 @@ use crate::push::{self, PushInfo};
 use crate::runtime;
 use crate::settings::{self, Settings, SettingsState};
 use crate::state::Core;
-use crate::types::{Camera, Config, Device, Page, Status, Thumbnail};
+use crate::types::{Camera, ClipInfo, Config, Device, Page, Status, Thumbnail};
 use crate::vault::{self, StoreKey};
 use crate::waking;
 
@@ -140,6 +140,18 @@ impl Client {
         clips.truncate(limit);
         let next = clips.last().filter(|_| more).map(|(id, record)| format!("{}:{id}", record.told_in));
         Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&core, *id, record)).collect(), next })
+    }
+
+    /// What is known of one clip.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`] when there is no such clip.
+    pub async fn clip(&self, clip_id: &str) -> Result<ClipInfo> {
+        self.need_home()?;
+        let (core, id) = (self.core(), self.clip_id(clip_id)?);
+        let library = core.library();
+        let record = library.stream(&id).ok_or_else(|| no_clip(clip_id))?;
+        Ok(clip_info(&core, id, record))
     }
 
     /// Events at or after `from_ms` and before `to_ms` by the hub's clock, the one told last first (its clock can be set back); of one

@@ -7,7 +7,7 @@ use privet_app_core as core;
 use crate::error::CoreError;
 use crate::media::{Clip, Live};
 use crate::platform::{EventListener, ForeignKeys, ForeignListener, KeyWrapper};
-use crate::values::{Camera, Config, Device, Event, LiveFormat, Page, Status};
+use crate::values::{Camera, ClipInfo, Config, Device, Event, LiveFormat, Page, Status};
 use crate::wishes::{
     EventPage, Notification, NotificationKeys, Profile, PushInfo, PushTarget, Settings, SettingsState, Thumbnail,
 };
@@ -129,6 +129,11 @@ impl Client {
         limit: u32,
     ) -> Result<Page, CoreError> {
         Ok(self.0.clips(camera_id.as_deref(), from_ms, to_ms, page.as_deref(), limit).await?.into())
+    }
+
+    /// What is known of one clip.
+    pub async fn clip(&self, clip_id: String) -> Result<ClipInfo, CoreError> {
+        Ok(self.0.clip(&clip_id).await?.into())
     }
 
     /// What happened in a time range, the one told last first.

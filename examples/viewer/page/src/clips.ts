@@ -1,7 +1,7 @@
 // Clips as the page knows them: by id, and those of a span of time. The server gives them in pages, newest first; how many are fetched is
 // bounded.
 
-import { api } from './api/client.js';
+import { api, Refused } from './api/client.js';
 import type { Clip, HomeEvent } from './api/types.js';
 
 const PAGE = 200;
@@ -56,23 +56,14 @@ export async function eventsBetween(from: number, to: number, camera?: string): 
   return events;
 }
 
-/** One clip as it is now. There is no request for one alone, so a clip that is known is asked for by its time, another is looked for. */
+/** One clip as it is now; null when there is none. */
 export async function findClip(id: string): Promise<Clip | null> {
-  const old = known.get(id);
-  if (old) {
-    const { clips } = await clipsBetween(old.start_ms, old.start_ms + 1, old.camera_id);
-    const found = clips.find((clip) => clip.id === id);
-    if (found) return found;
+  try {
+    const clip = await api.clip(id);
+    learn([clip]);
+    return clip;
+  } catch (e) {
+    if (e instanceof Refused && e.status === 404) return null;
+    throw e;
   }
-  let page: string | undefined;
-  let seen = 0;
-  do {
-    const got = await api.clips({ page, limit: PAGE });
-    learn(got.clips);
-    const found = got.clips.find((clip) => clip.id === id);
-    if (found) return found;
-    seen += got.clips.length;
-    page = got.next ?? undefined;
-  } while (page !== undefined && seen < KNOWN);
-  return null;
 }

@@ -184,6 +184,8 @@ export class FakeServer {
     const film = this.films[camera % this.films.length];
     const broken = clip.trust.state === 'broken';
     switch (what) {
+      case undefined:
+        return clip;
       case 'thumbnail':
         if (!clip.notes?.thumbnail) throw new No(404, 'not-found', 'there is no picture of this clip');
         return (send) => send(200, { 'Content-Type': 'image/jpeg', 'X-Privet-Trust': JSON.stringify({ state: 'pending' }) }, film.thumbnail);

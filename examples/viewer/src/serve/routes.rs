@@ -39,6 +39,7 @@ pub fn router(server: Arc<Server>, door: Arc<Door>) -> Router {
         .route("/api/rename", post(rename))
         .route("/api/events", get(events))
         .route("/api/clips", get(clips))
+        .route("/api/clips/{id}", get(one_clip))
         .route("/api/clips/{id}/thumbnail", get(thumbnail))
         .route("/api/clips/{id}/video.mp4", get(clip::video))
         .route("/api/clips/{id}/report", get(clip::report))
@@ -236,6 +237,10 @@ async fn clips(State(server): State<Arc<Server>>, Asked(which): Asked<Which>) ->
     let found = server.client.clips(camera, which.from(), which.to(), page, which.limit()).await?;
     let clips: Vec<Value> = found.clips.iter().map(answers::clip).collect();
     Ok(Json(json!({"clips": clips, "next": found.next})))
+}
+
+async fn one_clip(State(server): State<Arc<Server>>, Path(id): Path<String>) -> Answer {
+    Ok(Json(answers::clip(&server.client.clip(&id).await?)))
 }
 
 async fn thumbnail(State(server): State<Arc<Server>>, Path(id): Path<String>) -> Result<Response, Refusal> {

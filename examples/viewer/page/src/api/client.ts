@@ -38,6 +38,7 @@ export const api = {
   removeDevice: (id: string) => ask('POST', `/api/devices/${encodeURIComponent(id)}/remove`, anything, { json: {} }),
   events: (span: Span) => ask('GET', `/api/events${query(span)}`, t.eventPage),
   clips: (span: Span) => ask('GET', `/api/clips${query(span)}`, t.clipPage),
+  clip: (id: string) => ask('GET', `/api/clips/${encodeURIComponent(id)}`, t.clip),
   thumbnail: (id: string) => thumbnail(id),
   report: (id: string) => ask('GET', clipPath(id, 'report'), t.report),
   pin: (id: string, pinned: boolean) => ask('POST', clipPath(id, 'pin'), anything, { json: { pinned } }),
