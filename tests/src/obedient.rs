@@ -19,8 +19,8 @@ use crate::{SMALL, SOON};
 
 /// How long a program may take to end.
 const END: Duration = Duration::from_secs(20);
-/// A box crosses the picture every eight seconds.
-const GARDEN: &[&str] = &["--moving", "2", "--every", "8", "--quiet", "4"];
+/// A box crosses the picture every five seconds; with a second before and after it, there is a clip as often.
+const GARDEN: &[&str] = &["--moving", "1.5", "--every", "5", "--quiet", "2"];
 const PASSWORD: &str = "geheim";
 
 /// What is wished for at the start.
@@ -57,11 +57,11 @@ impl Obedient {
             None => Some(tempfile::Builder::new().prefix("privet-house-").tempdir().map_err(failed)?),
         };
         let folder = wish.folder.or(scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
-        // Short clips. Behind the relay that tampers, all connections come under one key.
+        // Behind the relay that tampers, all connections come under one key.
         let plan = Plan {
             name: "House".into(),
-            pre_roll_s: 2,
-            post_roll_s: 2,
+            pre_roll_s: 1,
+            post_roll_s: 1,
             relay_limits: "key_connections = 64\nhome_connections = 128\n".into(),
             ..Plan::default()
         };
