@@ -20,8 +20,6 @@ BOUND = 120
 @pytest.fixture(scope="session")
 def loop():
     loop = asyncio.new_event_loop()
-    # The library calls a keystore from threads of its own: they must know where coroutines run.
-    privet.uniffi_set_event_loop(loop)
     yield loop
     loop.close()
 

@@ -46,7 +46,6 @@ def say(word):
 
 
 async def main(folder, name, do, *more):
-    privet.uniffi_set_event_loop(asyncio.get_running_loop())
     try:
         client = await privet.Client.open(config(folder, name), keys(folder, name))
     except privet.CoreError.Busy:
