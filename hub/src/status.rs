@@ -53,6 +53,8 @@ struct State {
     clips: Forecast,
     live: LiveStatus,
     fresh: Vec<CameraId>,
+    /// What the members were told of each camera last: whether it is online, its size and codec.
+    told: BTreeMap<CameraId, (bool, u32, u32, String)>,
     renewed_us: Option<u64>,
     vitals: BTreeMap<CameraId, Vital>,
     /// Cameras at which motion can't be looked for.
@@ -295,7 +297,6 @@ impl Board {
     pub fn camera_news(&self, id: CameraId, news: CameraNews) {
         let mut state = self.lock();
         let Some(camera) = state.cameras.get_mut(&id) else { return };
-        let before = (camera.online, camera.width, camera.height, camera.codec.clone());
         match news {
             CameraNews::Online { format } => {
                 camera.online = true;
@@ -309,8 +310,9 @@ impl Board {
                 camera.why = Some(reason);
             }
         }
-        let told = state.cameras.get(&id).map(|c| (c.online, c.width, c.height, c.codec.clone()));
-        if told != Some(before) {
+        // Compared with what was told and not with what stands here: `source` may have noted an outage already.
+        let now = (camera.online, camera.width, camera.height, camera.codec.clone());
+        if state.told.insert(id, now.clone()) != Some(now) {
             state.fresh.push(id);
             drop(state);
             self.0.news.notify_one();

@@ -5,6 +5,7 @@
 //! - [`clock`]: a wall clock that somebody sets;
 //! - [`dice`]: chance that can be had again;
 //! - [`lying`]: a relay that lies;
+//! - [`obedient`]: a house that other languages' tests tell what to do;
 //! - [`space`]: disks that are full.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod chaos;
 pub mod clock;
 pub mod dice;
 pub mod lying;
+pub mod obedient;
 pub mod space;
 
 use std::ops::{Deref, DerefMut};

@@ -53,6 +53,8 @@ pub enum Lie {
     DropLive,
     /// A live segment comes again under the next number.
     ReplayLive,
+    /// A bit of each segment is flipped, of fetched and of live ones.
+    FlipEverySegment,
 }
 
 /// The relay in the middle.

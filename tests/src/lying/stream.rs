@@ -175,14 +175,15 @@ async fn pass_body(from: &mut RecvStream, to: &mut SendStream, shared: &Shared) 
         return write_frame(to, &Response::Refused(Refusal::new(Code::NotFound, "there is no such segment"))).await;
     }
     let Some(mut response) = read_frame::<Response>(from).await? else { return Ok(()) };
-    let (Response::Body { length }, Lie::FlipSegment | Lie::CutSegment | Lie::ExtendSegment) = (&mut response, lie)
+    let (Response::Body { length }, Lie::FlipSegment | Lie::CutSegment | Lie::ExtendSegment | Lie::FlipEverySegment) =
+        (&mut response, lie)
     else {
         write_frame(to, &response).await?;
         return copy(from, to).await;
     };
     let mut body = from.read_to_end(MAX_BODY).await?;
     match lie {
-        Lie::FlipSegment => flip(&mut body),
+        Lie::FlipSegment | Lie::FlipEverySegment => flip(&mut body),
         Lie::CutSegment => body.truncate(body.len() * 3 / 4),
         _ => body.extend_from_slice(&[0; 64]),
     }
@@ -202,7 +203,7 @@ pub(super) async fn pass_segments(upstream: Connection, client: Connection, lies
                 shared.told_one();
                 Ok(())
             }
-            (Some(shared), Lie::FlipLive | Lie::ReplayLive) => {
+            (Some(shared), Lie::FlipLive | Lie::ReplayLive | Lie::FlipEverySegment) => {
                 lie_about_segment(&mut from, &client, shared, lie, &mut before).await
             }
             _ => {
@@ -238,7 +239,7 @@ async fn lie_about_segment(
             sent = before;
             shared.told_one();
         }
-        (Lie::FlipLive, _) => {
+        (Lie::FlipLive | Lie::FlipEverySegment, _) => {
             flip(&mut sent);
             shared.told_one();
         }

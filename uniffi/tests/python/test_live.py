@@ -1,0 +1,94 @@
+"""A camera now: pictures in order, a key frame first, and a verdict on each segment; for players and for decoders."""
+
+import asyncio
+
+import pytest
+
+import privet
+from phone import SOON, event, items, only, verified
+
+
+@pytest.mark.parametrize("form", [privet.LiveFormat.FMP4, privet.LiveFormat.ACCESS_UNITS])
+async def test_pictures_advance_and_their_segments_are_verified(house, phone, form):
+    client = await phone("viewer").pair(house)
+    camera = (await client.cameras())[0]
+    live = await client.open_live(camera.id, form, 2000)
+    # Two segments' verdicts: the second is of a segment that was seen from its beginning.
+    seen = await items(live, lambda seen: sum(map(verified, seen)) >= 2)
+
+    assert isinstance(seen[0], privet.LiveItem.FORMAT)
+    assert seen[0].codec.startswith("avc1.") and (seen[0].width, seen[0].height) == (640, 360)
+    pictures = [item for item in only(privet.LiveItem.MEDIA, seen) if item.track == privet.Track.VIDEO]
+    assert pictures[0].key, "decoding can begin with the first picture"
+    assert all(isinstance(picture.trust, privet.Trust.PENDING) for picture in pictures)
+    assert not only(privet.LiveItem.GAP, seen)
+    frames = [picture.frame for picture in pictures]
+    assert frames == list(range(frames[0], frames[0] + len(frames)))
+    times = [picture.pts_us for picture in pictures]
+    assert times == sorted(set(times))
+
+    if form == privet.LiveFormat.FMP4:
+        assert seen[0].header[4:8] == b"ftyp"
+        assert all(picture.data[4:8] == b"moof" for picture in pictures)
+    else:
+        assert seen[0].header[0] == 1, "an avcC record"
+        for picture in pictures:
+            assert sum(lengths(picture.data)) + 4 * len(lengths(picture.data)) == len(picture.data)
+
+    covered = {frame for s in seen if verified(s) for frame in range(s.first_frame, s.last_frame + 1)}
+    assert covered & set(frames)
+    stats = live.stats()
+    assert stats.received > 0 and stats.verified >= 2 and stats.broken == 0
+    live.stop()
+
+
+def lengths(data):
+    """The lengths of the NAL units, each behind four bytes of length."""
+    found, at = [], 0
+    while at < len(data):
+        found.append(int.from_bytes(data[at : at + 4], "big"))
+        at += 4 + found[-1]
+    return found
+
+
+async def test_a_decoders_thread_pulls_with_the_blocking_twin(house, phone):
+    client = await phone("decoder").pair(house)
+    live = await client.open_live((await client.cameras())[0].id, privet.LiveFormat.ACCESS_UNITS, 2000)
+
+    def pull():
+        pictures = []
+        while len(pictures) < 10:
+            item = live.next_blocking(1000)
+            if isinstance(item, privet.LiveItem.MEDIA):
+                pictures.append(item)
+        return pictures
+
+    pictures = await asyncio.wait_for(asyncio.to_thread(pull), SOON)
+    assert pictures[0].key
+    live.stop()
+
+
+async def test_a_camera_that_goes_and_comes_is_told_and_shown_again(house, phone):
+    client = await phone("patient").pair(house)
+    camera = (await client.cameras())[0]
+    live = await client.open_live(camera.id, privet.LiveFormat.FMP4, 2000)
+    last = (await items(live, lambda seen: only(privet.LiveItem.MEDIA, seen)))[-1].frame
+
+    def turned(online):
+        return lambda e: isinstance(e, privet.Event.CAMERA_STATE) and (e.camera_id, e.online) == (camera.id, online)
+
+    await house.do("camera", on=False)
+    await event(client, turned(False))
+    await house.do("camera", on=True)
+    await event(client, turned(True))
+    # The view goes on by itself; its first new picture can be decoded.
+    seen = await items(live, lambda seen: verified(seen[-1]) and seen[-1].first_frame > last)
+    pictures = only(privet.LiveItem.MEDIA, seen)
+    assert pictures and any(picture.key for picture in pictures)
+    live.stop()
+
+
+async def test_an_unknown_camera_is_not_found(house, phone):
+    client = await phone("wrong").pair(house)
+    with pytest.raises(privet.CoreError.NotFound):
+        await client.open_live("00" * 16, privet.LiveFormat.FMP4, 500)
