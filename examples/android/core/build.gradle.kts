@@ -5,9 +5,15 @@ plugins {
 
 fun folder(property: String) = rootDir.resolve(providers.gradleProperty(property).get())
 
+// The jar itself brings a library for the machine it was made on; a phone's app takes the sources.
+val bindings by tasks.registering(Sync::class) {
+    from({ fileTree(folder("privet.bindings")).matching { include("privet-*-sources.jar") }.map(::zipTree) }) { include("**/*.kt") }
+    into(layout.buildDirectory.dir("bindings"))
+}
+
 kotlin {
     jvmToolchain(17)
-    sourceSets.main { kotlin.srcDir(folder("privet.bindings")) }
+    sourceSets.main { kotlin.srcDir(bindings) }
 }
 
 dependencies {

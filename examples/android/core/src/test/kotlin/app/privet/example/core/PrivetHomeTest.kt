@@ -7,7 +7,9 @@ import app.privet.KeyWrapper
 import app.privet.NotificationKeys
 import app.privet.PairingFailureKind
 import app.privet.openNotification
+import app.privet.startOver
 import app.privet.version
+import com.sun.jna.Platform
 import java.nio.file.Path
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -34,9 +36,12 @@ class PrivetHomeTest {
     private suspend fun open(name: String = "home", keys: KeyWrapper = Keystore()) =
         Client.open(Config(folder.resolve(name).toString(), "test", 16u, "0"), keys)
 
+    /** In a jar of `./dev bindings` it is a resource. */
     @BeforeEach
     fun needsTheLibrary() = assumeTrue(
-        System.getProperty("jna.library.path") != null, "SKIPPED, NOT TESTED: no native library (-Djna.library.path)",
+        System.getProperty("jna.library.path") != null ||
+            javaClass.getResource("/${Platform.RESOURCE_PREFIX}/${System.mapLibraryName("privet_uniffi")}") != null,
+        "SKIPPED, NOT TESTED: no native library",
     )
 
     @Test
@@ -70,6 +75,19 @@ class PrivetHomeTest {
         assertTrue(refused.userCancelled)
         open().shutDown()
         open().shutDown()
+    }
+
+    @Test
+    fun `a lost key is told from a refusal, and starting over makes a new phone`() = runBlocking {
+        open().shutDown()
+        val forgetful = object : KeyWrapper {
+            override suspend fun wrap(label: String, secret: ByteArray) = secret
+            override suspend fun unwrap(label: String, blob: ByteArray): ByteArray = throw CoreException.KeyLost("invalidated")
+        }
+        val lost = assertThrows(CoreException.KeyLost::class.java) { runBlocking { open(keys = forgetful) } }
+        assertEquals(Then.START_OVER, advice(lost).then)
+        startOver(folder.resolve("home").toString())
+        open(keys = forgetful).shutDown()
     }
 
     @Test
