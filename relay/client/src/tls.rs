@@ -9,6 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+#[cfg(not(target_os = "android"))]
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::connect::Trust;
@@ -24,7 +25,11 @@ pub(crate) fn config(trust: &Trust) -> Result<(ClientConfig, FoundPin), Error> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(PinVerifier { pin: *pin, found: found.clone(), provider }))
             .with_no_client_auth(),
+        #[cfg(not(target_os = "android"))]
         Trust::WebPki => builder.with_platform_verifier()?.with_no_client_auth(),
+        // The platform's own verifier is Java there, and panics until the host has given it the virtual machine.
+        #[cfg(target_os = "android")]
+        Trust::WebPki => builder.with_root_certificates(android_roots::trusted()).with_no_client_auth(),
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok((config, found))
@@ -95,5 +100,56 @@ impl ServerCertVerifier for PinVerifier {
 
     fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
         None
+    }
+}
+
+/// The certificates that an Android trusts, from where it keeps them. What a person added, and what was taken back since the system's last
+/// update, is not there.
+#[cfg(any(test, target_os = "android"))]
+mod android_roots {
+    use std::path::Path;
+
+    use rustls::RootCertStore;
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject as _;
+
+    /// Android 14 and later, and before.
+    #[cfg(target_os = "android")]
+    const FOLDERS: [&str; 2] = ["/apex/com.android.conscrypt/cacerts", "/system/etc/security/cacerts"];
+
+    #[cfg(target_os = "android")]
+    pub(super) fn trusted() -> RootCertStore {
+        // Where there are none, no certificate is trusted, and the error of the handshake says so.
+        FOLDERS
+            .iter()
+            .map(|folder| of(Path::new(folder)))
+            .find(|roots| !roots.is_empty())
+            .unwrap_or_else(RootCertStore::empty)
+    }
+
+    /// One certificate a file, with words for people before or after it; what can't be read is passed over.
+    pub(super) fn of(folder: &Path) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        roots.add_parsable_certificates(files.filter_map(|file| CertificateDer::from_pem_file(file.path()).ok()));
+        roots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_an_android_trusts_is_read_from_its_files() {
+        let folder = std::env::temp_dir().join(format!("privet-roots-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let root = rcgen::generate_simple_self_signed(["root.example".into()]).unwrap();
+        std::fs::write(folder.join("0a1b2c3d.0"), format!("{}Certificate:\n    words\n", root.cert.pem())).unwrap();
+        std::fs::write(folder.join("broken.0"), "-----BEGIN CERTIFICATE-----\nnothing").unwrap();
+        assert_eq!(android_roots::of(&folder).len(), 1);
+        assert!(android_roots::of(&folder.join("none")).is_empty());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
