@@ -137,7 +137,7 @@ fn place_of(key: &[u8]) -> Option<(StreamId, u64)> {
 }
 
 fn damaged(cause: &dyn std::fmt::Display) -> CoreError {
-    CoreError::Storage { reason: format!("the record of a place in a carrier is damaged: {cause}") }
+    CoreError::Damaged { reason: format!("the record of a place in a carrier: {cause}") }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The door: one phone in one home.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use privet_home::{PhoneMessage, Profile, StreamKind};
@@ -10,7 +10,6 @@ use privet_protocol::time::Timestamp;
 use privet_push::PushTarget;
 use privet_segment::{EvidenceKeys, EvidencePublicKey};
 
-use crate::cache::Cache;
 use crate::clip::{Clip, clip_info};
 use crate::clip_notes;
 use crate::error::{CoreError, Result};
@@ -25,14 +24,12 @@ use crate::push::{self, PushInfo};
 use crate::runtime;
 use crate::settings::{self, Settings, SettingsState};
 use crate::state::Core;
-use crate::sync;
-use crate::types::{Camera, Config, Device, Page, Status, Thumbnail};
-use crate::vault;
+use crate::types::{Camera, ClipInfo, Config, Device, Page, Status, Thumbnail};
+use crate::vault::{self, StoreKey};
+use crate::waking;
 
 /// Clips on one page at most.
 const MAX_PAGE: u32 = 500;
-/// How long `shut_down` waits for what is under way.
-const SHUT_DOWN: Duration = Duration::from_secs(10);
 /// How long a call waits for the relay.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the hub may take to remove a device.
@@ -40,7 +37,12 @@ const REMOVE: Duration = Duration::from_secs(30);
 
 /// A phone's side of one home.
 pub struct Client {
-    core: Arc<Core>,
+    /// Another one after each time in the background.
+    pub(crate) core: Arc<RwLock<Arc<Core>>>,
+    /// The store's key, to open it again.
+    pub(crate) key: StoreKey,
+    /// Held by whoever lets go of the store, or takes it.
+    pub(crate) turning: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Client {
@@ -50,16 +52,9 @@ impl Client {
     /// [`CoreError::Busy`] when another process has it open, [`CoreError::Keystore`], [`CoreError::Storage`].
     pub async fn open(config: Config, keys: Arc<dyn KeyWrapper>) -> Result<Self> {
         runtime::run(async move {
-            let dir = PathBuf::from(&config.storage_dir);
-            let store = vault::open(&dir, keys).await?;
-            let core = runtime::blocking(move || {
-                let cache = Cache::open(&dir.join("cache"), u64::from(config.cache_limit_mib) << 20)?;
-                Core::new(config, store, cache)
-            })
-            .await?;
-            let core = Arc::new(core);
-            core.tasks.spawn(sync::run(core.clone()));
-            Ok(Self { core })
+            let (store, key) = vault::open(Path::new(&config.storage_dir), keys).await?;
+            let core = waking::begin(config, store, Arc::default()).await?;
+            Ok(Self { core: Arc::new(RwLock::new(core)), key, turning: Arc::default() })
         })
         .await
     }
@@ -69,7 +64,7 @@ impl Client {
     /// # Errors
     /// [`CoreError::Pairing`] with how it failed and what to do.
     pub async fn pair(&self, offer: &PairingOffer) -> Result<()> {
-        let (core, offer) = (self.core.clone(), offer.clone());
+        let (core, offer) = (self.core(), offer.clone());
         runtime::run(async move { pairing::pair(&core, &offer).await }).await
     }
 
@@ -79,8 +74,8 @@ impl Client {
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
     pub async fn cameras(&self) -> Result<Vec<Camera>> {
         self.need_home()?;
-        let trust = self.core.trust();
-        let library = self.core.library();
+        let core = self.core();
+        let (trust, library) = (core.trust(), core.library());
         Ok(library
             .cameras()
             .iter()
@@ -96,12 +91,23 @@ impl Client {
             .collect())
     }
 
+    /// Gives this phone another name, which all members see once the hub has told them. Durable when this returns; sent when the relay is in reach.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for a name that is none.
+    pub async fn rename(&self, name: &str) -> Result<()> {
+        self.need_home()?;
+        privet_home::check_name(name).map_err(|e| CoreError::Invalid { reason: e.to_string() })?;
+        let (core, name) = (self.core(), name.to_owned());
+        runtime::run(async move { core.tell_hub(PhoneMessage::Rename { name }).await }).await
+    }
+
     /// The evidence public keys of a camera, newest first: the trust roots for its exported clips.
     ///
     /// # Errors
     /// [`CoreError::NotFound`] when there is no such camera.
     pub fn trust_roots(&self, camera_id: &str) -> Result<Vec<Vec<u8>>> {
-        let keys = self.core.trust().evidence_keys(&camera(camera_id)?);
+        let keys = self.core().trust().evidence_keys(&camera(camera_id)?);
         if keys.is_empty() {
             return Err(CoreError::NotFound { what: format!("camera {camera_id}") });
         }
@@ -125,14 +131,27 @@ impl Client {
         let wanted = camera_id.map(camera).transpose()?;
         let below = page.map(parse_page).transpose()?;
         let limit = limit.clamp(1, MAX_PAGE) as usize;
-        let library = self.core.library();
+        let core = self.core();
+        let library = core.library();
         let mut clips = library.clips(below, limit + 1, |record| {
             (from_ms..to_ms).contains(&record.started.0) && wanted.is_none_or(|wanted| record.camera == wanted)
         });
         let more = clips.len() > limit;
         clips.truncate(limit);
         let next = clips.last().filter(|_| more).map(|(id, record)| format!("{}:{id}", record.told_in));
-        Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&self.core, *id, record)).collect(), next })
+        Ok(Page { clips: clips.iter().map(|(id, record)| clip_info(&core, *id, record)).collect(), next })
+    }
+
+    /// What is known of one clip.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFound`] when there is no such clip.
+    pub async fn clip(&self, clip_id: &str) -> Result<ClipInfo> {
+        self.need_home()?;
+        let (core, id) = (self.core(), self.clip_id(clip_id)?);
+        let library = core.library();
+        let record = library.stream(&id).ok_or_else(|| no_clip(clip_id))?;
+        Ok(clip_info(&core, id, record))
     }
 
     /// Events at or after `from_ms` and before `to_ms` by the hub's clock, the one told last first (its clock can be set back); of one
@@ -152,7 +171,8 @@ impl Client {
         let wanted = camera_id.map(camera).transpose()?;
         let below = page.map(|token| token.parse::<u64>().map_err(|_| no_page(token))).transpose()?;
         let limit = limit.clamp(1, MAX_PAGE) as usize;
-        let library = self.core.library();
+        let core = self.core();
+        let library = core.library();
         let mut events = library.diary.page(below, limit + 1, |event| {
             (from_ms..to_ms).contains(&event.at.0) && wanted.is_none_or(|wanted| event.camera == Some(wanted))
         });
@@ -169,7 +189,7 @@ impl Client {
     pub async fn thumbnail(&self, clip_id: &str) -> Result<Option<Thumbnail>> {
         self.need_home()?;
         let stream = self.clip_id(clip_id)?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(runtime::blocking(move || clip_notes::thumbnail(&*core.store()?, &stream))).await
     }
 
@@ -180,7 +200,7 @@ impl Client {
     pub async fn pin(&self, clip_id: &str, pinned: bool) -> Result<()> {
         self.need_home()?;
         let stream = self.clip_id(clip_id)?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { settings::pin(&core, stream, pinned).await }).await
     }
 
@@ -190,7 +210,7 @@ impl Client {
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
     pub async fn settings(&self) -> Result<SettingsState> {
         self.need_home()?;
-        Ok(settings::state(&self.core))
+        Ok(settings::state(&self.core()))
     }
 
     /// Replaces the settings, and waits for the hub's word (10 s). The profile is said to the hub only when it is another one
@@ -202,7 +222,7 @@ impl Client {
     /// it waits.
     pub async fn set_settings(&self, settings: Settings) -> Result<()> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { settings::set(&core, settings).await }).await
     }
 
@@ -213,7 +233,7 @@ impl Client {
     pub async fn snooze(&self, camera_id: Option<&str>, until_ms: Option<i64>) -> Result<()> {
         self.need_home()?;
         let chosen = camera_id.map(camera).transpose()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { settings::snooze(&core, chosen, until_ms.map(Timestamp)).await }).await
     }
 
@@ -223,7 +243,7 @@ impl Client {
     /// Those of [`Client::set_settings`].
     pub async fn set_profile(&self, profile: Profile) -> Result<()> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { settings::set_profile(&core, profile).await }).await
     }
 
@@ -236,7 +256,7 @@ impl Client {
     /// notifications: it gets the target when it can.
     pub async fn register_push(&self, target: PushTarget) -> Result<()> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { push::register(&core, Some(target)).await }).await
     }
 
@@ -246,7 +266,7 @@ impl Client {
     /// [`CoreError::Network`] when the relay is out of reach: it is told when it is not.
     pub async fn unregister_push(&self) -> Result<()> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { push::register(&core, None).await }).await
     }
 
@@ -256,7 +276,7 @@ impl Client {
     /// [`CoreError::Network`] when the relay is out of reach, or brings no notifications.
     pub async fn push_info(&self) -> Result<PushInfo> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move {
             let connection = core.connection(CONNECT).await?;
             push::info(&core, &connection).await
@@ -272,7 +292,7 @@ impl Client {
     /// Those of [`crate::open_notification`], and [`CoreError::Storage`].
     pub async fn take_notification(&self, payload: Vec<u8>) -> Result<Option<Notification>> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { push::take(&core, payload).await }).await
     }
 
@@ -282,7 +302,7 @@ impl Client {
     /// [`CoreError::Invalid`] for an id that is none, [`CoreError::Storage`].
     pub async fn notification_shown(&self, event_id: &str) -> Result<()> {
         self.need_home()?;
-        let (core, event_id) = (self.core.clone(), event_id.to_owned());
+        let (core, event_id) = (self.core(), event_id.to_owned());
         runtime::run(async move { push::shown(&core, event_id).await }).await
     }
 
@@ -293,7 +313,7 @@ impl Client {
     pub async fn open_clip(&self, clip_id: &str) -> Result<Clip> {
         self.need_home()?;
         let stream: StreamId = clip_id.parse().map_err(|_| no_clip(clip_id))?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(Clip::open(core, stream)).await
     }
 
@@ -304,7 +324,7 @@ impl Client {
     pub async fn open_live(&self, camera_id: &str, format: LiveFormat, buffer_ms: u32) -> Result<Live> {
         self.need_home()?;
         let camera = camera(camera_id)?;
-        let core = self.core.clone();
+        let core = self.core();
         let buffer = Duration::from_millis(buffer_ms.into());
         runtime::run(async move { live::open(&core, camera, format, buffer).await }).await
     }
@@ -314,7 +334,7 @@ impl Client {
     /// # Errors
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
     pub async fn devices(&self) -> Result<Vec<Device>> {
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move {
             core.with_home(|home| {
                 let own = home.device();
@@ -343,7 +363,7 @@ impl Client {
     pub async fn remove_device(&self, device_id: &str) -> Result<()> {
         let unknown = CoreError::NotFound { what: format!("device {device_id}") };
         let device: DeviceId = device_id.parse().map_err(|_| unknown.clone())?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move {
             let mut changes = core.changes();
             if !is_member(&core, device).await? {
@@ -362,7 +382,7 @@ impl Client {
                     }
                     tokio::select! {
                         changed = changes.changed() => changed.map_err(|_| CoreError::Stopped)?,
-                        () = core.stop.cancelled() => return Err(CoreError::Stopped),
+                        () = core.stop.cancelled() => return Err(core.stopped()),
                     }
                 }
             })
@@ -378,7 +398,7 @@ impl Client {
     /// # Errors
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`], [`CoreError::Storage`].
     pub async fn notification_keys(&self) -> Result<NotificationKeys> {
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { notification::keys(&core).await }).await
     }
 
@@ -387,7 +407,7 @@ impl Client {
     /// # Errors
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`].
     pub async fn safety_number(&self) -> Result<String> {
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move { core.with_home(|home| Ok(home.safety_number().to_string())).await }).await
     }
 
@@ -396,7 +416,7 @@ impl Client {
     /// # Errors
     /// [`CoreError::Stopped`] after [`Client::shut_down`].
     pub async fn status(&self) -> Result<Status> {
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move {
             core.store()?;
             let home = core
@@ -440,13 +460,13 @@ impl Client {
     /// [`CoreError::NotPaired`], [`CoreError::Revoked`], [`CoreError::Stopped`].
     pub async fn wait_synced(&self, wait_ms: u32) -> Result<bool> {
         self.need_home()?;
-        let core = self.core.clone();
+        let core = self.core();
         runtime::run(async move {
             let mut links = core.links();
             let wait = Duration::from_millis(wait_ms.into());
             let synced = tokio::select! {
                 synced = tokio::time::timeout(wait, links.wait_for(|link| link.caught_up || core.no_home_error().is_some())) => synced.is_ok(),
-                () = core.stop.cancelled() => return Err(CoreError::Stopped),
+                () = core.stop.cancelled() => return Err(core.stopped()),
             };
             match core.no_home_error() {
                 Some(error) => Err(error),
@@ -462,67 +482,34 @@ impl Client {
     /// # Errors
     /// [`CoreError::Stopped`] after [`Client::shut_down`].
     pub async fn next_event(&self, wait_ms: u32) -> Result<Option<Event>> {
-        runtime::here(self.core.events.next(Duration::from_millis(wait_ms.into()))).await
+        let events = self.core().events.clone();
+        runtime::here(events.next(Duration::from_millis(wait_ms.into()))).await
     }
 
     /// Calls `listener` for every event from now on, from a thread of its own; `None` for nobody. A notification is the relay's to
     /// forget when the listener returned from it; without a listener they are left to the relay, which wakes this phone.
     pub fn set_listener(&self, listener: Option<Arc<dyn EventListener>>) {
-        self.core.events.set_listener(listener);
+        self.core().events.set_listener(listener);
     }
 
     /// The network changed or the app came to the foreground: try to connect now.
     pub fn network_changed(&self) {
-        self.core.retry.notify_one();
-    }
-
-    /// Ends everything, durable and with no lock held. Calls made afterwards answer [`CoreError::Stopped`].
-    ///
-    /// # Errors
-    /// [`CoreError::Timeout`] when something did not end in time; the store is let go of all the same.
-    pub async fn shut_down(&self) -> Result<()> {
-        let core = self.core.clone();
-        runtime::run(async move { shut_down(&core).await }).await
+        self.core().retry.notify_one();
     }
 
     fn clip_id(&self, text: &str) -> Result<StreamId> {
-        let known = |id: &StreamId| self.core.library().stream(id).is_some_and(|s| s.kind == StreamKind::Clip);
+        let core = self.core();
+        let known = |id: &StreamId| core.library().stream(id).is_some_and(|s| s.kind == StreamKind::Clip);
         text.parse().ok().filter(known).ok_or_else(|| no_clip(text))
     }
 
+    pub(crate) fn core(&self) -> Arc<Core> {
+        self.core.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn need_home(&self) -> Result<()> {
-        self.core.no_home_error().map_or(Ok(()), Err)
+        self.core().no_home_error().map_or(Ok(()), Err)
     }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // Clips and live views of this client end with it.
-        self.core.stop.cancel();
-        let core = self.core.clone();
-        if let Ok(runtime) = runtime::handle() {
-            runtime.spawn(async move {
-                let _ = shut_down(&core).await;
-            });
-        }
-    }
-}
-
-async fn shut_down(core: &Arc<Core>) -> Result<()> {
-    let connection = core.link().connection;
-    core.stop.cancel();
-    core.tasks.close();
-    let ended = tokio::time::timeout(SHUT_DOWN, core.tasks.wait()).await;
-    if let Some(connection) = connection {
-        connection.leave().await;
-    }
-    let core = core.clone();
-    runtime::blocking(move || {
-        core.close();
-        Ok(())
-    })
-    .await?;
-    ended.map_err(|_| CoreError::timeout("tasks to end"))
 }
 
 async fn is_member(core: &Arc<Core>, device: DeviceId) -> Result<bool> {

@@ -51,7 +51,7 @@ pub(crate) fn key(id: &StreamId) -> Vec<u8> {
 pub(crate) fn thumbnail(store: &dyn Store, id: &StreamId) -> Result<Option<Thumbnail>> {
     let Some(bytes) = store.get(&key(id))? else { return Ok(None) };
     let told: privet_home::Thumbnail = cbor::decode(&bytes, MAX_RECORD)
-        .map_err(|e| CoreError::Storage { reason: format!("the thumbnail of clip {id} is damaged: {e}") })?;
+        .map_err(|e| CoreError::Damaged { reason: format!("the thumbnail of clip {id}: {e}") })?;
     Ok(Some(Thumbnail {
         mime: told.mime,
         width: told.width,

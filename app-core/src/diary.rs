@@ -96,7 +96,7 @@ fn key(seq: u64) -> Vec<u8> {
 }
 
 fn damaged(cause: &dyn std::fmt::Display) -> CoreError {
-    CoreError::Storage { reason: format!("the record of an event is damaged: {cause}") }
+    CoreError::Damaged { reason: format!("the record of an event: {cause}") }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The one error type of this library, classed by what its host should do: scan again, retry, free space, pair anew, give up.
+//! The one error type of this library, classed by what its host should do: scan again, retry, free space, update, begin anew, give up.
 
 use privet_protocol::storage::StoreError;
 
@@ -35,13 +35,38 @@ pub enum CoreError {
         /// What was asked for.
         what: String,
     },
-    /// The store can't be read or written. Free space, or restore.
+    /// The store can't be read or written. Try again, or restore.
     #[error("store: {reason}")]
     Storage {
         /// What the system said.
         reason: String,
     },
-    /// The platform's keystore refused.
+    /// No room is left. Nothing was lost and nothing was written: free space, then try again.
+    #[error("no room is left: {reason}")]
+    StorageFull {
+        /// Where, and what the system said.
+        reason: String,
+    },
+    /// What is in the store can't be right. Restore it, or begin anew ([`crate::start_over`]) and pair again.
+    #[error("the store is damaged: {reason}; restore it, or start over and pair again")]
+    Damaged {
+        /// What does not fit.
+        reason: String,
+    },
+    /// A newer version of the app wrote the store. Update the app.
+    #[error("{reason}; update the app")]
+    NewerStore {
+        /// Which version wrote it, and which is known.
+        reason: String,
+    },
+    /// The key of the store is lost: the keystore was reset, or its file is gone. What the store holds can't be read by anybody: begin
+    /// anew ([`crate::start_over`]) and pair again. A [`crate::KeyWrapper`] says so itself where its platform does.
+    #[error("the key of the store is lost: {reason}; start over and pair again")]
+    KeyLost {
+        /// What was found.
+        reason: String,
+    },
+    /// The platform's keystore refused. Ask again.
     #[error("keystore: {reason}")]
     Keystore {
         /// What it said.
@@ -61,6 +86,9 @@ pub enum CoreError {
         /// What was waited for.
         what: String,
     },
+    /// The app said that it is in the background: say [`crate::Client::foreground`] first.
+    #[error("the app is in the background, and its store is closed")]
+    Background,
     /// Stopped by the caller.
     #[error("stopped")]
     Stopped,
@@ -98,7 +126,7 @@ pub enum PairingFailure {
         reason: String,
     },
     /// Its ten minutes are over.
-    #[error("the code expired {ago_s} s ago; make a new one with `privet-hub pair`")]
+    #[error("the code expired {}; make a new one with `privet-hub pair`", ago(*ago_s))]
     Expired {
         /// Seconds since then.
         ago_s: u64,
@@ -152,6 +180,14 @@ pub enum PairingFailure {
     },
 }
 
+/// A code is good for minutes: one that seems to be days old says more of the clock than of the code.
+fn ago(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 => format!("{seconds} s ago"),
+        days => format!("{days} days ago by this device's clock, which may be wrong: look at it first"),
+    }
+}
+
 impl From<PairingFailure> for CoreError {
     fn from(failure: PairingFailure) -> Self {
         Self::Pairing(failure)
@@ -162,6 +198,8 @@ impl From<StoreError> for CoreError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy(_) => Self::Busy,
+            StoreError::Full(reason) => Self::StorageFull { reason },
+            StoreError::Damaged(reason) => Self::Damaged { reason },
             other => Self::Storage { reason: other.to_string() },
         }
     }
@@ -170,7 +208,11 @@ impl From<StoreError> for CoreError {
 impl CoreError {
     /// For a failed file operation on `path`.
     pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Storage { reason: format!("{}: {error}", path.display()) }
+        let reason = format!("{}: {error}", path.display());
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::StorageFull { reason },
+            _ => Self::Storage { reason },
+        }
     }
 
     pub(crate) fn internal(reason: impl std::fmt::Display) -> Self {
@@ -179,5 +221,21 @@ impl CoreError {
 
     pub(crate) fn timeout(what: impl Into<String>) -> Self {
         Self::Timeout { what: what.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_seems_to_be_years_old_makes_one_look_at_the_clock() {
+        let text = |ago_s| PairingFailure::Expired { ago_s }.to_string();
+        assert_eq!(text(40), "the code expired 40 s ago; make a new one with `privet-hub pair`");
+        assert!(
+            text(3 * 365 * 86_400).contains("1095 days ago by this device's clock, which may be wrong"),
+            "{}",
+            text(1 << 30)
+        );
     }
 }

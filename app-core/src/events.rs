@@ -219,6 +219,7 @@ pub trait EventListener: Send + Sync {
 }
 
 /// The queue between the sync task and the host.
+#[derive(Default)]
 pub(crate) struct Events {
     queue: Mutex<Queue>,
     arrived: Notify,
@@ -293,10 +294,6 @@ impl Drop for Listening {
 }
 
 impl Events {
-    pub(crate) fn new() -> Self {
-        Self { queue: Mutex::default(), arrived: Notify::new(), listener: Mutex::default(), takers: Arc::default() }
-    }
-
     /// Tells an event. Never waits.
     pub(crate) fn tell(&self, event: Event) {
         {
@@ -450,7 +447,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded_and_tells_what_it_lost() {
-        let events = Events::new();
+        let events = Events::default();
         for _ in 0..QUEUE + 3 {
             events.tell(Event::CamerasChanged);
         }
@@ -471,7 +468,7 @@ mod tests {
                 let _ = self.0.lock().unwrap().recv();
             }
         }
-        let events = Events::new();
+        let events = Events::default();
         let (release, blocked) = std::sync::mpsc::channel();
         events.set_listener(Some(Arc::new(Blocks(Mutex::new(blocked)))));
         for _ in 0..QUEUE * 3 {
@@ -498,7 +495,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_handed_over_counts_when_somebody_popped_it() {
-        let events = Events::new();
+        let events = Events::default();
         let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
         assert!(!is_had(hand.as_mut()).await);
         // It has to make room, and is told again.
@@ -517,7 +514,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_begins_anew_to_hand_it_over_does_not_tell_it_twice() {
-        let events = Events::new();
+        let events = Events::default();
         assert!(!is_had(std::pin::pin!(events.hand(about(1), &TOLD))).await);
         let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
         assert!(!is_had(hand.as_mut()).await);
@@ -546,7 +543,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_handed_over_counts_when_the_listener_returned() {
-        let events = Events::new();
+        let events = Events::default();
         let (listener, calls, release) = held();
         events.set_listener(Some(listener));
         let mut hand = std::pin::pin!(events.hand(about(1), &TOLD));
@@ -559,7 +556,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listener_that_is_taken_back_or_fails_takes_nothing_any_more() {
-        let events = Events::new();
+        let events = Events::default();
         assert!(is_had(std::pin::pin!(events.nobody_listens())).await);
         events.set_listener(Some(held().0));
         assert!(is_had(std::pin::pin!(events.somebody_listens())).await);
@@ -583,7 +580,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listener_without_room_gets_it_when_it_has_some() {
-        let events = Events::new();
+        let events = Events::default();
         let (listener, calls, release) = held();
         events.set_listener(Some(listener));
         events.tell(Event::CamerasChanged);

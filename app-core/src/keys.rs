@@ -40,7 +40,8 @@ impl FileKeys {
     fn key(&self) -> Result<Zeroizing<Vec<u8>>> {
         match std::fs::read(&self.path) {
             Ok(bytes) if bytes.len() == 32 => Ok(Zeroizing::new(bytes)),
-            Ok(bytes) => Err(keystore(&self.path, format!("holds {} bytes instead of 32", bytes.len()))),
+            Ok(bytes) => Err(lost(&self.path, format!("holds {} bytes instead of 32", bytes.len()))),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(lost(&self.path, e)),
             Err(e) => Err(keystore(&self.path, e)),
         }
     }
@@ -67,8 +68,12 @@ impl KeyWrapper for FileKeys {
     async fn unwrap(&self, label: String, blob: Vec<u8>) -> Result<Vec<u8>> {
         let key = self.key()?;
         seal::unwrap(&key, &label, &blob)
-            .ok_or_else(|| keystore(&self.path, "does not open the store key: another key file?"))
+            .ok_or_else(|| lost(&self.path, "does not open the store's key: another key file?"))
     }
+}
+
+fn lost(path: &Path, reason: impl std::fmt::Display) -> CoreError {
+    CoreError::KeyLost { reason: format!("{}: {reason}", path.display()) }
 }
 
 fn keystore(path: &Path, reason: impl std::fmt::Display) -> CoreError {

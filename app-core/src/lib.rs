@@ -30,6 +30,7 @@ mod happening;
 mod keys;
 mod library;
 mod live;
+mod log_sink;
 mod mp4;
 mod notes;
 mod notification;
@@ -42,6 +43,7 @@ mod sync;
 mod types;
 mod vault;
 mod verify;
+mod waking;
 
 pub use client::Client;
 pub use clip::{Clip, FetchProgress};
@@ -52,6 +54,7 @@ pub use keys::{FileKeys, KeyWrapper};
 pub use live::{Gap, GapReason, Live, LiveFormat, LiveItem, LiveStats, SegmentSeen};
 #[doc(hidden)]
 pub use live::{Lateness, Pace};
+pub use log_sink::{LogLevel, LogSink, set_log_sink};
 pub use notification::{Notification, NotificationKeys, open_notification};
 pub use pairing::PairingOffer;
 pub use privet_home::{Profile, QuietHours};
@@ -63,6 +66,7 @@ pub use types::{
     Camera, ClipInfo, ClipNotes, Config, Device, LinkState, Page, Status, Thumbnail, Track, Trust, VerifyReport,
 };
 pub use verify::{verify_bytes, verify_file};
+pub use waking::start_over;
 
 /// This library's version.
 pub fn version() -> &'static str {

@@ -433,7 +433,7 @@ fn stream_key(id: &StreamId) -> Vec<u8> {
 }
 
 fn damaged(what: &str, cause: &dyn std::fmt::Display) -> CoreError {
-    CoreError::Storage { reason: format!("the record of a {what} is damaged: {cause}") }
+    CoreError::Damaged { reason: format!("the record of a {what}: {cause}") }
 }
 
 #[cfg(test)]

@@ -195,7 +195,7 @@ fn load(store: &dyn Store) -> Result<Option<Record>> {
     let Some(bytes) = store.get(KEY)?.map(Zeroizing::new) else { return Ok(None) };
     cbor::decode(&bytes, MAX_RECORD)
         .map(Some)
-        .map_err(|e| CoreError::Storage { reason: format!("the notification key is damaged: {e}") })
+        .map_err(|e| CoreError::Damaged { reason: format!("the notification key: {e}") })
 }
 
 /// Keeps the key and tells the hub, in one commit.

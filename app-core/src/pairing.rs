@@ -129,7 +129,7 @@ async fn ask(core: &Arc<Core>, offer: Offer, connection: &Connection) -> std::re
     loop {
         let item = tokio::select! {
             item = tokio::time::timeout_at(deadline, answers.next()) => item,
-            () = core.stop.cancelled() => return Err(CoreError::Stopped.into()),
+            () = core.stop.cancelled() => return Err(core.stopped().into()),
         };
         let Ok(item) = item else {
             return Err(CoreError::from(forged.unwrap_or(PairingFailure::HubSilent { waited_s: HUB.as_secs() })).into());

@@ -58,7 +58,7 @@ impl Push {
         let Some(bytes) = store.get(PUSH)? else { return Ok(None) };
         cbor::decode(&bytes, MAX_RECORD)
             .map(Some)
-            .map_err(|e| CoreError::Storage { reason: format!("the record of the push target is damaged: {e}") })
+            .map_err(|e| CoreError::Damaged { reason: format!("the record of the push target: {e}") })
     }
 
     async fn keep(self, core: &Arc<Core>) -> Result<()> {

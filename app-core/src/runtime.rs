@@ -206,7 +206,7 @@ mod tests {
         let (called, calls) = mpsc::sync_channel(1);
         let (release, may_return) = mpsc::channel();
         let gone = Arc::new(AtomicBool::new(false));
-        let events = Events::new();
+        let events = Events::default();
         let slow = Slow { called, may_return: Mutex::new(may_return), gone: gone.clone() };
         events.set_listener(Some(Arc::new(slow)));
         events.tell(Event::CamerasChanged);

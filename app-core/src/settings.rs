@@ -111,7 +111,7 @@ impl Asked {
     pub(crate) fn load(store: &dyn Store) -> Result<Self> {
         let Some(bytes) = store.get(SETTINGS)? else { return Ok(Self::default()) };
         cbor::decode(&bytes, MAX_RECORD)
-            .map_err(|e| CoreError::Storage { reason: format!("the record of the settings is damaged: {e}") })
+            .map_err(|e| CoreError::Damaged { reason: format!("the record of the settings: {e}") })
     }
 
     /// The writes that keep it.
@@ -297,7 +297,7 @@ async fn confirmed(core: &Arc<Core>, what: &str, done: impl Fn(&Core) -> Option<
             }
             tokio::select! {
                 changed = changes.changed() => changed.map_err(|_| CoreError::Stopped)?,
-                () = core.stop.cancelled() => return Err(CoreError::Stopped),
+                () = core.stop.cancelled() => return Err(core.stopped()),
             }
         }
     })

@@ -4,7 +4,7 @@
 //! [`Core::take_entry`]); no lock is held across a wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::{Duration, Instant};
 
 use privet_home::{Env, HomeError, HubMessage, LogError, MemberChange, PhoneHome, PhoneMessage, Received};
@@ -47,7 +47,7 @@ pub(crate) struct Core {
     library: RwLock<Library>,
     trust: RwLock<Arc<KnownCameras>>,
     pub(crate) cache: Cache,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
     link: watch::Sender<Link>,
     /// Counts changes of the library and the log's position.
     changed: watch::Sender<u64>,
@@ -72,11 +72,13 @@ pub(crate) struct Core {
     pub(crate) retry: Notify,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// It was stopped because the app is in the background.
+    pub(crate) background: AtomicBool,
 }
 
 impl Core {
     /// The state over an open store.
-    pub(crate) fn new(config: Config, store: Arc<dyn Store>, cache: Cache) -> Result<Self> {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>, cache: Cache, events: Arc<Events>) -> Result<Self> {
         let library = Library::load(&*store)?;
         let home = PhoneHome::load(store.clone()).map_err(home_error)?;
         let notes = Notes::load(&*store)?;
@@ -91,7 +93,7 @@ impl Core {
             home: Mutex::new(home.filter(|_| !removed)),
             library: RwLock::new(library),
             cache,
-            events: Events::new(),
+            events,
             link: watch::Sender::new(offline),
             changed: watch::Sender::new(0),
             notes: Mutex::new(Notes { removed, ..notes }),
@@ -107,19 +109,24 @@ impl Core {
             retry: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            background: AtomicBool::new(false),
         })
     }
 
-    /// The store, until the client is shut down.
+    /// The store, until it is let go of.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>> {
-        lock(&self.store).clone().ok_or(CoreError::Stopped)
+        lock(&self.store).clone().ok_or_else(|| self.stopped())
     }
 
-    /// Lets go of the home and the store.
-    pub(crate) fn close(&self) {
+    /// Lets go of the home and the store, which is closed when the last call that is under way has let go of it too.
+    pub(crate) fn let_go(&self) -> Option<Weak<dyn Store>> {
         lock(&self.home).take();
-        lock(&self.store).take();
-        self.events.close();
+        lock(&self.store).take().map(|store| Arc::downgrade(&store))
+    }
+
+    /// The error of a call that comes too late.
+    pub(crate) fn stopped(&self) -> CoreError {
+        if self.background.load(Ordering::Acquire) { CoreError::Background } else { CoreError::Stopped }
     }
 
     /// Runs `verb` with the home, off the async workers and always to its end.
@@ -138,7 +145,7 @@ impl Core {
     /// The error of a call that needs a home when there is none.
     pub(crate) fn no_home(&self) -> CoreError {
         if self.stop.is_cancelled() {
-            CoreError::Stopped
+            self.stopped()
         } else if self.notes().removed {
             CoreError::Revoked
         } else {
@@ -333,7 +340,7 @@ impl Core {
                 }
                 tokio::select! {
                     changed = links.changed() => changed.map_err(|_| CoreError::Stopped)?,
-                    () = self.stop.cancelled() => return Err(CoreError::Stopped),
+                    () = self.stop.cancelled() => return Err(self.stopped()),
                 }
             }
         })
@@ -418,7 +425,7 @@ pub(crate) fn home_error(error: HomeError) -> CoreError {
         HomeError::NeedsRejoin => {
             CoreError::Network { reason: "the hub has to let this phone in again first".into(), retry_after_ms: None }
         }
-        HomeError::Damaged(_) => CoreError::Storage { reason: error.to_string() },
+        HomeError::Damaged(_) => CoreError::Damaged { reason: error.to_string() },
         other => CoreError::Invalid { reason: other.to_string() },
     }
 }

@@ -7,7 +7,7 @@ use privet_app_core as core;
 use crate::error::CoreError;
 use crate::media::{Clip, Live};
 use crate::platform::{EventListener, ForeignKeys, ForeignListener, KeyWrapper};
-use crate::values::{Camera, Config, Device, Event, LiveFormat, Page, Status};
+use crate::values::{Camera, ClipInfo, Config, Device, Event, LiveFormat, Page, Status};
 use crate::wishes::{
     EventPage, Notification, NotificationKeys, Profile, PushInfo, PushTarget, Settings, SettingsState, Thumbnail,
 };
@@ -63,7 +63,17 @@ impl Client {
         Ok(self.0.next_event(wait_ms).await?.map(Into::into))
     }
 
-    /// The network changed, or the app came to the foreground.
+    /// The app goes to the background: when this returns, no file and no lock is held.
+    pub async fn background(&self, within_ms: u32) -> Result<(), CoreError> {
+        Ok(self.0.background(within_ms).await?)
+    }
+
+    /// The app is in the foreground: opens the store again, without the keystore.
+    pub async fn foreground(&self) -> Result<(), CoreError> {
+        Ok(self.0.foreground().await?)
+    }
+
+    /// The network changed.
     pub fn network_changed(&self) {
         self.0.network_changed();
     }
@@ -86,6 +96,11 @@ impl Client {
     /// The members of the home.
     pub async fn devices(&self) -> Result<Vec<Device>, CoreError> {
         Ok(self.0.devices().await?.into_iter().map(Into::into).collect())
+    }
+
+    /// Gives this phone another name.
+    pub async fn rename(&self, name: String) -> Result<(), CoreError> {
+        Ok(self.0.rename(&name).await?)
     }
 
     /// Asks the hub to remove a phone, and waits until it did.
@@ -114,6 +129,11 @@ impl Client {
         limit: u32,
     ) -> Result<Page, CoreError> {
         Ok(self.0.clips(camera_id.as_deref(), from_ms, to_ms, page.as_deref(), limit).await?.into())
+    }
+
+    /// What is known of one clip.
+    pub async fn clip(&self, clip_id: String) -> Result<ClipInfo, CoreError> {
+        Ok(self.0.clip(&clip_id).await?.into())
     }
 
     /// What happened in a time range, the one told last first.

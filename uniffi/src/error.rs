@@ -42,7 +42,31 @@ pub enum CoreError {
         /// Why.
         reason: String,
     },
-    /// The keystore refused.
+    /// No room is left: free space, then try again.
+    #[error("no room is left: {reason}")]
+    StorageFull {
+        /// Where.
+        reason: String,
+    },
+    /// What is in the store can't be right: restore it, or `start_over` and pair again.
+    #[error("the store is damaged: {reason}; restore it, or start over and pair again")]
+    Damaged {
+        /// What does not fit.
+        reason: String,
+    },
+    /// A newer version of the app wrote the store: update.
+    #[error("{reason}; update the app")]
+    NewerStore {
+        /// Which, and what is known.
+        reason: String,
+    },
+    /// The store's key is lost: `start_over` and pair again. A key wrapper throws it where its platform says so.
+    #[error("the key of the store is lost: {reason}; start over and pair again")]
+    KeyLost {
+        /// What was found.
+        reason: String,
+    },
+    /// The keystore refused: ask again.
     #[error("keystore: {reason}")]
     Keystore {
         /// Why.
@@ -62,6 +86,9 @@ pub enum CoreError {
         /// What was waited for.
         what: String,
     },
+    /// The app is in the background: say `foreground` first.
+    #[error("the app is in the background, and its store is closed")]
+    Background,
     /// Stopped.
     #[error("stopped")]
     Stopped,
@@ -136,6 +163,11 @@ impl From<Core> for CoreError {
             Core::Network { reason, retry_after_ms } => Self::Network { reason, retry_after_ms },
             Core::NotFound { what } => Self::NotFound { what },
             Core::Storage { reason } => Self::Storage { reason },
+            Core::StorageFull { reason } => Self::StorageFull { reason },
+            Core::Damaged { reason } => Self::Damaged { reason },
+            Core::NewerStore { reason } => Self::NewerStore { reason },
+            Core::KeyLost { reason } => Self::KeyLost { reason },
+            Core::Background => Self::Background,
             Core::Keystore { reason, user_cancelled } => Self::Keystore { reason, user_cancelled },
             Core::Revoked => Self::Revoked,
             Core::Busy => Self::Busy,
@@ -152,6 +184,7 @@ impl From<CoreError> for Core {
     fn from(error: CoreError) -> Self {
         match error {
             CoreError::Keystore { reason, user_cancelled } => Self::Keystore { reason, user_cancelled },
+            CoreError::KeyLost { reason } => Self::KeyLost { reason },
             other => Self::Keystore { reason: other.to_string(), user_cancelled: false },
         }
     }

@@ -13,7 +13,7 @@ mod wishes;
 pub use client::{Client, PairingOffer};
 pub use error::{CoreError, PairingFailureKind};
 pub use media::{Clip, Live, LiveItem};
-pub use platform::{EventListener, FileKeys, KeyWrapper};
+pub use platform::{EventListener, FileKeys, KeyWrapper, LogLevel, LogSink, set_log_sink};
 pub use values::*;
 pub use wishes::*;
 
@@ -30,6 +30,15 @@ pub fn version() -> String {
 #[uniffi::export]
 pub fn settle(within_ms: u32) -> bool {
     privet_app_core::settle(std::time::Duration::from_millis(within_ms.into()))
+}
+
+/// Removes everything of a phone in a storage folder, so that it can pair anew: where the store is damaged, or its key is lost.
+///
+/// # Errors
+/// [`CoreError::Busy`] while a client has it open, [`CoreError::Storage`].
+#[uniffi::export]
+pub fn start_over(storage_dir: String) -> Result<(), CoreError> {
+    Ok(privet_app_core::start_over(storage_dir)?)
 }
 
 /// Checks an exported clip. Trust roots are evidence public keys, 65 bytes each. Needs no pairing.

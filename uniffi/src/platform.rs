@@ -1,11 +1,11 @@
-//! What the app supplies: a keystore, and someone who listens.
+//! What the app supplies: a keystore, someone who listens, and a log.
 
 use std::sync::Arc;
 
 use privet_app_core as core;
 
 use crate::error::CoreError;
-use crate::values::Event;
+use crate::values::{Event, same};
 
 /// The platform's keystore. Called off the main thread, with 32-byte secrets only.
 #[uniffi::export(rust, foreign)]
@@ -22,6 +22,48 @@ pub trait KeyWrapper: Send + Sync {
 pub trait EventListener: Send + Sync {
     /// Something happened.
     fn on_event(&self, event: Event);
+}
+
+/// How much a line of the log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What a person may want to know.
+    Info,
+    /// What a developer may.
+    Debug,
+}
+
+same!(LogLevel => core::LogLevel { Error, Warn, Info, Debug });
+same!(core::LogLevel => LogLevel { Error, Warn, Info, Debug });
+
+/// Takes lines of the log, on a thread of its own.
+#[uniffi::export(foreign)]
+pub trait LogSink: Send + Sync {
+    /// A line, and which part says it.
+    fn log(&self, level: LogLevel, target: String, line: String);
+}
+
+/// Gives every line of at least this level to `sink`, or to nobody; one for the whole process.
+///
+/// # Errors
+/// [`CoreError::Invalid`] where the lines go elsewhere already.
+#[uniffi::export]
+pub fn set_log_sink(sink: Option<Arc<dyn LogSink>>, least: LogLevel) -> Result<(), CoreError> {
+    let sink = sink.map(|sink| Arc::new(ForeignSink(sink)) as Arc<dyn core::LogSink>);
+    Ok(core::set_log_sink(sink, least.into())?)
+}
+
+/// A foreign log as app-core sees it.
+struct ForeignSink(Arc<dyn LogSink>);
+
+impl core::LogSink for ForeignSink {
+    fn log(&self, level: core::LogLevel, target: String, line: String) {
+        self.0.log(level.into(), target, line);
+    }
 }
 
 /// A foreign keystore as app-core sees it.

@@ -100,6 +100,8 @@ pub struct Status {
     pub link: LinkState,
     pub link_reason: Option<String>,
     pub caught_up: bool,
+    pub position: u64,
+    pub relay_head: u64,
     pub hub_seen_ms: Option<i64>,
     pub outbox: u64,
     pub alerts: Vec<Alert>,
@@ -182,6 +184,7 @@ pub enum Track {
 
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct LiveStats {
+    pub queued: u64,
     pub received: u64,
     pub dropped: u64,
     pub lost: u64,
@@ -235,7 +238,7 @@ fields!(core::VerifyReport => VerifyReport {
     ok, signer, signer_known, chain, segments, first_segment, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
     problems
 });
-fields!(core::LiveStats => LiveStats { received, dropped, lost, verified, broken, latency_ms });
+fields!(core::LiveStats => LiveStats { queued, received, dropped, lost, verified, broken, latency_ms });
 fields!(core::FetchProgress => FetchProgress { ready, segments, fetched_bytes, total_bytes });
 
 impl From<core::Trust> for Trust {
@@ -281,6 +284,8 @@ impl From<core::Status> for Status {
             link: status.link.into(),
             link_reason: status.link_reason,
             caught_up: status.caught_up,
+            position: status.position,
+            relay_head: status.relay_head,
             hub_seen_ms: status.hub_seen_ms,
             outbox: status.outbox,
             alerts: status.alerts.into_iter().map(|(at_ms, what)| Alert { at_ms, what: what.to_string() }).collect(),

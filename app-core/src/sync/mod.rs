@@ -84,7 +84,9 @@ impl From<ClientError> for SyncError {
 impl From<CoreError> for SyncError {
     fn from(error: CoreError) -> Self {
         match error {
-            CoreError::NotPaired | CoreError::Revoked | CoreError::Stopped => Self::NoHome(error),
+            CoreError::NotPaired | CoreError::Revoked | CoreError::Stopped | CoreError::Background => {
+                Self::NoHome(error)
+            }
             other => Self::Link(other.to_string()),
         }
     }

@@ -314,7 +314,9 @@ mod tests {
             app_version: "test".into(),
         };
         let store = Arc::new(MemoryStore::new());
-        let core = Arc::new(Core::new(config, store.clone(), Cache::open(folder.path(), 1 << 20).unwrap()).unwrap());
+        let core = Arc::new(
+            Core::new(config, store.clone(), Cache::open(folder.path(), 1 << 20).unwrap(), Arc::default()).unwrap(),
+        );
         let kept = async || {
             core.tasks.close();
             core.tasks.wait().await;

@@ -9,3 +9,4 @@ mod membership;
 mod notifications;
 mod pairing;
 mod settings;
+mod waking;

@@ -130,7 +130,7 @@ async fn the_store_is_one_processs_and_its_values_are_sealed() {
 
     // Another key does not open it; the right one does.
     let wrong = Client::open(home.config("phone"), keys(home.dir.path(), "wrong")).await;
-    assert!(matches!(wrong.err().unwrap(), CoreError::Keystore { .. }));
+    assert!(matches!(wrong.err().unwrap(), CoreError::KeyLost { .. }));
     let phone = home.open("phone").await;
     assert_eq!(phone.devices().await.unwrap().len(), 1);
     phone.shut_down().await.unwrap();

@@ -130,6 +130,18 @@ pub enum Verb {
     },
     /// Show the connection, and everything that could not be trusted.
     Status,
+    /// Show all of it in a browser on this machine, until ctrl-c: prints the address to open.
+    Serve {
+        /// The port on 127.0.0.1 [default: one of the system's choosing].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..))]
+        port: Option<u16>,
+        /// What the other members see this device as, when it is paired from the page.
+        #[arg(long, default_value_t = default_name())]
+        name: String,
+        /// Open the browser, with xdg-open.
+        #[arg(long)]
+        open: bool,
+    },
     /// List the members of the home.
     Devices,
     /// Remove a phone from the home.
@@ -183,5 +195,15 @@ mod tests {
     fn a_duration_before_now_is_read_and_judged_by_who_knows_durations() {
         let args = Args::try_parse_from(["privet-viewer", "snooze", "all", "-1h"]).unwrap();
         assert!(matches!(args.verb, Verb::Snooze { duration, .. } if duration == "-1h"));
+    }
+
+    #[test]
+    fn the_page_is_served_at_a_port_that_needs_no_privilege() {
+        let port = |port| match Args::try_parse_from(["privet-viewer", "serve", "--port", port]).ok()?.verb {
+            Verb::Serve { port, .. } => port,
+            _ => None,
+        };
+        assert_eq!(port("8443"), Some(8443));
+        assert_eq!((port("80"), port("70000"), port("any")), (None, None, None));
     }
 }

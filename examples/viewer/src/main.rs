@@ -1,8 +1,8 @@
 //! `privet-viewer`: the phone's part on a laptop. Page: `docs/guide/viewer.md`.
 //!
 //! `args` says what can be asked, `run` does it with app-core, `live` and `files` move media, `events` and `wishes` are about
-//! notifications, `say` is the one place that
-//! prints: data on stdout (with `--json` one JSON line an item), talk on stderr.
+//! notifications, `serve` is the same for a browser, `say` is the one place that prints: data on stdout (with `--json` one JSON
+//! line an item), talk on stderr.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod live;
 mod player;
 mod run;
 mod say;
+mod serve;
 mod wishes;
 
 use clap::Parser;

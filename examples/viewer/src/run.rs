@@ -13,6 +13,7 @@ use crate::args::{Args, SettingsVerb, Verb};
 use crate::events;
 use crate::live::{self, Wish};
 use crate::say::{Say, utc};
+use crate::serve;
 use crate::wishes;
 
 /// What failed, by class.
@@ -75,6 +76,7 @@ impl Failure {
 
     /// Its exit code; the list is in `--help`.
     pub fn exit(&self) -> u8 {
+        use CoreError as Core;
         match self {
             Self::Arguments(_) | Self::Core(CoreError::Invalid { .. }) => 2,
             Self::Pairing(_) | Self::Core(CoreError::Pairing(_)) => 3,
@@ -82,7 +84,8 @@ impl Failure {
             Self::Core(CoreError::Network { .. } | CoreError::Timeout { .. }) => 5,
             Self::NotVerified(_) | Self::Core(CoreError::Tampered { .. }) => 6,
             Self::Core(CoreError::NotFound { .. }) => 7,
-            Self::Store(_) | Self::Core(CoreError::Storage { .. } | CoreError::Keystore { .. } | CoreError::Busy) => 8,
+            Self::Store(_) | Self::Core(Core::Storage { .. } | Core::StorageFull { .. } | Core::Damaged { .. }) => 8,
+            Self::Core(Core::NewerStore { .. } | Core::KeyLost { .. } | Core::Keystore { .. } | Core::Busy) => 8,
             Self::Core(_) | Self::Other(_) => 1,
         }
     }
@@ -97,7 +100,7 @@ pub async fn run(args: &Args, say: &Say) -> Result<(), Failure> {
         let roots = root.iter().map(|text| parse_root(text)).collect::<Result<Vec<_>, _>>()?;
         return verdict(&verify_file(file, &roots)?, file, say);
     }
-    let client = open(args).await?;
+    let client = Arc::new(open(args).await?);
     let outcome = with_client(args, &client, say).await;
     let closed = client.shut_down().await;
     outcome?;
@@ -110,7 +113,7 @@ async fn open(args: &Args) -> Result<Client, Failure> {
     })?;
     std::fs::create_dir_all(&home).map_err(|e| Failure::Store(format!("{}: {e}", home.display())))?;
     let device_name = match &args.verb {
-        Verb::Pair { name, .. } => name.clone(),
+        Verb::Pair { name, .. } | Verb::Serve { name, .. } => name.clone(),
         _ => "laptop".into(),
     };
     let config = Config {
@@ -128,7 +131,7 @@ fn default_home() -> Option<PathBuf> {
         .map(|d| d.join("privet-viewer"))
 }
 
-async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Failure> {
+async fn with_client(args: &Args, client: &Arc<Client>, say: &Say) -> Result<(), Failure> {
     match &args.verb {
         Verb::Pair { code, .. } => pair(client, code, say).await,
         Verb::Cameras => {
@@ -216,6 +219,9 @@ async fn with_client(args: &Args, client: &Client, say: &Say) -> Result<(), Fail
             verdict(&verify_file(file, &roots)?, file, say)
         }
         Verb::Status => status(client, args, say).await,
+        Verb::Serve { port, name, open } => {
+            serve::serve(client.clone(), &serve::Wish { port: *port, name, open: *open }, say).await
+        }
         Verb::Devices => {
             catch_up(client, args, say).await?;
             for device in client.devices().await? {

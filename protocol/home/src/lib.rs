@@ -49,7 +49,9 @@ pub use crate::clip_notes::{ClipNotes, Thumbnail};
 pub use crate::crypto::SecretBytes;
 pub use crate::error::{AdmitError, HomeError, JoinError, LogError, ReceiveError};
 pub use crate::happening::{Happening, HomeEvent, Severity, Tamper};
-pub use crate::hub::{Admitted, Also, FAREWELL, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed};
+pub use crate::hub::{
+    Admitted, Also, FAREWELL, FromPhone, HeadCheck, HubHome, MAX_PHONES, REFRESH_AFTER, Removed, check_name,
+};
 pub use crate::identity::Fingerprint;
 pub use crate::log::{LogEntry, LogPosition};
 pub use crate::message::{

@@ -9,6 +9,7 @@
 //! - [`relay`]: what the relay's fan-out, store and connections cost;
 //! - [`hostile`]: what a relay's good clients feel while others attack it;
 //! - [`observer`]: how well the relay can guess when something moves, without and with a constant rate;
+//! - [`phone`]: what app-core costs a phone: a month to catch up with, a notification, a picture's way into Kotlin, its size;
 //! - [`start`]: how long a live picture takes to appear, and pairing;
 //! - [`pull`]: retina alone, the floor that hub and latency are compared with;
 //! - [`yardstick`]: decoding alone, what the hub's figures are held against.
@@ -24,6 +25,7 @@ mod live;
 mod motion;
 mod notify;
 mod observer;
+mod phone;
 mod pull;
 mod relay;
 mod seal;
@@ -112,6 +114,19 @@ enum Bench {
     LiveStart,
     /// From the text of the pairing code to the list of cameras.
     Pairing,
+    /// What the library costs a phone.
+    Phone {
+        /// Only parts whose name contains this: offline, notice, library, crossing.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
+    /// A process of the phone's benchmark that measures itself; used by phone.
+    #[command(hide = true)]
+    PhonePart {
+        /// What it does.
+        #[command(subcommand)]
+        part: phone::Part,
+    },
     /// Pulls a camera with retina and nothing else, for so many seconds; used by the others.
     #[command(hide = true)]
     Pull {
@@ -148,6 +163,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let benches = match args.bench {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
+        Some(Bench::PhonePart { part }) => return phone::main(&part),
         Some(Bench::TrivialFanout) => return relay::trivial::main(),
         Some(Bench::Receiver { folder }) => return relay::receiver::main(folder),
         Some(Bench::Attackers { kind, port, pin, core }) => return hostile::crowd::main(&kind, port, &pin, core),
@@ -164,6 +180,7 @@ fn main() -> ExitCode {
             Bench::Observer { windows: 600 },
             Bench::LiveStart,
             Bench::Pairing,
+            Bench::Phone { only: None },
         ],
     };
     let (mut all_well, mut headed) = (true, args.json);
@@ -221,7 +238,12 @@ fn run(bench: &Bench, json: bool) -> Result<Vec<Figure>, Trouble> {
         Bench::Observer { windows } => observer::run(*windows),
         Bench::LiveStart => start::live(),
         Bench::Pairing => start::pairing(),
-        Bench::Pull { .. } | Bench::TrivialFanout | Bench::Receiver { .. } | Bench::Attackers { .. } => Ok(Vec::new()),
+        Bench::Phone { only } => phone::run(only.as_deref()),
+        Bench::Pull { .. }
+        | Bench::PhonePart { .. }
+        | Bench::TrivialFanout
+        | Bench::Receiver { .. }
+        | Bench::Attackers { .. } => Ok(Vec::new()),
     }
 }
 

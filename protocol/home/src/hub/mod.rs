@@ -372,7 +372,10 @@ fn new_group(provider: &Provider, state: &mut State, random: &dyn Random) -> Res
 }
 
 /// A device's name is there, and not too long.
-pub(crate) fn check_name(name: &str) -> Result<(), HomeError> {
+///
+/// # Errors
+/// [`HomeError::BadName`] with what is allowed.
+pub fn check_name(name: &str) -> Result<(), HomeError> {
     if name.len() > MAX_NAME || name.is_empty() {
         return Err(HomeError::BadName { length: name.len(), limit: MAX_NAME });
     }

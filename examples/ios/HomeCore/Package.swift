@@ -1,0 +1,21 @@
+// swift-tools-version: 6.0
+// The app's logic: Foundation and the generated bindings, no UIKit, so that `swift test` runs it on a Mac without a simulator.
+import PackageDescription
+
+let package = Package(
+    name: "HomeCore",
+    platforms: [.iOS(.v17), .macOS(.v14)],
+    products: [.library(name: "HomeCore", targets: ["HomeCore"])],
+    // What `./dev bindings` makes: the product Privet, the generated Swift over an xcframework.
+    dependencies: [.package(name: "Privet", path: "../../../target/bindings/swift")],
+    targets: [
+        .target(
+            name: "HomeCore",
+            dependencies: [.product(name: "Privet", package: "Privet")],
+            // The library asks the system about certificates; a static library can't say so itself.
+            linkerSettings: [.linkedFramework("Security")]
+        ),
+        .testTarget(name: "HomeCoreTests", dependencies: ["HomeCore", .product(name: "Privet", package: "Privet")]),
+    ],
+    swiftLanguageModes: [.v5]
+)

@@ -1,0 +1,150 @@
+// The fake server's live views: a film that runs in a loop by the wall clock, in segments of one group of pictures with a verdict after each;
+// and the ways to disturb it that the tests need.
+
+import { inLoop } from './fake-film.mjs';
+
+const FIRST_FRAME = 120_000;
+const HUB_MS = 40;
+
+export class FakeCamera {
+  constructor(id, film, started) {
+    this.id = id;
+    this.film = film;
+    this.started = started;
+    this.stream = id.slice(0, 16).padEnd(32, '7');
+    this.views = new Set();
+    /** Every segment from now on is broken. */
+    this.broken = false;
+  }
+
+  open(socket, wire) {
+    const view = new FakeView(this, socket, wire);
+    this.views.add(view);
+    socket.on('close', () => {
+      view.stop();
+      this.views.delete(view);
+    });
+  }
+
+  /** Leaves pictures out up to the next segment, and says so. */
+  gap(reason) {
+    for (const view of this.views) view.skip = reason;
+  }
+
+  end(reason) {
+    for (const view of this.views) view.end(reason);
+  }
+}
+
+class FakeView {
+  constructor(camera, socket, wire) {
+    this.camera = camera;
+    this.socket = socket;
+    this.wire = wire;
+    this.stats = { received: 0, dropped: 0, lost: 0, verified: 0, broken: 0, latency_ms: HUB_MS };
+    this.skip = null;
+    this.skipFrom = null;
+    const { film } = camera;
+    this.say({
+      type: 'format',
+      codec: film.codec,
+      width: 1280,
+      height: 720,
+      audio_codec: film.audioCodec,
+      substream: false,
+      header: (wire === 'au' ? film.config : film.init).toString('base64'),
+    });
+    const now = this.place();
+    // The newest segment from its beginning.
+    this.loop = Math.floor(now / film.loopUs);
+    const inFilm = now % film.loopUs;
+    this.next = 0;
+    film.pieces.forEach((piece, i) => {
+      if (piece.track === 'video' && piece.key && (piece.time * 1e6) / piece.scale <= inFilm) this.next = i;
+    });
+    this.segmentFirst = this.frameOf(film.pieces[this.next]);
+    this.timer = setInterval(() => this.pump(), 15);
+    this.statsTimer = setInterval(() => this.say({ type: 'stats', ...this.stats }), 1000);
+  }
+
+  place() {
+    return (Date.now() - this.camera.started) * 1000;
+  }
+
+  frameOf(piece) {
+    const { film } = this.camera;
+    const perLoop = (film.loopUs / 1e6) * film.fps;
+    return FIRST_FRAME + this.loop * perLoop + Math.round((piece.time / piece.scale) * film.fps);
+  }
+
+  say(message) {
+    if (this.socket.readyState === 1) this.socket.send(JSON.stringify(message));
+  }
+
+  pump() {
+    const { film } = this.camera;
+    for (;;) {
+      const piece = film.pieces[this.next];
+      const { fragment, unit, ptsUs } = inLoop(film, piece, this.loop);
+      if (ptsUs > this.place()) return;
+      const frame = piece.track === 'video' ? this.frameOf(piece) : 0;
+      if (piece.track === 'video' && piece.key && frame !== this.segmentFirst) this.verdict(frame);
+      if (this.pass(piece, frame)) this.send(piece, frame, ptsUs, this.wire === 'au' ? unit : fragment);
+      this.next += 1;
+      if (this.next === film.pieces.length) {
+        this.next = 0;
+        this.loop += 1;
+      }
+    }
+  }
+
+  /** Whether this piece is sent; a gap lasts to the next key frame after its first missing one. */
+  pass(piece, frame) {
+    if (!this.skip || piece.track !== 'video') return true;
+    if (this.skipFrom === null) {
+      if (piece.key) return true;
+      this.skipFrom = frame;
+      return false;
+    }
+    if (!piece.key) return false;
+    this.say({ type: 'gap', from_seq: this.skipFrom, to_seq: frame, reason: this.skip });
+    this.skip = null;
+    this.skipFrom = null;
+    return true;
+  }
+
+  verdict(nextFirst) {
+    const trust = this.camera.broken
+      ? { state: 'broken', why: 'the hash of frame 7 is not the signed one' }
+      : { state: 'verified', signer: this.camera.signer, lease_until_ms: null };
+    const [first, last] = this.camera.broken ? [0, 0] : [this.segmentFirst, nextFirst - 1];
+    this.stats[this.camera.broken ? 'broken' : 'verified'] += 1;
+    const index = Math.floor((this.segmentFirst - FIRST_FRAME) / this.camera.film.fps);
+    this.say({ type: 'segment', stream: this.camera.stream, index, first_frame: first, last_frame: last, trust });
+    this.segmentFirst = nextFirst;
+  }
+
+  send(piece, frame, ptsUs, data) {
+    const head = Buffer.alloc(40);
+    head[0] = piece.track === 'video' ? 0 : 1;
+    head[1] = piece.key ? 1 : 0;
+    head.writeUInt32LE(Math.round(1e6 / this.camera.film.fps), 4);
+    head.writeBigUInt64LE(BigInt(frame), 8);
+    head.writeBigInt64LE(BigInt(ptsUs), 16);
+    head.writeBigInt64LE(BigInt(Math.round(this.camera.started + ptsUs / 1000) - HUB_MS), 24);
+    head.writeBigInt64LE(BigInt(Date.now()), 32);
+    this.stats.received += 1;
+    if (this.socket.readyState === 1) this.socket.send(Buffer.concat([head, data]));
+  }
+
+  end(reason) {
+    this.say({ type: 'end', reason });
+    this.stop();
+    this.socket.close();
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    clearInterval(this.statsTimer);
+  }
+}
