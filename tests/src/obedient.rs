@@ -19,8 +19,8 @@ use crate::{SMALL, SOON};
 
 /// How long a program may take to end.
 const END: Duration = Duration::from_secs(20);
-/// A box crosses the picture every five seconds; with a second before and after it, there is a clip as often.
-const GARDEN: &[&str] = &["--moving", "1.5", "--every", "5", "--quiet", "2"];
+/// A box crosses the picture every six seconds; with a second before and after it, there is a clip as often.
+const GARDEN: &[&str] = &["--moving", "1", "--every", "6", "--quiet", "2"];
 const PASSWORD: &str = "geheim";
 
 /// What is wished for at the start.
@@ -62,6 +62,8 @@ impl Obedient {
             name: "House".into(),
             pre_roll_s: 1,
             post_roll_s: 1,
+            // Where the machine is so slow that one motion runs into the next, there are clips all the same.
+            max_clip_s: 20,
             relay_limits: "key_connections = 64\nhome_connections = 128\n".into(),
             ..Plan::default()
         };

@@ -7,8 +7,11 @@ import java.nio.file.Files
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
+import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -17,7 +20,7 @@ import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.fail
 import org.junit.jupiter.api.TestInstance
 
-/** How long anything may take that waits for a camera's next crossing of the box (every five seconds), or for a machine under load. */
+/** How long anything may take that waits for a camera's next crossing of the box (every six seconds), or for a machine under load. */
 val SOON = 60.seconds
 const val SOON_MS = 60_000u
 val EVER = Long.MAX_VALUE / 2
@@ -83,16 +86,26 @@ suspend fun <T : Any> until(what: String, look: suspend () -> T?): T {
 }
 
 /** The next event that is wanted; those before it are passed over. */
-suspend inline fun <reified E : Event> Client.event(crossinline wanted: (E) -> Boolean = { true }): E {
+suspend inline fun <reified E : Event> Client.event(wanted: (E) -> Boolean = { true }): E {
     val seen = mutableListOf<Event>()
-    return until("${E::class.simpleName} after $seen") {
-        generateSequence { runBlocking { nextEvent(200u) } }.onEach { seen += it }.firstNotNullOfOrNull { (it as? E)?.takeIf(wanted) }
+    val end = TimeSource.Monotonic.markNow() + SOON
+    while (end.hasNotPassedNow()) {
+        val event = nextEvent(500u) ?: continue
+        seen += event
+        if (event is E && wanted(event)) return event
     }
+    return fail("waited in vain for a ${E::class.simpleName}; there were $seen; ${status()}")
 }
 
 /** The newest finished clip that is not among those known. */
 suspend fun Client.finishedClip(known: Set<String> = setOf()): ClipInfo =
     until("a finished clip") { clips(null, 0, EVER, null, 50u).clips.firstOrNull { it.finished && it.id !in known } }
+
+/** A clip that was begun after this phone joined: it was told everything of it. */
+suspend fun Client.wholeClip(): ClipInfo {
+    val id = event<Event.ClipStarted>().clipId
+    return until("its end") { clips(null, 0, EVER, null, 50u).clips.firstOrNull { it.finished && it.id == id } }
+}
 
 /** What a live view gives until it is enough. */
 suspend fun Live.take(enough: (List<LiveItem>) -> Boolean): List<LiveItem> {
@@ -130,3 +143,7 @@ suspend fun Live.ended() {
 }
 
 suspend fun Client.names() = devices().map { it.name }.toSet()
+
+/** A call that goes on beside the test, which decides itself what its failure means. */
+fun <T> CoroutineScope.begin(on: CoroutineDispatcher = Dispatchers.Default, call: suspend () -> T): Deferred<Result<T>> =
+    async(on) { runCatching { call() } }

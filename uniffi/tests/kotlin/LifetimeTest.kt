@@ -7,7 +7,6 @@ import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
@@ -22,12 +21,10 @@ class LifetimeTest : AtHome() {
     private val atOnce = 5.seconds
 
     /** That the call ends, with an end or with `Stopped`. */
-    private suspend fun over(call: Deferred<Any?>) = withTimeout(atOnce) {
-        try {
-            val item = call.await()
-            assertTrue(item == null || item is LiveItem.End, "$item")
-        } catch (_: CoreException.Stopped) {
-        }
+    private suspend fun over(call: Deferred<Result<Any?>>) {
+        val result = withTimeout(atOnce) { call.await() }
+        val end = result.getOrElse { if (it is CoreException.Stopped) null else throw it }
+        assertTrue(end == null || end == Unit || end is LiveItem.End, "$end")
     }
 
     @Test
@@ -39,8 +36,8 @@ class LifetimeTest : AtHome() {
         try {
             // Nothing comes any more: a wait for the next item is a real one.
             while (live.next(1500u) !is LiveItem.Idle) Unit
-            val waiting = async(start = CoroutineStart.UNDISPATCHED) { live.next(60_000u) }
-            val blocked = async(Dispatchers.IO) { live.nextBlocking(60_000u) }
+            val waiting = begin { live.next(60_000u) }
+            val blocked = begin(Dispatchers.IO) { live.nextBlocking(60_000u) }
             client.status()
             live.stop()
             over(waiting)
@@ -56,10 +53,8 @@ class LifetimeTest : AtHome() {
         val ends = phone("ends")
         val client = ends.pair()
         val live = client.live()
-        val waits = listOf(
-            async(start = CoroutineStart.UNDISPATCHED) { live.take { it.last() is LiveItem.End } .let { null } },
-            async(start = CoroutineStart.UNDISPATCHED) { client.events().collect {}.let { null } },
-        )
+        val waits = listOf(begin { live.items().collect {} }, begin { client.events().collect {} })
+        client.status()
         client.shutDown()
         waits.forEach { over(it) }
         fails<CoreException.Stopped> { client.cameras() }

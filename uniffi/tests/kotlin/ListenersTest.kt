@@ -5,7 +5,6 @@ import app.privet.*
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
-import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
 import org.junit.jupiter.api.Assertions.*
 import org.junit.jupiter.api.Test
@@ -77,8 +76,8 @@ class ListenersTest : AtHome() {
         val client = phone.pair()
         phone("someone").pair()
         assertNotNull(client.events().first { it is Event.DevicesChanged && "someone" in it.what })
-        val all = async { client.events().collect {} }
+        val all = begin { client.events().collect {} }
         phone.shut()
-        all.await()
+        all.await().getOrThrow()
     }
 }

@@ -6,7 +6,7 @@ import time
 
 import privet
 
-# How long anything may take that waits for a camera's next crossing of the box (every five seconds), or for a machine under load.
+# How long anything may take that waits for a camera's next crossing of the box (every six seconds), or for a machine under load.
 SOON = 60
 
 
@@ -72,6 +72,17 @@ async def finished_clip(client, known=()):
         return next((clip for clip in page.clips if clip.finished and clip.id not in known), None)
 
     return await until("a finished clip", look)
+
+
+async def whole_clip(client):
+    """A clip that was begun after this phone joined: it was told everything of it."""
+    started = await event(client, lambda e: isinstance(e, privet.Event.CLIP_STARTED))
+
+    async def look():
+        page = await client.clips(None, 0, 2**62, None, 50)
+        return next((clip for clip in page.clips if clip.finished and clip.id == started.clip_id), None)
+
+    return await until("its end", look)
 
 
 async def items(live, enough, within=SOON):

@@ -1,0 +1,16 @@
+// The guide's code (Guide.kt), run. That docs/guide/write-an-app.md holds the same text, test_guide.py looks.
+package app.privet.tests
+
+import app.privet.verifyFile
+import guide
+import java.io.File
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+
+class GuideTest : AtHome() {
+    @Test
+    fun `the guide's code works`() = bounded {
+        guide(house.offer(), folder)
+        assertTrue(verifyFile(File(folder, "clip.mp4").path, listOf()).ok)
+    }
+}
