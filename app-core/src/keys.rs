@@ -97,7 +97,9 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&partial, path)?;
     #[cfg(unix)]
     if let Some(parent) = path.parent() {
-        std::fs::File::open(parent)?.sync_all()?;
+        // Of a bare name, which lies in the working directory, it is empty.
+        let folder = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        std::fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
 }

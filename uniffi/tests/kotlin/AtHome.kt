@@ -101,9 +101,9 @@ suspend inline fun <reified E : Event> Client.event(wanted: (E) -> Boolean = { t
 suspend fun Client.finishedClip(known: Set<String> = setOf()): ClipInfo =
     until("a finished clip") { clips(null, 0, EVER, null, 50u).clips.firstOrNull { it.finished && it.id !in known } }
 
-/** A clip that was begun after this phone joined: it was told everything of it. */
-suspend fun Client.wholeClip(): ClipInfo {
-    val id = event<Event.ClipStarted>().clipId
+/** A finished clip of a motion that this phone was told of: it was a member before. */
+suspend fun Client.clipOfMotion(): ClipInfo {
+    val id = event<Event.Happened> { it.event.kind == "motion" && it.event.clipId != null }.event.clipId
     return until("its end") { clips(null, 0, EVER, null, 50u).clips.firstOrNull { it.finished && it.id == id } }
 }
 

@@ -79,7 +79,7 @@ class ClipsTest : AtHome() {
     @Test
     fun `what happened is listed with the clip`() = bounded {
         val client = phone("historian").pair()
-        val known = client.wholeClip()
+        val known = client.clipOfMotion()
         val page = client.events(null, 0, EVER, null, 50u)
         assertTrue(page.events.any { it.kind == "motion" && it.clipId == known.id }, "$page")
     }

@@ -74,13 +74,14 @@ async def finished_clip(client, known=()):
     return await until("a finished clip", look)
 
 
-async def whole_clip(client):
-    """A clip that was begun after this phone joined: it was told everything of it."""
-    started = await event(client, lambda e: isinstance(e, privet.Event.CLIP_STARTED))
+async def clip_of_motion(client):
+    """A finished clip of a motion that this phone was told of: it was a member before."""
+    motion = lambda e: isinstance(e, privet.Event.HAPPENED) and e.event.kind == "motion" and e.event.clip_id  # noqa: E731
+    clip_id = (await event(client, motion)).event.clip_id
 
     async def look():
         page = await client.clips(None, 0, 2**62, None, 50)
-        return next((clip for clip in page.clips if clip.finished and clip.id == started.clip_id), None)
+        return next((clip for clip in page.clips if clip.finished and clip.id == clip_id), None)
 
     return await until("its end", look)
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 import privet
-from phone import finished_clip, whole_clip
+from phone import clip_of_motion, finished_clip
 
 # Everything of a clip of a few seconds.
 ALL = 4 << 20
@@ -78,7 +78,7 @@ async def test_a_film_with_its_proof_convinces_who_never_was_in_the_home(house, 
 
 async def test_what_happened_is_listed_with_the_clip(house, phone):
     client = await phone("historian").pair(house)
-    known = await whole_clip(client)
+    known = await clip_of_motion(client)
     page = await client.events(None, 0, 2**62, None, 50)
     motion = [event for event in page.events if event.kind == "motion"]
     assert any(event.clip_id == known.id for event in motion), page
