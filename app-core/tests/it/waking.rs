@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use privet_app_core::{
     Client, CoreError, Event, FileKeys, KeyWrapper, LinkState, LiveFormat, LiveItem, Result, start_over,
 };
+use privet_home::StreamKind;
 use privet_protocol::storage::{Batch, Store};
 use privet_store::{DiskStore, SealedStore};
 
@@ -46,7 +47,9 @@ async fn in_the_background_another_process_may_have_the_store_and_back_nothing_i
     let wrapper = Arc::new(Counting(FileKeys::new(home.dir.path().join("ann.key")), AtomicU32::new(0)));
     let phone = Client::open(home.config("ann"), wrapper.clone()).await.unwrap();
     let camera = until("the camera", async || phone.cameras().await.unwrap().pop()).await;
-    let live = phone.open_live(&camera.id, LiveFormat::Fmp4, 500).await.unwrap();
+    let (live, _stream) =
+        tokio::join!(phone.open_live(&camera.id, LiveFormat::Fmp4, 500), home.hub.begin_stream(StreamKind::Live));
+    let live = live.unwrap();
     assert!(matches!(error_of(&home, "ann").await, CoreError::Busy));
 
     phone.background(within()).await.unwrap();
