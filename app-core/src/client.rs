@@ -9,6 +9,7 @@ use privet_protocol::id::{CameraId, DeviceId, StreamId};
 use privet_protocol::time::Timestamp;
 use privet_push::PushTarget;
 use privet_segment::{EvidenceKeys, EvidencePublicKey};
+use tokio_util::sync::CancellationToken;
 
 use crate::clip::{Clip, clip_info};
 use crate::clip_notes;
@@ -43,6 +44,8 @@ pub struct Client {
     pub(crate) key: StoreKey,
     /// Held by whoever lets go of the store, or takes it.
     pub(crate) turning: Arc<tokio::sync::Mutex<()>>,
+    /// The host let go of this client.
+    pub(crate) dropped: CancellationToken,
 }
 
 impl Client {
@@ -54,7 +57,12 @@ impl Client {
         runtime::run(async move {
             let (store, key) = vault::open(Path::new(&config.storage_dir), keys).await?;
             let core = waking::begin(config, store, Arc::default()).await?;
-            Ok(Self { core: Arc::new(RwLock::new(core)), key, turning: Arc::default() })
+            Ok(Self {
+                core: Arc::new(RwLock::new(core)),
+                key,
+                turning: Arc::default(),
+                dropped: CancellationToken::new(),
+            })
         })
         .await
     }

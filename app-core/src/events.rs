@@ -223,7 +223,7 @@ pub trait EventListener: Send + Sync {
 pub(crate) struct Events {
     queue: Mutex<Queue>,
     arrived: Notify,
-    listener: Mutex<Option<mpsc::Sender<Spoken>>>,
+    listener: Mutex<Option<Listener>>,
     takers: Arc<watch::Sender<Takers>>,
 }
 
@@ -259,6 +259,34 @@ struct Handed {
 pub(crate) struct Spoken {
     event: Event,
     receipt: Option<(Receipt, Arc<()>)>,
+}
+
+/// The way to a listener's thread.
+struct Listener {
+    waiting: mpsc::Sender<Spoken>,
+    /// What it had no room for, and has not been told of.
+    missed: u64,
+}
+
+impl Listener {
+    /// Tells an event, and before it how many there was no room for; false when the thread is gone.
+    fn tell(&mut self, event: Event) -> bool {
+        if self.missed > 0 {
+            match self.waiting.try_send(Spoken { event: Event::Missed { count: self.missed }, receipt: None }) {
+                Ok(()) => self.missed = 0,
+                Err(TrySendError::Full(_)) => {}
+                Err(TrySendError::Closed(_)) => return false,
+            }
+        }
+        match self.waiting.try_send(Spoken { event, receipt: None }) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.missed += 1;
+                true
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
 }
 
 /// Who takes events.
@@ -298,8 +326,7 @@ impl Events {
     pub(crate) fn tell(&self, event: Event) {
         {
             let mut listener = lock(&self.listener);
-            let spoken = |tx: &mpsc::Sender<Spoken>| tx.try_send(Spoken { event: event.clone(), receipt: None });
-            if listener.as_ref().is_some_and(|tx| matches!(spoken(tx), Err(TrySendError::Closed(_)))) {
+            if listener.as_mut().is_some_and(|listener| !listener.tell(event.clone())) {
                 *listener = None;
             }
         }
@@ -342,7 +369,7 @@ impl Events {
         });
         let had = receipt.subscribe();
         let mut full = None;
-        if let Some(tx) = &*listener
+        if let Some(Listener { waiting: tx, .. }) = &*listener
             && let Some(handed) = queue.handed.get_mut(&about)
             && handed.before_listener.strong_count() == 0
             && !*had.borrow()
@@ -384,7 +411,7 @@ impl Events {
                     }
                 }
             });
-            tx
+            Listener { waiting: tx, missed: 0 }
         });
     }
 
@@ -476,6 +503,37 @@ mod tests {
         }
         assert!(matches!(events.next(Duration::ZERO).await.unwrap(), Some(Event::Missed { .. })));
         drop(release);
+    }
+
+    #[test]
+    fn a_listener_that_was_too_slow_is_told_how_many_it_missed() {
+        struct Slow {
+            may: Mutex<std::sync::mpsc::Receiver<()>>,
+            had: std::sync::mpsc::Sender<Event>,
+        }
+        impl EventListener for Slow {
+            fn on_event(&self, event: Event) {
+                let _ = self.had.send(event);
+                let _ = self.may.lock().unwrap().recv();
+            }
+        }
+        let patience = Duration::from_secs(30);
+        let events = Events::default();
+        let ((release, may), (had, heard)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        events.set_listener(Some(Arc::new(Slow { may: Mutex::new(may), had })));
+        events.tell(Event::CamerasChanged);
+        // It has the first one before itself; of the rest as many wait as there is room for.
+        assert_eq!(heard.recv_timeout(patience), Ok(Event::CamerasChanged));
+        for _ in 0..QUEUE + 5 {
+            events.tell(Event::CamerasChanged);
+        }
+        drop(release);
+        for _ in 0..QUEUE {
+            assert_eq!(heard.recv_timeout(patience), Ok(Event::CamerasChanged));
+        }
+        events.tell(Event::Rejoined);
+        assert_eq!(heard.recv_timeout(patience), Ok(Event::Missed { count: 5 }));
+        assert_eq!(heard.recv_timeout(patience), Ok(Event::Rejoined));
     }
 
     static TOLD: Event = Event::WishesChanged;

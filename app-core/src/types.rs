@@ -1,5 +1,7 @@
 //! The plain values that cross this library's border. Ids are hexadecimal text, times are milliseconds since 1970 UTC.
 
+use privet_segment::GapReason;
+
 use crate::events::TrustAlert;
 
 /// How to open a [`crate::Client`].
@@ -155,8 +157,8 @@ pub struct VerifyReport {
     pub first_segment: u64,
     /// How many video frames were checked.
     pub frames_checked: u64,
-    /// How many outages the signed statements declare.
-    pub gaps: u32,
+    /// The outages that the signed statements declare, in order.
+    pub gaps: Vec<Outage>,
     /// How many segments say that the hub's clock was set back since the one before: times do not rise over them.
     pub clock_set_back: u32,
     /// When the first frame was made, as the hub's clock said.
@@ -165,6 +167,45 @@ pub struct VerifyReport {
     pub time_end_ms: i64,
     /// What did not hold, in words.
     pub problems: Vec<String>,
+}
+
+/// A time of which a camera's pictures are missing, as the hub says and the camera's statement signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Outage {
+    /// Its beginning, by the hub's clock.
+    pub from_ms: i64,
+    /// Its end.
+    pub until_ms: i64,
+    /// Its cause.
+    pub reason: OutageReason,
+}
+
+/// Why pictures are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutageReason {
+    /// The hub was off or restarted.
+    HubOff,
+    /// The camera was unreachable or sent nothing.
+    CameraLost,
+    /// What the camera sent was damaged, or lost on the way to the hub.
+    Damaged,
+    /// The hub had no room.
+    StorageFull,
+    /// Recording was not wanted then.
+    NotRecorded,
+}
+
+impl From<privet_segment::Gap> for Outage {
+    fn from(gap: privet_segment::Gap) -> Self {
+        let reason = match gap.reason {
+            GapReason::HubOff => OutageReason::HubOff,
+            GapReason::CameraLost => OutageReason::CameraLost,
+            GapReason::Damaged => OutageReason::Damaged,
+            GapReason::StorageFull => OutageReason::StorageFull,
+            GapReason::NotRecorded => OutageReason::NotRecorded,
+        };
+        Self { from_ms: gap.from.0, until_ms: gap.until.0, reason }
+    }
 }
 
 /// How this phone reaches its home.

@@ -59,7 +59,6 @@ impl EvidenceKeys for Roots {
 }
 
 fn report(found: &proof::VerifyReport) -> VerifyReport {
-    let told = found.gaps.iter().filter(|gap| matches!(gap, Missing::Told { .. })).count();
     let mut problems: Vec<String> = found.failures.iter().map(ToString::to_string).collect();
     problems.extend(found.gaps.iter().filter_map(|gap| match gap {
         Missing::LeftOut { segment, count } => {
@@ -78,7 +77,14 @@ fn report(found: &proof::VerifyReport) -> VerifyReport {
         segments: found.segments.into(),
         first_segment: 0,
         frames_checked: found.frames,
-        gaps: u32::try_from(told).unwrap_or(u32::MAX),
+        gaps: found
+            .gaps
+            .iter()
+            .filter_map(|gap| match gap {
+                Missing::Told { gap, .. } => Some((*gap).into()),
+                _ => None,
+            })
+            .collect(),
         clock_set_back: found.clock_set_back,
         time_claim_ms: found.from.map_or(0, |at| at.0),
         time_end_ms: found.until.map_or(0, |at| at.0),

@@ -90,13 +90,17 @@ impl Client {
             Err(CoreError::Background) => {}
             Err(error) => return Err(error),
         }
-        let (slot, key) = (self.core.clone(), self.key.clone());
+        let (slot, key, dropped) = (self.core.clone(), self.key.clone(), self.dropped.clone());
         runtime::run(async move {
             let (config, events) = (before.config.clone(), before.events.clone());
             let dir = config.storage_dir.clone();
             let store = runtime::blocking(move || vault::reopen(Path::new(&dir), &key)).await?;
             let core = begin(config, store, events).await?;
-            *slot.write().unwrap_or_else(PoisonError::into_inner) = core;
+            *slot.write().unwrap_or_else(PoisonError::into_inner) = core.clone();
+            if dropped.is_cancelled() {
+                // Nobody is there any more who could end it.
+                shut_down(&core).await?;
+            }
             drop(turning);
             Ok(())
         })
@@ -108,14 +112,22 @@ impl Client {
     /// # Errors
     /// [`CoreError::Timeout`] when something did not end in time; the store is let go of all the same.
     pub async fn shut_down(&self) -> Result<()> {
+        let turning = self.turning.clone().lock_owned().await;
         let core = self.core();
         core.background.store(false, Ordering::Release);
-        runtime::run(async move { shut_down(&core).await }).await
+        runtime::run(async move {
+            let outcome = shut_down(&core).await;
+            drop(turning);
+            outcome
+        })
+        .await
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // First, so that what is just being opened again sees it, or is seen here.
+        self.dropped.cancel();
         let core = self.core();
         // Clips and live views of this client end with it.
         core.stop.cancel();

@@ -70,11 +70,27 @@ pub struct VerifyReport {
     pub segments: u64,
     pub first_segment: u64,
     pub frames_checked: u64,
-    pub gaps: u32,
+    pub gaps: Vec<Outage>,
     pub clock_set_back: u32,
     pub time_claim_ms: i64,
     pub time_end_ms: i64,
     pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct Outage {
+    pub from_ms: i64,
+    pub until_ms: i64,
+    pub reason: OutageReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum OutageReason {
+    HubOff,
+    CameraLost,
+    Damaged,
+    StorageFull,
+    NotRecorded,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -228,16 +244,14 @@ macro_rules! fields {
 pub(crate) use {fields, same};
 
 same!(core::LinkState => LinkState { Offline, Connecting, Relay, Refused });
+same!(core::OutageReason => OutageReason { HubOff, CameraLost, Damaged, StorageFull, NotRecorded });
 same!(LiveFormat => core::LiveFormat { Fmp4, AccessUnits });
 same!(core::GapReason => GapReason { SlowViewer, CameraRestart, NetworkLoss, FailedVerification });
 same!(core::Track => Track { Video, Audio });
 fields!(Config => core::Config { storage_dir, device_name, cache_limit_mib, app_version });
 fields!(core::Camera => Camera { id, name, online, width, height, codec, signer });
 fields!(core::Device => Device { id, name, this_device, added_ms, last_seen_ms, fingerprint });
-fields!(core::VerifyReport => VerifyReport {
-    ok, signer, signer_known, chain, segments, first_segment, frames_checked, gaps, clock_set_back, time_claim_ms, time_end_ms,
-    problems
-});
+fields!(core::Outage => Outage { from_ms, until_ms, reason });
 fields!(core::LiveStats => LiveStats { queued, received, dropped, lost, verified, broken, latency_ms });
 fields!(core::FetchProgress => FetchProgress { ready, segments, fetched_bytes, total_bytes });
 
@@ -247,6 +261,25 @@ impl From<core::Trust> for Trust {
             core::Trust::Verified { signer, lease_until_ms } => Self::Verified { signer, lease_until_ms },
             core::Trust::Pending => Self::Pending,
             core::Trust::Broken { why } => Self::Broken { why },
+        }
+    }
+}
+
+impl From<core::VerifyReport> for VerifyReport {
+    fn from(report: core::VerifyReport) -> Self {
+        Self {
+            ok: report.ok,
+            signer: report.signer,
+            signer_known: report.signer_known,
+            chain: report.chain,
+            segments: report.segments,
+            first_segment: report.first_segment,
+            frames_checked: report.frames_checked,
+            gaps: report.gaps.into_iter().map(Into::into).collect(),
+            clock_set_back: report.clock_set_back,
+            time_claim_ms: report.time_claim_ms,
+            time_end_ms: report.time_end_ms,
+            problems: report.problems,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::error::{CoreError, Result};
 use crate::library::{Ended, StreamRecord};
 use crate::runtime;
 use crate::state::Core;
-use crate::types::{ClipInfo, ClipNotes, Trust, VerifyReport};
+use crate::types::{ClipInfo, ClipNotes, Outage, Trust, VerifyReport};
 
 /// The most that one read returns.
 const MAX_READ: usize = 4 << 20;
@@ -302,7 +302,7 @@ impl Inner {
             report.time_end_ms = statement.ended.0;
             report.segments += 1;
             report.frames_checked += statement.frames;
-            report.gaps += u32::from(statement.gap.is_some());
+            report.gaps.extend(statement.gap.map(Outage::from));
             report.clock_set_back += u32::from(statement.clock_stepped_back);
             report.chain.push(data_encoding::HEXLOWER.encode(&statement.digest()));
         }

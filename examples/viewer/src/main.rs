@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod latency;
 mod live;
+mod outages;
 mod player;
 mod run;
 mod say;

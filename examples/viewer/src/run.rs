@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::args::{Args, SettingsVerb, Verb};
 use crate::events;
 use crate::live::{self, Wish};
+use crate::outages;
 use crate::say::{Say, utc};
 use crate::serve;
 use crate::wishes;
@@ -424,17 +425,18 @@ async fn clip(client: &Client, id: &str, out: &Path, with_evidence: bool, say: &
     }
     clip.export_to(out, with_evidence).await?;
     let item = json!({"id": found.id, "file": out, "bytes": clip.len().await?, "segments": report.segments,
-        "first_segment": report.first_segment, "frames": report.frames_checked, "gaps": report.gaps,
+        "first_segment": report.first_segment, "frames": report.frames_checked, "gaps": outages::items(&report.gaps),
         "clock_set_back": report.clock_set_back, "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms,
         "signer": report.signer, "verified": report.ok, "evidence": with_evidence});
     say.item(&item, || {
         format!(
-            "{}: {} segments, {} pictures, all verified\nsigned by {}{}{}",
+            "{}: {} segments, {} pictures, all verified\nsigned by {}{}{}{}",
             out.display(),
             report.segments,
             report.frames_checked,
             report.signer,
             part_note(&report),
+            outages::note(&report.gaps),
             clock_note(&report)
         )
     });
@@ -473,11 +475,11 @@ fn clock_note(report: &VerifyReport) -> &'static str {
 
 fn verdict(report: &VerifyReport, file: &Path, say: &Say) -> Result<(), Failure> {
     let item = json!({"file": file, "ok": report.ok, "signer": report.signer, "signer_known": report.signer_known,
-        "segments": report.segments, "frames": report.frames_checked, "gaps": report.gaps,
+        "segments": report.segments, "frames": report.frames_checked, "gaps": outages::items(&report.gaps),
         "clock_set_back": report.clock_set_back, "from_ms": report.time_claim_ms, "until_ms": report.time_end_ms, "problems": report.problems});
     say.item(&item, || {
         let mut text = format!(
-            "{}: {}\nsigned by {}{}\n{} segments, {} pictures, {} to {} by the hub's clock, {} declared gaps",
+            "{}: {}\nsigned by {}{}\n{} segments, {} pictures, {} to {} by the hub's clock{}",
             file.display(),
             if report.ok { "authentic" } else { "NOT authentic" },
             report.signer,
@@ -486,7 +488,7 @@ fn verdict(report: &VerifyReport, file: &Path, say: &Say) -> Result<(), Failure>
             report.frames_checked,
             utc(report.time_claim_ms),
             utc(report.time_end_ms),
-            report.gaps
+            outages::note(&report.gaps)
         );
         text.push_str(clock_note(report));
         for problem in &report.problems {

@@ -143,6 +143,8 @@ enum Bench {
     Receiver {
         /// The folder.
         folder: PathBuf,
+        /// What is synced before a clip is answered.
+        keeping: relay::receiver::Keeping,
     },
     /// Attacks a relay on this machine until its standard input ends; used by hostile.
     #[command(hide = true)]
@@ -165,7 +167,7 @@ fn main() -> ExitCode {
         Some(Bench::Pull { url, seconds }) => return pull::main(&url, seconds),
         Some(Bench::PhonePart { part }) => return phone::main(&part),
         Some(Bench::TrivialFanout) => return relay::trivial::main(),
-        Some(Bench::Receiver { folder }) => return relay::receiver::main(folder),
+        Some(Bench::Receiver { folder, keeping }) => return relay::receiver::main(folder, keeping),
         Some(Bench::Attackers { kind, port, pin, core }) => return hostile::crowd::main(&kind, port, &pin, core),
         Some(bench) => vec![bench],
         None => vec![

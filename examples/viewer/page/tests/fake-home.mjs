@@ -128,7 +128,8 @@ export function makeReport(clip, camera) {
     segments: 6,
     first_segment: clip.first_segment,
     frames_checked: 372,
-    gaps: 0,
+    // Before the one that is partial the camera was away.
+    gaps: clip.first_segment > 0 ? [{ from_ms: clip.start_ms - 90_000, until_ms: clip.start_ms, reason: 'camera-lost' }] : [],
     clock_set_back: 0,
     time_claim_ms: clip.start_ms,
     time_end_ms: clip.start_ms + clip.duration_ms,

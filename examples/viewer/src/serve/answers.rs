@@ -12,6 +12,7 @@ use privet_app_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::outages;
 use crate::run::Failure;
 
 /// What a request is answered with.
@@ -147,7 +148,7 @@ fn notes(notes: &ClipNotes) -> Value {
 pub fn report(report: &VerifyReport) -> Value {
     json!({"ok": report.ok, "signer": report.signer, "signer_known": report.signer_known, "chain": report.chain,
         "segments": report.segments, "first_segment": report.first_segment, "frames_checked": report.frames_checked,
-        "gaps": report.gaps, "clock_set_back": report.clock_set_back, "time_claim_ms": report.time_claim_ms,
+        "gaps": outages::items(&report.gaps), "clock_set_back": report.clock_set_back, "time_claim_ms": report.time_claim_ms,
         "time_end_ms": report.time_end_ms, "problems": report.problems})
 }
 

@@ -1,6 +1,6 @@
 //! Clips made durable as fast as hubs can put them, beside two limits in the same folder, in the same run: files of the same size that are
 //! written and synced by as many threads, which is what the disk gives; and a bare QUIC [`receiver`] that as many hubs send
-//! the same clips to, which is what is left of it behind the transport.
+//! the same clips to, which is what is left of it behind the transport, and what of that when a clip must outlive a power cut.
 //!
 //! Each hub is a home with a connection of its own and has one clip on its way, as a hub does; the next goes when the relay has
 //! answered that the last one is on the disk. Hubs and server share the processor, the threads that write files have it alone.
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use privet_demo::Trouble;
 use privet_protocol::random::{Random as _, SystemRandom};
 
+use super::receiver::Keeping;
 use super::rounds::{self, Budget, Hub, SECONDS, Speed};
 use super::{BENCH, Meter, Relay, Used, receiver, runtime, trouble};
 use crate::figure::{Figure, Goal};
@@ -32,9 +33,10 @@ pub fn run(folder: &Path) -> Result<Vec<Figure>, Trouble> {
         for hubs in HUBS {
             let plural = if hubs == 1 { "" } else { "s" };
             let case = format!("clips of {size} from {hubs} hub{plural}");
-            eprintln!("{BENCH}: {case}: at most {} s ...", 3 * SECONDS);
+            eprintln!("{BENCH}: {case}: at most {} s ...", 4 * SECONDS);
             let files = alone(&folder.join("files"), hubs, &body).map_err(|e| e.during(&case))?;
-            let bare = bare(&folder.join("bare"), hubs, &body).map_err(|e| e.during(&case))?;
+            let transport = bare(&folder.join("bare"), Keeping::Files, hubs, &body).map_err(|e| e.during(&case))?;
+            let durable = bare(&folder.join("durable"), Keeping::Durable, hubs, &body).map_err(|e| e.during(&case))?;
             let relay = relay(&folder.join("store"), hubs, &body).map_err(|e| e.during(&case))?;
             let known = |metric, value, unit| Figure::known(BENCH, case.clone(), metric, value, unit);
             figures.extend([
@@ -44,14 +46,26 @@ pub fn run(folder: &Path) -> Result<Vec<Figure>, Trouble> {
                 known("clips against files", relay.speed.per_second() / files.per_second(), "x")
                     .with_goal(Goal::AtLeast(0.7)),
                 known("processor", relay.ms_per_mib(length), "ms per MiB").with_goal(Goal::AtMost(2.0)),
-                known("a bare QUIC receiver: rate", bare.megabytes_per_second(length), "MB/s"),
-                known("a bare QUIC receiver: clips", bare.speed.per_second(), "per s"),
-                known("a bare QUIC receiver: processor", bare.ms_per_mib(length), "ms per MiB"),
-                known("a bare QUIC receiver: clips against files", bare.speed.per_second() / files.per_second(), "x"),
-                known("clips against a bare QUIC receiver", relay.speed.per_second() / bare.speed.per_second(), "x"),
+                known("a bare QUIC receiver: rate", transport.megabytes_per_second(length), "MB/s"),
+                known("a bare QUIC receiver: clips", transport.speed.per_second(), "per s"),
+                known("a bare QUIC receiver: processor", transport.ms_per_mib(length), "ms per MiB"),
+                known("a bare QUIC receiver: clips against files", transport.speed.per_second() / files.per_second(), "x"),
+                known("a bare QUIC receiver, durable: clips", durable.speed.per_second(), "per s"),
+                known("a bare QUIC receiver, durable: processor", durable.ms_per_mib(length), "ms per MiB"),
+                known(
+                    "a bare QUIC receiver, durable: clips against files",
+                    durable.speed.per_second() / files.per_second(),
+                    "x",
+                ),
+                known("clips against a bare QUIC receiver", relay.speed.per_second() / transport.speed.per_second(), "x"),
+                known(
+                    "clips against a bare QUIC receiver, durable",
+                    relay.speed.per_second() / durable.speed.per_second(),
+                    "x",
+                ),
                 known(
                     "processor against a bare QUIC receiver",
-                    relay.ms_per_mib(length) / bare.ms_per_mib(length),
+                    relay.ms_per_mib(length) / transport.ms_per_mib(length),
                     "x",
                 ),
             ]);
@@ -142,8 +156,8 @@ fn relay(folder: &Path, hubs: usize, clip: &Bytes) -> Result<Taken, Trouble> {
 }
 
 /// The same with a bare receiver.
-fn bare(folder: &Path, hubs: usize, clip: &Bytes) -> Result<Taken, Trouble> {
-    let receiver = receiver::start(folder)?;
+fn bare(folder: &Path, keeping: Keeping, hubs: usize, clip: &Bytes) -> Result<Taken, Trouble> {
+    let receiver = receiver::start(folder, keeping)?;
     let taken = runtime()?.block_on(async {
         let mut ready = Vec::new();
         for _ in 0..hubs {

@@ -71,7 +71,7 @@ public func explain(_ report: VerifyReport) -> String {
     guard report.signerKnown else { return "Unchanged, but signed by a key that is not this home's (\(short(report.signer)))." }
     var text = "Signed by this camera (\(short(report.signer))): \(report.framesChecked) pictures checked"
     if report.firstSegment > 0 { text += "; it begins where this phone joined" }
-    if report.gaps > 0 { text += "; the camera was away \(report.gaps) times meanwhile" }
+    if !report.gaps.isEmpty { text += "; pictures are missing \(report.gaps.count) times meanwhile, and the hub says so" }
     if report.clockSetBack > 0 { text += "; the hub's clock was set back meanwhile" }
     return text + "."
 }

@@ -97,6 +97,11 @@ export const clip = record({
 export type Clip = Of<typeof clip>;
 export const clipPage = record({ clips: list(clip), next: orNull(text) });
 
+export const outage = record({
+  from_ms: count,
+  until_ms: count,
+  reason: oneOf('hub-off', 'camera-lost', 'damaged', 'storage-full', 'not-recorded'),
+});
 export const report = record({
   ok: flag,
   signer: text,
@@ -105,7 +110,7 @@ export const report = record({
   segments: count,
   first_segment: count,
   frames_checked: count,
-  gaps: count,
+  gaps: list(outage),
   clock_set_back: count,
   time_claim_ms: count,
   time_end_ms: count,

@@ -238,6 +238,7 @@ export class PageSettings extends LitElement {
       }
       .column {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 22px;
         max-width: 860px;
       }

@@ -31,7 +31,8 @@ export class CheckReport extends LitElement {
         ${this.line(true, html`${W.time} ${moment(r.time_claim_ms, true)} – ${clock(r.time_end_ms, true)}`)}
         ${this.line(r.ok || r.frames_checked > 0, html`${W.frames(r.frames_checked, r.segments)}`)}
         ${r.chain.length > 1 ? this.line(r.ok, html`${W.chained(r.chain.length)}`) : nothing}
-        ${this.line(r.gaps === 0, html`${r.gaps === 0 ? W.gapsNone : W.gaps(r.gaps)}`, 'warn')}
+        ${r.gaps.length === 0 ? this.line(true, html`${W.gapsNone}`) : nothing}
+        ${r.gaps.map((gap) => this.line(false, html`${W.gap(moment(gap.from_ms, true), moment(gap.until_ms, true), W.gapWhy[gap.reason])}`, 'warn'))}
         ${r.clock_set_back > 0 ? this.line(false, html`${W.clock(r.clock_set_back)}`, 'warn') : nothing}
         ${r.first_segment > 0 ? this.line(false, html`${W.first(r.first_segment)}`, 'warn') : nothing}
       </ul>

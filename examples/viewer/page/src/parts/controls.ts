@@ -77,6 +77,8 @@ export const controls = css`
   }
   .segmented {
     display: inline-flex;
+    /* A wide font on a narrow phone: the words go below each other. */
+    flex-wrap: wrap;
     padding: 3px;
     gap: 2px;
     border-radius: 12px;
@@ -98,6 +100,7 @@ export const controls = css`
   input,
   select,
   textarea {
+    max-width: 100%;
     font: inherit;
     color: var(--ink);
     background: var(--ground);

@@ -69,6 +69,16 @@ test('a clip is checked, kept, and shows where it moved', async () => {
   await done(page);
 });
 
+test('a check names each time without pictures, and why', async () => {
+  const page = await open(browser, clipPage('partial'));
+  await page.getByRole('button', { name: 'Check every byte' }).click();
+  await page.getByText(/No pictures from .* to .*, as the hub says: the camera was out of reach/).waitFor();
+  await page.getByText(/Begins with segment 2/).waitFor();
+  assert.equal(await page.getByText('No outages are declared').count(), 0);
+  await shot(page, 'clip-outage');
+  await done(page);
+});
+
 test('a film that does not verify is shown as broken, without a picture', async () => {
   const id = fake.home.special.plain;
   const page = await open(browser, `${fake.url}#/events`);

@@ -72,7 +72,7 @@ fun explain(report: VerifyReport): String = when {
     else -> buildString {
         append("Signed by this camera (${report.signer.take(FINGERPRINT)}): ${report.framesChecked} pictures checked")
         if (report.firstSegment > 0uL) append("; it begins where this phone joined")
-        if (report.gaps > 0u) append("; the camera was away ${report.gaps} times meanwhile")
+        if (report.gaps.isNotEmpty()) append("; pictures are missing ${report.gaps.size} times meanwhile, and the hub says so")
         if (report.clockSetBack > 0u) append("; the hub's clock was set back meanwhile")
         append('.')
     }

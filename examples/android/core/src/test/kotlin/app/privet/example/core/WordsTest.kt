@@ -3,6 +3,8 @@ package app.privet.example.core
 import app.privet.CoreException
 import app.privet.GapReason
 import app.privet.LinkState
+import app.privet.Outage
+import app.privet.OutageReason
 import app.privet.Trust
 import app.privet.VerifyReport
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -12,7 +14,7 @@ import org.junit.jupiter.api.Test
 class WordsTest {
     private val report = VerifyReport(
         ok = true, signer = "ab12 cd34 ef56", signerKnown = true, chain = emptyList(), segments = 2uL, firstSegment = 0uL,
-        framesChecked = 50uL, gaps = 0u, clockSetBack = 0u, timeClaimMs = 0, timeEndMs = 0, problems = emptyList(),
+        framesChecked = 50uL, gaps = emptyList(), clockSetBack = 0u, timeClaimMs = 0, timeEndMs = 0, problems = emptyList(),
     )
 
     @Test
@@ -26,7 +28,8 @@ class WordsTest {
     fun `a report says what holds, what does not, and what is missing`() {
         assertEquals("Signed by this camera (ab12 cd34): 50 pictures checked.", explain(report))
         assertTrue("joined" in explain(report.copy(firstSegment = 1uL)))
-        assertTrue("away 2 times" in explain(report.copy(gaps = 2u)))
+        val gap = Outage(0, 90_000, OutageReason.CAMERA_LOST)
+        assertTrue("missing 2 times" in explain(report.copy(gaps = listOf(gap, gap))))
         assertTrue("clock" in explain(report.copy(clockSetBack = 1u)))
         assertTrue("not this home's" in explain(report.copy(signerKnown = false)))
         assertEquals("Does not hold: a; b", explain(report.copy(ok = false, problems = listOf("a", "b"))))
