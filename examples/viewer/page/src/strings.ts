@@ -114,7 +114,7 @@ export const S = {
     again: 'Beginning again …',
     broken: 'Broken: not shown',
     unplayable: 'This browser cannot play this camera',
-    unplayableWhy: (codec: string) => `It sends ${codec || 'a kind of video that is not known yet'}, which needs another browser or a codec of the system. Clips and events work all the same.`,
+    unplayableWhy: (codec: string) => `It sends ${codec || 'a kind of video that is not known yet'}, which needs another browser or a codec of the system. Its clips can be checked and exported all the same.`,
     behind: (delay: string) => `${delay} behind`,
     frozen: (ago: string) => `Last picture ${ago}`,
     picture: (camera: string) => `Live picture of ${camera}`,
@@ -218,6 +218,7 @@ export const S = {
     here: 'on this device',
     away: 'at the relay, fetched when played',
     player: 'Clip’s film',
+    unplayable: 'This browser cannot play this kind of video. The clip can be checked and exported all the same.',
     report: {
       title: 'What was checked',
       ok: 'Everything holds',

@@ -47,7 +47,7 @@ class FakeView {
     const { film } = camera;
     this.say({
       type: 'format',
-      codec: film.codec,
+      codec: camera.codec ?? film.codec,
       width: 1280,
       height: 720,
       audio_codec: film.audioCodec,

@@ -121,6 +121,23 @@ test('a live picture is the camera’s own, advances, and is at most 250 ms behi
   await shot('camera');
 });
 
+test('without WebCodecs the browser’s own player shows the camera’s pictures', async () => {
+  const { id } = await camera();
+  const other = await page.context().newPage();
+  await other.addInitScript(() => delete window.VideoDecoder);
+  await other.goto(`${viewer.origin}/#/camera/${id}`);
+  const first = await until(() => live(other).catch(() => ({})), ({ drawn, path }) => path === 'mse' && drawn > 10, 'pictures', MINUTE);
+  await other.evaluate(`window.readCounter = ${readCounter}`);
+  const read = () => other.locator('live-picture canvas').first().evaluate((canvas) => window.readCounter(canvas));
+  const early = await until(read, (number) => number !== null, 'a number');
+  await until(() => live(other), ({ drawn }) => drawn > first.drawn + 30, 'more pictures', MINUTE);
+  const late = await until(read, (number) => number !== null, 'a later number');
+  assert.ok(late > early, `${late} comes after ${early}`);
+  await until(() => live(other), ({ trust }) => trust === 'verified', 'the verdict', MINUTE);
+  await other.close();
+  await page.bringToFront();
+});
+
 test('what happened can be looked at, sought in, and checked', async () => {
   await go('#/events');
   const [clip] = await until(clips, (clips) => clips.some(({ finished, notes }) => finished && notes), 'a clip', 2 * MINUTE).then((clips) =>

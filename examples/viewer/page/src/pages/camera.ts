@@ -141,7 +141,7 @@ export class PageCamera extends LitElement {
         <dt>${f.codec}</dt>
         <dd>${format?.codec || camera.codec}${format?.audio_codec ? ` + ${format.audio_codec}` : ''}</dd>
         <dt>${f.path}</dt>
-        <dd>${view ? S.live.paths[view.path] : '–'}</dd>
+        <dd>${view && view.phase !== 'unplayable' ? S.live.paths[view.path] : '–'}</dd>
         <dt>${f.signer}</dt>
         <dd class="mono">${camera.signer}</dd>
       </dl>

@@ -218,7 +218,7 @@ export class PageClip extends LitElement {
       const why = await api.whyNoVideo(id);
       if (id !== this.clipId) return;
       if (why?.kind === 'not-verified') this.broken = why.message;
-      else this.failed = why?.message ?? this.video?.error?.message ?? '';
+      else this.failed = why?.message ?? S.clip.unplayable;
     } catch (e) {
       if (id === this.clipId) this.failed = words(e);
     }

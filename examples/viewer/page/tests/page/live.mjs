@@ -30,6 +30,19 @@ test('without WebCodecs it is Media Source Extensions, with the right frame numb
   await done(page);
 });
 
+test('a camera that no way can show says what it sends', async () => {
+  // H.265 with a profile that nobody has.
+  const codec = 'hvc1.31.6.L186.B0';
+  fake.live.get(fake.home.cameras[0].id).codec = codec;
+  const page = await open(browser, front());
+  await page.getByText('This browser cannot play this camera').waitFor();
+  await page.getByText(`It sends ${codec}`).waitFor();
+  assert.equal(await page.locator('live-picture canvas').evaluateAll((all) => all.some(({ dataset }) => dataset.drawn > 0)), false);
+  assert.deepEqual(await violations(page), []);
+  await shot(page, 'live-unplayable');
+  await done(page);
+});
+
 test('listening switches the way, and back', async () => {
   const page = await open(browser, front());
   await until(() => live(page), ({ drawn }) => drawn >= 5, 'pictures');

@@ -34,7 +34,7 @@ after(async () => {
 
 beforeEach(() => {
   Object.assign(fake, { home: makeHome(), hubAway: false, stranger: false, emptyPictures: 0, asked: [] });
-  for (const camera of fake.live.values()) camera.broken = false;
+  for (const camera of fake.live.values()) Object.assign(camera, { broken: false, codec: null });
 });
 
 // What a test that failed left open must not disturb the next one.
