@@ -9,8 +9,8 @@ use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
 use privet_segment::proof::Exporter;
 use privet_segment::{
-    ClockSource, EvidenceKey, Header, InitInfo, KnownCameras, Sealer, SegmentEnd, SegmentFacts, Session, StoredSegment,
-    StreamKey, Track, UnitHead,
+    ClockSource, EvidenceKey, Gap, GapReason, Header, InitInfo, KnownCameras, Sealer, SegmentEnd, SegmentFacts,
+    Session, StoredSegment, StreamKey, Track, UnitHead,
 };
 
 #[test]
@@ -22,6 +22,7 @@ fn a_sealed_clip_is_left_for_the_other_languages() {
     let report = privet_uniffi::verify_file(clip.to_string_lossy().into_owned(), vec![root.clone()]).unwrap();
     assert!(report.ok && report.signer_known, "{report:?}");
     assert_eq!((report.segments, report.frames_checked), (2, 10));
+    assert_eq!((report.gaps.len(), report.gaps[0].reason), (1, privet_uniffi::OutageReason::CameraLost));
     std::fs::write(folder.join("root.hex"), data_encoding::HEXLOWER.encode(&root)).unwrap();
 }
 
@@ -50,7 +51,12 @@ fn export(path: &Path) -> Vec<u8> {
             started: Timestamp(start + index as i64 * 1000),
             clock: ClockSource::System,
             previous,
-            gap: None,
+            // The camera was away before the second one.
+            gap: (index == 1).then_some(Gap {
+                from: Timestamp(start + 400),
+                until: Timestamp(start + 1000),
+                reason: GapReason::CameraLost,
+            }),
             starts_with_key: true,
         };
         let mut sealer = Sealer::begin(&mut key, &session, facts, &mut blob).unwrap();

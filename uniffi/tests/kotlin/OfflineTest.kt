@@ -35,6 +35,7 @@ class OfflineTest : Scratch() {
         val report = verifyFile(clip.path, listOf(root))
         assertTrue(report.ok && report.signerKnown, "$report")
         assertEquals(2uL to 10uL, report.segments to report.framesChecked)
+        assertEquals(OutageReason.CAMERA_LOST, report.gaps.single().reason)
         val data = clip.readBytes()
         assertTrue(verifyBytes(data, listOf(root)).ok)
         assertFalse(verifyBytes(data, listOf()).signerKnown)

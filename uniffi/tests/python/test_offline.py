@@ -38,6 +38,10 @@ def test_what_was_sealed_verifies_and_nothing_else(sealed):
     report = privet.verify_file(str(clip), [root])
     assert report.ok and report.signer_known, report
     assert report.segments == 2 and report.frames_checked == 10, report
+    assert report.time_end_ms - report.time_claim_ms == 2000, report
+    [gap] = report.gaps
+    assert gap.reason == privet.OutageReason.CAMERA_LOST, gap
+    assert (gap.from_ms - report.time_claim_ms, gap.until_ms - gap.from_ms) == (400, 600), gap
     data = clip.read_bytes()
     assert privet.verify_bytes(data, [root]).ok
     assert not privet.verify_bytes(data, []).signer_known
