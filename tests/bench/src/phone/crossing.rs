@@ -1,5 +1,5 @@
 //! A picture's way from Rust into Kotlin: a live view of 20 kB pictures pulled on the JVM, and the processor time of the thread that pulls. All of
-//! it is real: camera, hub, relay, the library, JNA. The Kotlin part is `uniffi/tests/kotlin/Crossing.kt`, which `./dev bench phone` compiles.
+//! it is real: camera, hub, relay, the library, JNA. The Kotlin part is `uniffi/tests/bench/Crossing.kt`, which `./dev bench phone` compiles.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -64,7 +64,7 @@ fn make(folder: &Path) -> Result<(), Trouble> {
         clip: Some(StreamId::generate(random)),
         zones: vec!["path".into()],
     };
-    let picture = Some(Thumbnail { mime: "image/jpeg".into(), width: 96, height: 54, bytes: vec![7; 1_500].into() });
+    let picture = Some(Thumbnail { mime: "image/jpeg".into(), width: 96, height: 54, bytes: vec![7; 1_300].into() });
     let notice = Notice {
         event,
         home: "Home".into(),
