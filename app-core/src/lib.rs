@@ -26,6 +26,7 @@ mod clock;
 mod diary;
 mod error;
 mod events;
+mod gathering;
 mod happening;
 mod keys;
 mod library;
@@ -63,7 +64,8 @@ pub use push::PushInfo;
 pub use runtime::settle;
 pub use settings::{CameraSettings, Settings, SettingsState};
 pub use types::{
-    Camera, ClipInfo, ClipNotes, Config, Device, LinkState, Outage, OutageReason, Page, Status, Thumbnail, Track, Trust, VerifyReport,
+    Camera, ClipInfo, ClipNotes, Config, Device, LinkState, Outage, OutageReason, Page, Status, Thumbnail, Track,
+    Trust, VerifyReport,
 };
 pub use verify::{verify_bytes, verify_file};
 pub use waking::start_over;

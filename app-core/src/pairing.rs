@@ -156,7 +156,7 @@ async fn ask(core: &Arc<Core>, offer: Offer, connection: &Connection) -> std::re
 /// The attempt with this code: the one that was under way when this phone was killed (the hub answers the same request
 /// once and for all), or a new one.
 async fn attempt(core: &Arc<Core>, offer: Offer) -> Result<JoinAttempt> {
-    let (store, name) = (core.store()?, core.config.device_name.clone());
+    let (store, name) = (core.home_store()?, core.config.device_name.clone());
     runtime::blocking(move || {
         if let Some(attempt) = JoinAttempt::load(store.clone()).map_err(home_error)? {
             let (_, keys) = attempt.rendezvous().map_err(home_error)?;

@@ -11,6 +11,7 @@ use privet_home::{Env, HomeError, HubMessage, LogError, MemberChange, PhoneHome,
 use privet_protocol::id::StreamId;
 use privet_protocol::random::SystemRandom;
 use privet_protocol::storage::{Batch, Store};
+use privet_protocol::time::Timestamp;
 use privet_relay_client::Connection;
 use privet_segment::KnownCameras;
 use tokio::sync::{Notify, watch};
@@ -21,6 +22,7 @@ use crate::cache::Cache;
 use crate::clock;
 use crate::error::{CoreError, Result};
 use crate::events::{Event, Events, TrustAlert};
+use crate::gathering::{Gatherer, Gathering};
 use crate::library::Library;
 use crate::notes::Notes;
 use crate::runtime;
@@ -39,10 +41,32 @@ pub(crate) struct Link {
     pub(crate) retry_at: Option<Instant>,
 }
 
+/// A log entry that was taken.
+pub(crate) struct Taken {
+    /// What it held.
+    pub(crate) received: Received,
+    /// When the hub made the last thing that it said.
+    pub(crate) hub_time: Timestamp,
+}
+
+/// The one store, for all and for the home.
+#[derive(Clone)]
+struct Stores {
+    all: Arc<Gathering>,
+    home: Arc<Gatherer>,
+}
+
+impl Stores {
+    fn over(store: Arc<dyn Store>) -> Self {
+        let all = Arc::new(Gathering::new(store));
+        Self { home: Arc::new(Gatherer::new(all.clone())), all }
+    }
+}
+
 /// Shared state.
 pub(crate) struct Core {
     pub(crate) config: Config,
-    store: Mutex<Option<Arc<dyn Store>>>,
+    store: Mutex<Option<Stores>>,
     home: Mutex<Option<PhoneHome>>,
     library: RwLock<Library>,
     trust: RwLock<Arc<KnownCameras>>,
@@ -80,16 +104,18 @@ impl Core {
     /// The state over an open store.
     pub(crate) fn new(config: Config, store: Arc<dyn Store>, cache: Cache, events: Arc<Events>) -> Result<Self> {
         let library = Library::load(&*store)?;
-        let home = PhoneHome::load(store.clone()).map_err(home_error)?;
-        let notes = Notes::load(&*store)?;
-        let asked = Asked::load(&*store)?;
+        let stores = Stores::over(store);
+        let home = PhoneHome::load(stores.home.clone()).map_err(home_error)?;
+        let store = &*stores.all;
+        let notes = Notes::load(store)?;
+        let asked = Asked::load(store)?;
         let removed = home.as_ref().is_some_and(PhoneHome::is_removed);
         let offline =
             Link { state: LinkState::Offline, reason: None, connection: None, caught_up: false, retry_at: None };
         Ok(Self {
             config,
             trust: RwLock::new(Arc::new(library.known_cameras())),
-            store: Mutex::new(Some(store)),
+            store: Mutex::new(Some(stores)),
             home: Mutex::new(home.filter(|_| !removed)),
             library: RwLock::new(library),
             cache,
@@ -115,13 +141,33 @@ impl Core {
 
     /// The store, until it is let go of.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>> {
+        Ok(self.stores()?.all)
+    }
+
+    /// The store for a home that begins.
+    pub(crate) fn home_store(&self) -> Result<Arc<dyn Store>> {
+        Ok(self.stores()?.home)
+    }
+
+    fn stores(&self) -> Result<Stores> {
         lock(&self.store).clone().ok_or_else(|| self.stopped())
+    }
+
+    /// Makes durable what was taken of the log; only what was may be acknowledged.
+    pub(crate) async fn settle(self: &Arc<Self>) -> Result<()> {
+        let core = self.clone();
+        runtime::blocking(move || Ok(core.stores()?.all.settle()?)).await
     }
 
     /// Lets go of the home and the store, which is closed when the last call that is under way has let go of it too.
     pub(crate) fn let_go(&self) -> Option<Weak<dyn Store>> {
         lock(&self.home).take();
-        lock(&self.store).take().map(|store| Arc::downgrade(&store))
+        let stores = lock(&self.store).take()?;
+        if let Err(error) = stores.all.settle() {
+            // The relay has it still.
+            tracing::warn!(target: "privet::sync", %error, "what was taken of the log last could not be kept");
+        }
+        Some(stores.all.below())
     }
 
     /// The error of a call that comes too late.
@@ -181,15 +227,17 @@ impl Core {
         self: &Arc<Self>,
         seq: u64,
         entry: Vec<u8>,
-    ) -> Result<std::result::Result<Received, LogError>> {
+    ) -> Result<std::result::Result<Taken, LogError>> {
         let core = self.clone();
         runtime::blocking(move || core.take_entry_now(seq, &entry)).await
     }
 
-    fn take_entry_now(&self, seq: u64, entry: &[u8]) -> Result<std::result::Result<Received, LogError>> {
+    fn take_entry_now(&self, seq: u64, entry: &[u8]) -> Result<std::result::Result<Taken, LogError>> {
         let mut slot = lock(&self.home);
         let home = slot.as_mut().ok_or_else(|| self.no_home())?;
-        let store = self.store()?;
+        let Stores { all: store, home: home_store } = self.stores()?;
+        // Behind, a word of the hub is one of many. Whatever else an entry changes is durable at once.
+        let behind = !self.link.borrow().caught_up;
         let (own, now) = (home.device(), clock::now());
         let answered = |message: &HubMessage| match message {
             HubMessage::Wishes(wishes) => Some(self.asked().after(wishes, own, now)),
@@ -197,6 +245,7 @@ impl Core {
         };
         let extra = |received: &Received| match received {
             Received::Message { message, .. } => {
+                home_store.next_waits(behind);
                 let mut batch = self.library().batch_for(seq, message);
                 batch.merge(answered(message).map(|asked| asked.batch()).unwrap_or_default());
                 batch
@@ -204,10 +253,13 @@ impl Core {
             Received::Removed => Library::wipe(&*store).unwrap_or_default(),
             _ => Batch::new(),
         };
-        let received = match home.receive(seq, entry, extra, Env::new(clock::now(), &SystemRandom)) {
+        let received = home.receive(seq, entry, extra, Env::new(clock::now(), &SystemRandom));
+        home_store.next_waits(false);
+        let received = match received {
             Ok(received) => received,
             Err(error) => return Ok(Err(error)),
         };
+        let hub_time = home.hub_time();
         let mut events = Vec::new();
         match &received {
             Received::Message { at, message, .. } => {
@@ -250,7 +302,7 @@ impl Core {
             self.events.tell(event);
         }
         self.touch();
-        Ok(Ok(received))
+        Ok(Ok(Taken { received, hub_time }))
     }
 
     /// Remembers a clip as verified.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use privet_home::{Env, HubMessage, LogError, PhoneMessage, Received};
 use privet_protocol::random::SystemRandom;
+use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Code, Connection, LogItem};
 use tokio::sync::Mutex;
 
@@ -15,7 +16,7 @@ use crate::clock;
 use crate::error::CoreError;
 use crate::events::TrustAlert;
 use crate::notification;
-use crate::state::{Core, home_error};
+use crate::state::{Core, Taken, home_error};
 
 /// Entries are acknowledged in groups of so many, and whenever there is nothing more to read.
 const ACKNOWLEDGE: u64 = 64;
@@ -36,7 +37,7 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<Cli
     let notes = core.notes();
     let heartbeat = notes.heartbeat_ms.map(Duration::from_millis);
     let silence = Mutex::new(Silence::new(notes.signs, heartbeat, clock::now()));
-    tokio::select! {
+    let end = tokio::select! {
         end = follow_log(core, &connection, &silence, started) => end,
         end = send_outbox(core, &connection) => end,
         end = keep_house(core, &silence, started) => end,
@@ -46,7 +47,12 @@ pub(super) async fn run(core: &Arc<Core>, connection: Connection) -> Outcome<Cli
             ClientError::Closed { revoked: true, .. } => Err(lost.into()),
             lost => Ok(lost),
         },
+    };
+    if let Err(error) = core.settle().await {
+        // It goes on waiting, and the relay has it still.
+        tracing::debug!(target: "privet::sync", %error, "what was taken of the log last is not kept yet");
     }
+    end
 }
 
 /// Reads the log from the last entry on.
@@ -58,7 +64,8 @@ async fn follow_log(
 ) -> Outcome<ClientError> {
     let (position, lost) =
         core.with_home(|home| Ok((home.position().seq, home.needs_rejoin() && !home.is_rejoining()))).await?;
-    let mut follower = Follower { core, connection, position, acknowledged: position };
+    let hub_time = core.with_home(|home| Ok(home.hub_time())).await?;
+    let mut follower = Follower { core, connection, position, acknowledged: position, hub_time };
     if lost {
         follower.rejoin("its state does not fit the group").await?;
     }
@@ -70,7 +77,7 @@ async fn follow_log(
                 core.relay_head(seq);
                 let before = follower.position;
                 let heartbeat = follower.take(seq, bytes).await?;
-                let made = core.with_home(|home| Ok(home.hub_time())).await?;
+                let made = follower.hub_time;
                 let mut silence = silence.lock().await;
                 if let Some(heartbeat) = heartbeat {
                     silence.rhythm(heartbeat);
@@ -115,14 +122,19 @@ struct Follower<'a> {
     core: &'a Arc<Core>,
     connection: &'a Connection,
     position: u64,
+    /// What is acknowledged is durable here; what came after it may not be, while this phone is behind.
     acknowledged: u64,
+    hub_time: Timestamp,
 }
 
 impl Follower<'_> {
     /// Takes an entry; a heartbeat says how often the hub makes one.
     async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Duration>> {
         let received = match self.core.take_entry(seq, bytes).await? {
-            Ok(received) => received,
+            Ok(Taken { received, hub_time }) => {
+                self.hub_time = hub_time;
+                received
+            }
             Err(error) => return self.refuse(seq, error).await.map(|()| None),
         };
         let heartbeat = match &received {
@@ -202,6 +214,7 @@ impl Follower<'_> {
 
     async fn acknowledge(&mut self) -> Outcome<()> {
         if self.position > self.acknowledged {
+            self.core.settle().await?;
             self.connection.ack_log(self.position).await?;
             self.acknowledged = self.position;
         }
