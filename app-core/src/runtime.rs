@@ -136,12 +136,29 @@ pub fn settle(within: Duration) -> bool {
 
 /// Waits for `work` from a thread that belongs to no runtime (a player's loader thread).
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    not_async()?;
+    handle()?.block_on(work)
+}
+
+/// Like [`block_on`], but a runtime is only entered when there is nothing `ready`.
+pub(crate) fn block_on_unless<T, W: Future<Output = Result<T>>>(
+    ready: impl FnOnce() -> Result<Option<T>>,
+    work: impl FnOnce() -> W,
+) -> Result<T> {
+    not_async()?;
+    match ready()? {
+        Some(item) => Ok(item),
+        None => block_on(work()),
+    }
+}
+
+fn not_async() -> Result<()> {
     if Handle::try_current().is_ok() {
         return Err(CoreError::Invalid {
             reason: "a blocking call was made on an async thread; use its async twin".into(),
         });
     }
-    handle()?.block_on(work)
+    Ok(())
 }
 
 /// Polls `work` where the caller is, on whatever executor: for waits that may be dropped without losing what they waited

@@ -177,22 +177,25 @@ impl Shared {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is there without waiting.
+    fn ready(&self) -> Result<Option<LiveItem>> {
+        // Stopped is stopped, whatever still waits.
+        if self.stop.is_cancelled() {
+            return Err(CoreError::Stopped);
+        }
+        let mut ring = self.lock();
+        match ring.take() {
+            None if ring.ended() => Err(CoreError::Stopped),
+            item => Ok(item),
+        }
+    }
+
     async fn next(&self, wait: Duration) -> Result<LiveItem> {
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let arrived = self.arrived.notified();
-            {
-                // Stopped is stopped, whatever still waits.
-                if self.stop.is_cancelled() {
-                    return Err(CoreError::Stopped);
-                }
-                let mut ring = self.lock();
-                if let Some(item) = ring.take() {
-                    return Ok(item);
-                }
-                if ring.ended() {
-                    return Err(CoreError::Stopped);
-                }
+            if let Some(item) = self.ready()? {
+                return Ok(item);
             }
             tokio::select! {
                 () = arrived => {}
@@ -222,7 +225,7 @@ impl Live {
     /// # Errors
     /// [`CoreError::Stopped`] after the end or [`Live::stop`]; [`CoreError::Invalid`] on an async thread.
     pub fn next_blocking(&self, wait_ms: u32) -> Result<LiveItem> {
-        runtime::block_on(self.shared.next(Duration::from_millis(wait_ms.into())))
+        runtime::block_on_unless(|| self.shared.ready(), || self.shared.next(Duration::from_millis(wait_ms.into())))
     }
 
     /// How it goes.

@@ -29,12 +29,16 @@ pub(super) fn run() -> Result<Vec<Figure>, Trouble> {
     Ok(figures)
 }
 
-/// Beside this program.
+/// As phones carry it, in the folder of that profile beside this program's.
 fn library() -> Result<PathBuf, Trouble> {
     let own = std::env::current_exe().map_err(|e| Trouble::new(format!("this program: {e}")))?;
-    let path = own.with_file_name("libprivet_uniffi.so");
+    let folder = own.parent().and_then(Path::parent).unwrap_or(&own);
+    let path = folder.join("phone/libprivet_uniffi.so");
     if !path.exists() {
-        return Err(Trouble::new(format!("{} is not there: cargo build --release -p privet-uniffi", path.display())));
+        return Err(Trouble::new(format!(
+            "{} is not there: run this as ./dev bench phone, which builds it",
+            path.display()
+        )));
     }
     Ok(path)
 }
