@@ -5,6 +5,7 @@
 //! * A disk that is nearly full refuses a commit before it is begun, so that the store goes on afterwards.
 //! * After a failed write nobody knows what is on the disk: the store refuses everything until it is opened again.
 
+use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use redb::{
     TableError, TransactionError,
 };
 
-use crate::disk::{Disk, SystemDisk, classify, create_directory};
+use crate::disk::{Access, Disk, SystemDisk, classify, create_directory};
 
 /// A durable ordered map in a directory of its own. Clones share it.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ struct Queue {
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("privet");
 const FILE: &str = "store.redb";
+/// What [`FILE`] is called while it is made.
+const NEW: &str = "store.new";
 /// Left free on the disk, so that a commit never breaks off in the middle.
 const FREE_FLOOR: u64 = 8 * 1024 * 1024;
 /// What one batch may write. What it removes does not count: however much there is can be forgotten at once.
@@ -84,10 +87,9 @@ impl DiskStore {
     pub fn open_in(disk: Arc<dyn Disk>, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = directory.as_ref();
         create_directory(&*disk, directory).map_err(|e| classify(directory, &e))?;
-        let path = directory.join(FILE);
         let started = Instant::now();
         let database = loop {
-            match opened(|| disk.open_database(redb::Builder::new().set_cache_size(CACHE_BYTES), &path)) {
+            match open_or_make(&*disk, directory) {
                 Err(StoreError::Busy(_)) if started.elapsed() < LOCK_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
@@ -233,6 +235,35 @@ impl Inner {
     }
 }
 
+/// The database of a store. A new one gets its name when all of it is there: redb can't open one whose making was broken off, by a full
+/// disk or by the end of the process.
+fn open_or_make(disk: &dyn Disk, directory: &Path) -> Result<Database, StoreError> {
+    let path = directory.join(FILE);
+    let open = |path: &Path| opened(|| disk.open_database(redb::Builder::new().set_cache_size(CACHE_BYTES), path));
+    match disk.open(&path, Access::Read) {
+        Ok(_) => return open(&path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(classify(&path, &error)),
+    }
+    let new = directory.join(NEW);
+    let database = match open(&new) {
+        // Nobody works on it, or its lock would have been held.
+        Err(StoreError::Damaged(_)) => {
+            disk.remove(&new).map_err(|e| classify(&new, &e))?;
+            open(&new)?
+        }
+        outcome => outcome?,
+    };
+    match disk.rename(&new, &path) {
+        Ok(()) => Ok(database),
+        // Another process was faster, and has let go of it meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(StoreError::Busy("another process has just made it".into()))
+        }
+        Err(error) => Err(classify(&new, &error)),
+    }
+}
+
 /// A damaged file must not take the program with it, however redb says so.
 fn opened(open: impl FnOnce() -> Result<Database, DatabaseError>) -> Result<Database, StoreError> {
     match std::panic::catch_unwind(AssertUnwindSafe(open)) {
@@ -246,7 +277,7 @@ fn opened(open: impl FnOnce() -> Result<Database, DatabaseError>) -> Result<Data
 
 fn storage(error: StorageError) -> StoreError {
     match error {
-        StorageError::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => StoreError::Damaged(e.to_string()),
+        StorageError::Io(e) if e.kind() == ErrorKind::InvalidData => StoreError::Damaged(e.to_string()),
         StorageError::Io(e) => classify(Path::new(FILE), &e),
         StorageError::Corrupted(text) => StoreError::Damaged(text),
         other => StoreError::Io(other.to_string()),
@@ -278,6 +309,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io;
 
+    use privet_protocol::random::SeededRandom;
     use redb::backends::InMemoryBackend;
 
     use super::*;
@@ -428,6 +460,30 @@ mod tests {
         assert!(matches!(store.commit(of(all.clone(), &put)), Err(StoreError::Io(_))));
         store.commit(of(all, &|batch, key| batch.delete(key))).unwrap();
         assert!(store.scan(b"", b"", 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn making_it_can_end_anywhere() {
+        let place = Path::new("/store");
+        let mut cuts = 0_u64;
+        loop {
+            let disk = MemoryDisk::new();
+            disk.cut_after(cuts);
+            let made = DiskStore::open_in(Arc::new(disk.clone()), place).and_then(|store| store.commit(one("there")));
+            // All of what was not synced may have made it, or nothing, or a part.
+            for seed in 0_u64..12 {
+                let left = disk.power_cut(&SeededRandom::new(&[cuts.to_be_bytes(), seed.to_be_bytes()].concat()));
+                let store = DiskStore::open_in(Arc::new(left), place)
+                    .unwrap_or_else(|error| panic!("cut after {cuts} changes: {error}"));
+                assert!(made.is_err() || store.get(b"there").unwrap().is_some(), "cut after {cuts} changes");
+                store.commit(one("later")).unwrap();
+            }
+            if made.is_ok() {
+                break;
+            }
+            cuts += 1;
+        }
+        assert!(cuts > 10, "it was cut {cuts} times only");
     }
 
     #[test]
