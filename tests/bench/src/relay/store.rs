@@ -49,7 +49,11 @@ pub fn run(folder: &Path) -> Result<Vec<Figure>, Trouble> {
                 known("a bare QUIC receiver: rate", transport.megabytes_per_second(length), "MB/s"),
                 known("a bare QUIC receiver: clips", transport.speed.per_second(), "per s"),
                 known("a bare QUIC receiver: processor", transport.ms_per_mib(length), "ms per MiB"),
-                known("a bare QUIC receiver: clips against files", transport.speed.per_second() / files.per_second(), "x"),
+                known(
+                    "a bare QUIC receiver: clips against files",
+                    transport.speed.per_second() / files.per_second(),
+                    "x",
+                ),
                 known("a bare QUIC receiver, durable: clips", durable.speed.per_second(), "per s"),
                 known("a bare QUIC receiver, durable: processor", durable.ms_per_mib(length), "ms per MiB"),
                 known(
@@ -57,7 +61,11 @@ pub fn run(folder: &Path) -> Result<Vec<Figure>, Trouble> {
                     durable.speed.per_second() / files.per_second(),
                     "x",
                 ),
-                known("clips against a bare QUIC receiver", relay.speed.per_second() / transport.speed.per_second(), "x"),
+                known(
+                    "clips against a bare QUIC receiver",
+                    relay.speed.per_second() / transport.speed.per_second(),
+                    "x",
+                ),
                 known(
                     "clips against a bare QUIC receiver, durable",
                     relay.speed.per_second() / durable.speed.per_second(),
