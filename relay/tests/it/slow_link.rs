@@ -150,7 +150,7 @@ fn a_newer_segment_overtakes_what_is_left_of_the_older_one() {
     const ENTRIES: u64 = 8;
     // The older one is not given up for the newer one.
     let patient = |config: &mut Config| config.limits.patience_ms = 60_000;
-    let Some(scene) = Scene::or_skip("a newer segment behind a slow link", patient) else { return };
+    let Some(scene) = Scene::or_skip("a newer segment behind a slow link", 0.5, patient) else { return };
     let Scene { here, there, hub, phone, link, .. } = &scene;
     // By these the relay learns how slow the link is. Before it has, all goes out at once.
     let mut log = on(there, {
