@@ -1,5 +1,5 @@
 //! Commits that may wait for each other. A phone that was away for a month takes thousands of log entries, each of which changes a few records, most of
-//! them the same ones; a transaction for each would be most of the work.
+//! them the same ones; gathered, each is written once for all.
 //!
 //! What was gathered is there for everybody who reads. It goes to the disk in one commit, whole and in order: with the next commit that does not
 //! wait, at [`Gathering::settle`], and when much has gathered. A crash before that loses it, as if it had not come yet. So only what can
