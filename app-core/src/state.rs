@@ -1,8 +1,9 @@
 //! What all parts of a client share: the store, the home, the library, the link to the relay.
 //!
 //! The home and the library change together, inside one blocking call that always runs to its end ([`Core::with_home`],
-//! [`Core::take_entry`]); no lock is held across a wait.
+//! [`Core::take_entries`]); no lock is held across a wait.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::{Duration, Instant};
@@ -40,6 +41,9 @@ pub(crate) struct Link {
     pub(crate) caught_up: bool,
     pub(crate) retry_at: Option<Instant>,
 }
+
+/// Log entries with their numbers, in order.
+pub(crate) type Entries = VecDeque<(u64, Vec<u8>)>;
 
 /// A log entry that was taken.
 pub(crate) struct Taken {
@@ -222,14 +226,26 @@ impl Core {
         self.touch();
     }
 
-    /// Takes a log entry: home, library and their writes in one commit; then tells what it meant.
-    pub(crate) async fn take_entry(
+    /// Takes log entries, each with home, library and their writes in one commit, and tells what it meant; ends after the first that something has to
+    /// be done about before the next one. Gives what came of it, with the number of each, and leaves those that were not looked at.
+    pub(crate) async fn take_entries(
         self: &Arc<Self>,
-        seq: u64,
-        entry: Vec<u8>,
-    ) -> Result<std::result::Result<Taken, LogError>> {
+        mut entries: Entries,
+    ) -> Result<(Vec<(u64, std::result::Result<Taken, LogError>)>, Entries)> {
         let core = self.clone();
-        runtime::blocking(move || core.take_entry_now(seq, &entry)).await
+        runtime::blocking(move || {
+            let mut all = Vec::with_capacity(entries.len());
+            while let Some((seq, entry)) = entries.pop_front() {
+                let taken = core.take_entry_now(seq, &entry)?;
+                let on = matches!(&taken, Ok(Taken { received: Received::Message { .. } | Received::Other, .. }));
+                all.push((seq, taken));
+                if !on {
+                    break;
+                }
+            }
+            Ok((all, entries))
+        })
+        .await
     }
 
     fn take_entry_now(&self, seq: u64, entry: &[u8]) -> Result<std::result::Result<Taken, LogError>> {

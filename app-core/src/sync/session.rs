@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use privet_home::{Env, HubMessage, LogError, PhoneMessage, Received};
 use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
-use privet_relay_client::{ClientError, Code, Connection, LogItem};
+use privet_relay_client::{ClientError, Code, Connection, LogItem, LogReader};
 use tokio::sync::Mutex;
 
 use super::silence::Silence;
@@ -16,10 +16,13 @@ use crate::clock;
 use crate::error::CoreError;
 use crate::events::TrustAlert;
 use crate::notification;
-use crate::state::{Core, Taken, home_error};
+use crate::state::{Core, Entries, Taken, home_error};
 
 /// Entries are acknowledged in groups of so many, and whenever there is nothing more to read.
 const ACKNOWLEDGE: u64 = 64;
+/// So many entries that are here already are taken at once, or so many bytes of them.
+const TOGETHER: usize = 64;
+const TOGETHER_SIZE: usize = 256 << 10;
 /// The hub is told how far this phone has come at most this often.
 const RECEIPT: Duration = Duration::from_secs(600);
 /// How long the hub may take to let this phone in again before it is asked once more.
@@ -71,22 +74,32 @@ async fn follow_log(
     }
     let mut reader = connection.read_log(position + 1, true).await?;
     let mut gone = false;
+    // What was read after the entries that are taken now.
+    let mut ahead = None;
     loop {
-        match reader.next().await {
+        let item = match ahead.take() {
+            Some(item) => item,
+            None => reader.next().await,
+        };
+        match item {
             Ok(Some(LogItem::Entry { seq, bytes })) => {
-                core.relay_head(seq);
-                let before = follower.position;
-                let heartbeat = follower.take(seq, bytes).await?;
-                let made = follower.hub_time;
-                let mut silence = silence.lock().await;
-                if let Some(heartbeat) = heartbeat {
-                    silence.rhythm(heartbeat);
-                    core.learned(heartbeat);
-                }
-                // What was refused, or came again, is no sign of the hub.
-                if follower.position > before {
-                    silence.heard(started.elapsed(), made, clock::now());
-                    core.signs(silence.signs, false);
+                let mut entries = Entries::from([(seq, bytes)]);
+                ahead = read_ready(&mut reader, &mut entries).await;
+                core.relay_head(entries.back().map_or(seq, |(seq, _)| *seq));
+                while !entries.is_empty() {
+                    let before = follower.position;
+                    let heartbeat = follower.take(&mut entries).await?;
+                    let made = follower.hub_time;
+                    let mut silence = silence.lock().await;
+                    if let Some(heartbeat) = heartbeat {
+                        silence.rhythm(heartbeat);
+                        core.learned(heartbeat);
+                    }
+                    // What was refused, or came again, is no sign of the hub.
+                    if follower.position > before {
+                        silence.heard(started.elapsed(), made, clock::now());
+                        core.signs(silence.signs, false);
+                    }
                 }
             }
             Ok(Some(LogItem::CaughtUp { head })) => {
@@ -118,6 +131,26 @@ async fn follow_log(
     }
 }
 
+/// Adds the entries that are here already, as many as are taken at once. Gives what was read that is none.
+async fn read_ready(reader: &mut LogReader, entries: &mut Entries) -> Option<Result<Option<LogItem>, ClientError>> {
+    let mut size: usize = entries.iter().map(|(_, bytes)| bytes.len()).sum();
+    while entries.len() < TOGETHER && size < TOGETHER_SIZE {
+        let item = tokio::select! {
+            biased;
+            item = reader.next() => item,
+            () = std::future::ready(()) => return None,
+        };
+        match item {
+            Ok(Some(LogItem::Entry { seq, bytes })) => {
+                size += bytes.len();
+                entries.push_back((seq, bytes));
+            }
+            other => return Some(other),
+        }
+    }
+    None
+}
+
 struct Follower<'a> {
     core: &'a Arc<Core>,
     connection: &'a Connection,
@@ -128,9 +161,19 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Takes an entry; a heartbeat says how often the hub makes one.
-    async fn take(&mut self, seq: u64, bytes: Vec<u8>) -> Outcome<Option<Duration>> {
-        let received = match self.core.take_entry(seq, bytes).await? {
+    /// Takes entries up to the first that something has to be done about, and does it. The last heartbeat among them says how often the hub makes one.
+    async fn take(&mut self, entries: &mut Entries) -> Outcome<Option<Duration>> {
+        let (all, left) = self.core.take_entries(std::mem::take(entries)).await?;
+        *entries = left;
+        let mut heartbeat = None;
+        for (seq, taken) in all {
+            heartbeat = self.note(seq, taken).await?.or(heartbeat);
+        }
+        Ok(heartbeat)
+    }
+
+    async fn note(&mut self, seq: u64, taken: Result<Taken, LogError>) -> Outcome<Option<Duration>> {
+        let received = match taken {
             Ok(Taken { received, hub_time }) => {
                 self.hub_time = hub_time;
                 received

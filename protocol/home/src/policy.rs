@@ -69,6 +69,10 @@ pub(crate) struct Changes {
 
 /// The member that sent a message: its credential in the group, as the group knows it.
 pub(crate) fn sender(group: &MlsGroup, message: &ProcessedMessage) -> Result<Credential, PolicyError> {
+    member_credential(&sending_member(group, message)?)
+}
+
+fn sending_member(group: &MlsGroup, message: &ProcessedMessage) -> Result<MlsMember, PolicyError> {
     if !message.aad().is_empty() {
         return Err(PolicyError::ClearData);
     }
@@ -78,13 +82,37 @@ pub(crate) fn sender(group: &MlsGroup, message: &ProcessedMessage) -> Result<Cre
     if &member.credential != message.credential() {
         return Err(PolicyError::NotAMember);
     }
-    member_credential(&member)
+    Ok(member)
+}
+
+/// The member that was met last, and the credential that was verified for it. That takes as long as the check of a message, and depends on nothing
+/// but the leaf; whoever reads a log meets the same leaf, the hub's, at every entry.
+#[derive(Default)]
+pub(crate) struct Met(Option<(MlsMember, Credential)>);
+
+impl Met {
+    fn credential(&mut self, member: MlsMember) -> Result<&Credential, PolicyError> {
+        let known = self.0.take().filter(|(known, _)| *known == member);
+        let (_, credential) = match known {
+            Some(known) => self.0.insert(known),
+            None => {
+                let credential = member_credential(&member)?;
+                self.0.insert((member, credential))
+            }
+        };
+        Ok(credential)
+    }
 }
 
 /// The hub, if it sent the message.
-pub(crate) fn from_hub(group: &MlsGroup, message: &ProcessedMessage, hub: &[u8; 32]) -> Result<(), PolicyError> {
+pub(crate) fn from_hub(
+    group: &MlsGroup,
+    message: &ProcessedMessage,
+    hub: &[u8; 32],
+    met: &mut Met,
+) -> Result<(), PolicyError> {
     let sender_is_leaf = matches!(message.sender(), Sender::Member(index) if is_hub(*index));
-    let credential = sender(group, message)?;
+    let credential = met.credential(sending_member(group, message)?)?;
     if sender_is_leaf && credential.role == Role::Hub && &credential.identity == hub {
         Ok(())
     } else {

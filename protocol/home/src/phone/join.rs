@@ -20,7 +20,7 @@ use crate::identity::{Credential, Fingerprint, Role};
 use crate::message::Member;
 use crate::overlay::Overlay;
 use crate::pairing::{Answer, AnswerError, Keys, Offer, Request, open_answer, seal_request};
-use crate::policy::{self, PolicyError};
+use crate::policy::{self, Met, PolicyError};
 use crate::provider::Provider;
 use crate::record::signing_key;
 
@@ -129,7 +129,7 @@ impl JoinAttempt {
         batch.merge(forget_outbox(&self.store)?);
         batch.put(STATE, cbor::encode(&state));
         self.store.commit(batch)?;
-        Ok(PhoneHome { store: self.store.clone(), provider, state, group: Some(group) })
+        Ok(PhoneHome { store: self.store.clone(), provider, state, group: Some(group), met: Met::default() })
     }
 
     fn join(

@@ -27,6 +27,7 @@ use crate::log::LogPosition;
 use crate::message::Member;
 use crate::overlay::{Overlay, OverlayError};
 use crate::pairing::RelayAddress;
+use crate::policy::Met;
 use crate::provider::Provider;
 use crate::safety::SafetyNumber;
 
@@ -46,12 +47,14 @@ pub struct PhoneHome {
     state: State,
     /// Absent when it was removed or lost, and after a failure until it is read again.
     group: Option<MlsGroup>,
+    met: Met,
 }
 
 /// A step under way: everything it changes, until it is durable as a whole or dropped as a whole.
 struct Work<'a> {
     store: &'a dyn Store,
     provider: &'a Provider,
+    met: &'a mut Met,
     group: Option<MlsGroup>,
     state: State,
     batch: Batch,
@@ -68,7 +71,7 @@ impl PhoneHome {
     pub fn load(store: Arc<dyn Store>) -> Result<Option<Self>, HomeError> {
         let Some(state) = State::load(&store)? else { return Ok(None) };
         let provider = Provider::new(Overlay::new(store.clone()));
-        let mut home = Self { store, provider, state, group: None };
+        let mut home = Self { store, provider, state, group: None, met: Met::default() };
         home.reload()?;
         Ok(Some(home))
     }
@@ -168,6 +171,7 @@ impl PhoneHome {
         let mut work = Work {
             store: &self.store,
             provider: &self.provider,
+            met: &mut self.met,
             group: self.group.take(),
             state: self.state.clone(),
             batch: Batch::new(),

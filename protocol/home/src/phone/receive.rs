@@ -170,7 +170,8 @@ impl Work<'_> {
             Unreadable::Mls(Unread::Bad(cause)) => forged(cause),
             Unreadable::Mls(Unread::Store(error)) => error.into(),
         })?;
-        policy::from_hub(self.group()?, &processed, &hub).map_err(refused)?;
+        let group = self.group.as_ref().ok_or(HomeError::NeedsRejoin)?;
+        policy::from_hub(group, &processed, &hub, self.met).map_err(refused)?;
         let ProcessedMessageContent::ApplicationMessage(content) = processed.into_content() else {
             return Err(refused(PolicyError::Kind));
         };
@@ -232,7 +233,8 @@ impl Work<'_> {
             Unreadable::Mls(Unread::Store(error)) => error.into(),
             Unreadable::Mls(_) => LogError::OutOfStep { seq },
         })?;
-        policy::from_hub(self.group()?, &processed, &hub).map_err(refused)?;
+        let group = self.group.as_ref().ok_or(HomeError::NeedsRejoin)?;
+        policy::from_hub(group, &processed, &hub, self.met).map_err(refused)?;
         let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
             return Err(refused(PolicyError::Kind));
         };
