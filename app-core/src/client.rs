@@ -110,6 +110,27 @@ impl Client {
         runtime::run(async move { core.tell_hub(PhoneMessage::Rename { name }).await }).await
     }
 
+    /// Gives any device of the home another name, as [`Self::rename`] does to this one.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] for a name that is none, [`CoreError::NotFound`].
+    pub async fn rename_device(&self, device_id: &str, name: &str) -> Result<()> {
+        self.need_home()?;
+        privet_home::check_name(name).map_err(|e| CoreError::Invalid { reason: e.to_string() })?;
+        let unknown = CoreError::NotFound { what: format!("device {device_id}") };
+        let device: DeviceId = device_id.parse().map_err(|_| unknown.clone())?;
+        let (core, name) = (self.core(), name.to_owned());
+        runtime::run(async move {
+            if !is_member(&core, device).await? {
+                return Err(unknown);
+            }
+            let own = core.with_home(|home| Ok(home.device())).await? == device;
+            let message = if own { PhoneMessage::Rename { name } } else { PhoneMessage::RenameDevice { device, name } };
+            core.tell_hub(message).await
+        })
+        .await
+    }
+
     /// The evidence public keys of a camera, newest first: the trust roots for its exported clips.
     ///
     /// # Errors

@@ -103,6 +103,11 @@ impl Client {
         Ok(self.0.rename(&name).await?)
     }
 
+    /// Gives any device of the home another name.
+    pub async fn rename_device(&self, device_id: String, name: String) -> Result<(), CoreError> {
+        Ok(self.0.rename_device(&device_id, &name).await?)
+    }
+
     /// Asks the hub to remove a phone, and waits until it did.
     pub async fn remove_device(&self, device_id: String) -> Result<(), CoreError> {
         Ok(self.0.remove_device(&device_id).await?)

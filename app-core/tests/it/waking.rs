@@ -111,12 +111,24 @@ async fn a_name_is_told_to_everybody() {
     assert!(matches!(ann.rename("").await, Err(CoreError::Invalid { .. })));
     assert!(matches!(ann.rename(&"x".repeat(1000)).await, Err(CoreError::Invalid { .. })));
     ann.rename("Ann's new phone").await.unwrap();
-    for phone in [&ann, &ben] {
-        until("the name", async || {
-            phone.devices().await.unwrap().iter().any(|device| device.name == "Ann's new phone").then_some(())
-        })
-        .await;
-    }
+    let named = async |name: &str| {
+        for phone in [&ann, &ben] {
+            let known = async || phone.devices().await.unwrap().into_iter().find(|device| device.name == name);
+            assert_eq!(until("the name", known).await.this_device, std::ptr::eq(phone, &raw const ann));
+        }
+    };
+    named("Ann's new phone").await;
+
+    // Anybody may call a device something else.
+    let id = ben.devices().await.unwrap().into_iter().find(|device| !device.this_device).unwrap().id;
+    assert!(matches!(ben.rename_device(&id, "").await, Err(CoreError::Invalid { .. })));
+    assert!(matches!(ben.rename_device("nobody", "x").await, Err(CoreError::NotFound { .. })));
+    let stranger = "0".repeat(id.len());
+    assert!(matches!(ben.rename_device(&stranger, "x").await, Err(CoreError::NotFound { .. })));
+    ben.rename_device(&id, "Ann's tablet").await.unwrap();
+    named("Ann's tablet").await;
+    ann.rename_device(&id, "Mine").await.unwrap();
+    named("Mine").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

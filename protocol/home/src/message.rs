@@ -249,6 +249,13 @@ pub enum PhoneMessage {
         /// The new name.
         name: String,
     },
+    /// Another device of the home has a new name. A kind of its own: a hub that does not know it must not name the sender so.
+    RenameDevice {
+        /// Which.
+        device: DeviceId,
+        /// The new name.
+        name: String,
+    },
     /// The sender has the log up to here; the hub compares the hash with its own.
     Receipt {
         /// The number.
@@ -310,6 +317,7 @@ const PHONE_KINDS: &[&str] = &[
     "Unwatch",
     "RemoveDevice",
     "Rename",
+    "RenameDevice",
     "Receipt",
     "SetWishes",
     "SetPush",

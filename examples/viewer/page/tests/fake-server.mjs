@@ -149,10 +149,6 @@ export class FakeServer {
         return this.#wish((kept) => ({ ...kept, profile: json.profile }));
       case 'POST /api/snooze':
         return this.#wish((kept) => ({ ...kept, cameras: kept.cameras.map((one) => (json.camera_id === null || one.camera_id === json.camera_id ? { ...one, snooze_until_ms: json.until_ms } : one)) }));
-      case 'POST /api/rename':
-        home.devices[0].name = json.name;
-        home.state.device_name = json.name;
-        return null;
       case 'POST /api/offer':
         if (!json.code.startsWith('PRIVET1:')) throw new No(400, 'pairing', 'this is no code of a hub: it begins with PRIVET1:');
         return this.#offer();
@@ -172,6 +168,12 @@ export class FakeServer {
       if (this.hubAway) throw new No(503, 'offline', 'timed out waiting for the hub to remove the device: the relay is out of reach; kept here, sent when it is back');
       await new Promise((done) => setTimeout(done, 200));
       home.devices = home.devices.filter((device) => device.id !== id);
+      return null;
+    }
+    if (what === `POST /api/devices/${id}/rename`) {
+      const device = home.devices.find((one) => one.id === id);
+      device.name = json.name;
+      if (device.this_device) home.state.device_name = json.name;
       return null;
     }
     const clip = home.clips.find((one) => one.id === id);

@@ -36,7 +36,7 @@ pub fn router(server: Arc<Server>, door: Arc<Door>) -> Router {
         .route("/api/cameras", get(cameras))
         .route("/api/devices", get(devices))
         .route("/api/devices/{id}/remove", post(remove))
-        .route("/api/rename", post(rename))
+        .route("/api/devices/{id}/rename", post(rename))
         .route("/api/events", get(events))
         .route("/api/clips", get(clips))
         .route("/api/clips/{id}", get(one_clip))
@@ -195,8 +195,8 @@ struct Name {
     name: String,
 }
 
-async fn rename(State(server): State<Arc<Server>>, Told(Name { name }): Told<Name>) -> Answer {
-    server.client.rename(&name).await?;
+async fn rename(State(server): State<Arc<Server>>, Path(id): Path<String>, Told(Name { name }): Told<Name>) -> Answer {
+    server.client.rename_device(&id, &name).await?;
     Ok(answers::done())
 }
 

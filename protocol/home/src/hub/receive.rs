@@ -23,7 +23,7 @@ use crate::rejoin::{Answer, Channel};
 pub struct FromPhone {
     /// Who sent it.
     pub device: DeviceId,
-    /// What it says; absent for messages that concern the group alone. `Rename` and `RemoveDevice` are done already, in the
+    /// What it says; absent for messages that concern the group alone. `Rename`, `RenameDevice` and `RemoveDevice` are done already, in the
     /// same commit, so that no crash can lose them.
     pub message: Option<PhoneMessage>,
     /// Who was removed because the message asked for it: revoke its relay key, and start every open stream again under a new
@@ -132,11 +132,8 @@ impl Work<'_> {
         }
         let mut taken = FromPhone::from(sender.device);
         match &message {
-            PhoneMessage::Rename { name } => {
-                super::check_name(name).map_err(|e| ReceiveError::Malformed(e.to_string()))?;
-                member.member.name.clone_from(name);
-                self.say(&HubMessage::Renamed { device: sender.device, name: name.clone() })?;
-            }
+            PhoneMessage::Rename { name } => self.rename(sender.device, name)?,
+            PhoneMessage::RenameDevice { device, name } => self.rename(*device, name)?,
             PhoneMessage::RemoveDevice { device } => match self.remove(*device, Some(sender.device)) {
                 Ok(capability) => {
                     taken.removed = Some(Removed { device: *device, capability, entries: Vec::new() });
@@ -151,6 +148,16 @@ impl Work<'_> {
         }
         taken.message = Some(message);
         Ok(taken)
+    }
+
+    fn rename(&mut self, device: DeviceId, name: &str) -> Result<(), ReceiveError> {
+        super::check_name(name).map_err(|e| ReceiveError::Malformed(e.to_string()))?;
+        match self.state.member_mut(&device) {
+            Some(member) => name.clone_into(&mut member.member.name),
+            // Gone already, or never there: nothing to do.
+            None => return Ok(()),
+        }
+        Ok(self.say(&HubMessage::Renamed { device, name: name.to_owned() })?)
     }
 
     /// A phone's proposal to renew its keys: committed at once.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use privet_home::{
-    Env, FAREWELL, Feed, HomeError, LogError, MAX_PHONES, MemberChange, Offer, PhoneHome, PhoneMessage, PolicyError,
-    ReceiveError, Received,
+    Env, FAREWELL, Feed, HomeError, LogError, MAX_PHONES, Member, MemberChange, Offer, PhoneHome, PhoneMessage,
+    PolicyError, ReceiveError, Received,
 };
-use privet_protocol::id::CameraId;
+use privet_protocol::id::{CameraId, DeviceId};
 use privet_protocol::random::SeededRandom;
 use privet_protocol::relay::MAX_ENTRY;
 use privet_protocol::storage::{Batch, MemoryStore, Store as _};
@@ -200,6 +200,31 @@ fn a_phone_that_was_away_for_months_catches_up_in_order() {
     assert!(keys(&world.hub_store) <= hub_keys + 4, "old epochs leave nothing behind at the hub");
     assert!(keys(&ben.store) <= ben_keys + 4, "nor at a phone that renews its keys daily");
     assert!(keys(&ann.store) <= ben_keys + 4);
+}
+
+#[test]
+fn a_phone_names_another_which_all_hear_and_a_name_for_nobody_changes_nothing() {
+    let mut world = World::new("names");
+    let (mut ann, mut ben) = (world.pair("Ann"), world.pair("Ben"));
+    world.read(&mut ann);
+    let rename = |device, name: &str| PhoneMessage::RenameDevice { device, name: name.into() };
+    let names = |members: Vec<Member>| members.into_iter().map(|member| member.name).collect::<Vec<_>>();
+
+    ann.home.send(&rename(ben.home.device(), "Ben's tablet"), Batch::new(), world.env()).unwrap();
+    world.deliver(&mut ann);
+    for phone in [&mut ann, &mut ben] {
+        world.read(phone);
+        assert_eq!(names(phone.home.members()), ["Ann", "Ben's tablet"]);
+    }
+    let head = world.hub.head().seq;
+    let nobody = DeviceId::from_bytes([7; 16]);
+    ann.home.send(&rename(nobody, "x"), Batch::new(), world.env()).unwrap();
+    world.deliver(&mut ann);
+    assert_eq!((names(world.hub.members()), world.hub.head().seq), (vec!["Ann".into(), "Ben's tablet".into()], head));
+    // One that is none.
+    let wrong = ann.home.send(&rename(ben.home.device(), ""), Batch::new(), world.env()).unwrap();
+    let env = Env::new(world.now, &world.random);
+    assert!(matches!(world.hub.receive(&wrong.bytes, Batch::new(), env), Err(ReceiveError::Malformed(_))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// Who can see into the home: every member, with its fingerprint; this one can be renamed, others removed in two steps. And the safety number.
+// Who can see into the home: every member, with its fingerprint; each can be renamed, others than this one removed in two steps. And the safety number.
 
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
@@ -20,7 +20,7 @@ export class PageDevices extends LitElement {
   @state() private failed = '';
   @state() private sure: string | null = null;
   @state() private busy = '';
-  @state() private renaming = false;
+  @state() private renaming: string | null = null;
 
   constructor() {
     super();
@@ -78,7 +78,7 @@ export class PageDevices extends LitElement {
     return html`<li>
       <div class="row spread">
         <div class="grow">
-          ${device.this_device && this.renaming ? this.renameForm(device) : html`<h2>${device.name} ${device.this_device ? html`<b>${S.devices.this}</b>` : nothing}</h2>`}
+          ${this.renaming === device.id ? this.renameForm(device) : html`<h2>${device.name} ${device.this_device ? html`<b>${S.devices.this}</b>` : nothing}</h2>`}
           <p class="small soft">
             ${S.devices.added(moment(device.added_ms))}${device.this_device
               ? nothing
@@ -86,13 +86,18 @@ export class PageDevices extends LitElement {
           </p>
           <p class="mono print"><span class="hidden-but-read">${S.devices.fingerprint}: </span>${device.fingerprint}</p>
         </div>
-        ${device.this_device
-          ? this.renaming
-            ? nothing
-            : html`<button @click=${() => (this.renaming = true)}>${icon('pencil')}${S.devices.rename}</button>`
-          : this.sure === device.id
-            ? nothing
-            : html`<button class="danger" @click=${() => (this.sure = device.id)}>${icon('trash')}${S.devices.remove}</button>`}
+        ${this.renaming === device.id || this.sure === device.id
+          ? nothing
+          : html`<div class="row">
+              <button aria-label=${S.devices.renameOne(device.name)} @click=${() => (this.renaming = device.id)}>
+                ${icon('pencil')}${S.devices.rename}
+              </button>
+              ${device.this_device
+                ? nothing
+                : html`<button class="danger" aria-label=${S.devices.removeOne(device.name)} @click=${() => (this.sure = device.id)}>
+                    ${icon('trash')}${S.devices.remove}
+                  </button>`}
+            </div>`}
       </div>
       ${this.sure === device.id ? this.confirm(device) : nothing}
     </li>`;
@@ -112,27 +117,27 @@ export class PageDevices extends LitElement {
   }
 
   private renameForm(device: Device): TemplateResult {
-    return html`<form class="row" @submit=${this.rename}>
-      <input name="name" required maxlength="64" aria-label=${S.devices.renameLabel} .value=${device.name} />
+    return html`<form class="row" @submit=${(e: SubmitEvent) => this.rename(e, device.id)}>
+      <input name="name" required maxlength="64" aria-label=${S.devices.renameLabel(device.name)} .value=${device.name} />
       <button class="primary" ?disabled=${this.busy === 'rename'}>${S.devices.save}</button>
-      <button type="button" class="quiet" @click=${() => (this.renaming = false)}>${S.cancel}</button>
+      <button type="button" class="quiet" @click=${() => (this.renaming = null)}>${S.cancel}</button>
     </form>`;
   }
 
-  private rename = async (e: SubmitEvent) => {
+  private async rename(e: SubmitEvent, id: string) {
     e.preventDefault();
     const name = String(new FormData(e.target as HTMLFormElement).get('name') ?? '').trim();
     if (!name) return;
     this.busy = 'rename';
     try {
-      await api.rename(name);
-      this.renaming = false;
+      await api.renameDevice(id, name);
+      this.renaming = null;
     } catch (error) {
       toasts.say(words(error), { kind: 'bad' });
     }
     this.busy = '';
     await Promise.all([this.load(), home.load()]);
-  };
+  }
 
   private async removeOne(device: Device) {
     this.busy = device.id;

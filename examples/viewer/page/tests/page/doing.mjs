@@ -220,11 +220,15 @@ test('settings are saved; without the hub they are pending, which is no error', 
 
 test('devices are renamed, and removed in two steps', async () => {
   const page = await open(browser, `${fake.url}#/devices`);
-  await page.getByRole('button', { name: 'Rename' }).click();
-  await page.getByLabel('Name of this device').fill('Study');
-  await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByRole('heading', { name: /Study/ }).waitFor();
-  await page.getByRole('button', { name: 'Remove' }).last().click();
+  for (const [old, name] of [['Laptop in the kitchen', 'Study'], ['Ann’s phone', 'Ann’s new phone']]) {
+    await page.getByRole('button', { name: `Rename “${old}”` }).click();
+    await page.getByLabel(`New name of “${old}”`).fill(name);
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('heading', { name }).waitFor();
+  }
+  assert.deepEqual(fake.home.devices.map((device) => device.name), ['Study', 'Ann’s new phone', 'Old tablet']);
+  assert.equal(await page.getByRole('button', { name: 'Remove “Study”' }).count(), 0, 'this device is removed elsewhere');
+  await page.getByRole('button', { name: 'Remove “Old tablet”' }).click();
   assert.equal(fake.home.devices.length, 3, 'not yet');
   await shot(page, 'devices-sure');
   await page.getByRole('button', { name: 'Yes, remove it' }).click();
