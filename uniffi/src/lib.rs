@@ -4,6 +4,7 @@
 //! Names avoid what the languages can't have: no `close` (Kotlin's AutoCloseable), no error field called `message`.
 
 mod client;
+mod data;
 mod error;
 mod media;
 mod platform;
@@ -11,6 +12,7 @@ mod values;
 mod wishes;
 
 pub use client::{Client, PairingOffer};
+pub use data::Data;
 pub use error::{CoreError, PairingFailureKind};
 pub use media::{Clip, Live, LiveItem};
 pub use platform::{EventListener, FileKeys, KeyWrapper, LogLevel, LogSink, set_log_sink};
@@ -57,6 +59,6 @@ pub fn verify_file(path: String, trust_roots: Vec<Vec<u8>>) -> Result<VerifyRepo
 /// As [`verify_file`].
 #[uniffi::export]
 #[expect(clippy::needless_pass_by_value, reason = "what crosses the border is owned")]
-pub fn verify_bytes(data: Vec<u8>, trust_roots: Vec<Vec<u8>>) -> Result<VerifyReport, CoreError> {
-    Ok(privet_app_core::verify_bytes(&data, &trust_roots)?.into())
+pub fn verify_bytes(data: Data, trust_roots: Vec<Vec<u8>>) -> Result<VerifyReport, CoreError> {
+    Ok(privet_app_core::verify_bytes(&data.0, &trust_roots)?.into())
 }

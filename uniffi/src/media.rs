@@ -2,6 +2,7 @@
 
 use privet_app_core as core;
 
+use crate::data::Data;
 use crate::error::CoreError;
 use crate::values::{ClipInfo, FetchProgress, GapReason, LiveStats, Track, Trust, VerifyReport};
 
@@ -33,13 +34,13 @@ impl Clip {
     }
 
     /// Verified bytes; empty at the end.
-    pub async fn read(&self, offset: u64, max: u32) -> Result<Vec<u8>, CoreError> {
-        Ok(self.0.read(offset, max).await?)
+    pub async fn read(&self, offset: u64, max: u32) -> Result<Data, CoreError> {
+        Ok(self.0.read(offset, max).await?.into())
     }
 
     /// The blocking twin of `read`, for a player's loader thread.
-    pub fn read_at(&self, offset: u64, max: u32) -> Result<Vec<u8>, CoreError> {
-        Ok(self.0.read_at(offset, max)?)
+    pub fn read_at(&self, offset: u64, max: u32) -> Result<Data, CoreError> {
+        Ok(self.0.read_at(offset, max)?.into())
     }
 
     /// Waits until a range is here.
@@ -79,7 +80,7 @@ pub enum LiveItem {
         /// The pictures are those of the camera's smaller stream: the link is too slow for the other.
         substream: bool,
         /// MP4 init segment, or decoder configuration record.
-        header: Vec<u8>,
+        header: Data,
     },
     /// A picture or a piece of sound.
     Media {
@@ -98,7 +99,7 @@ pub enum LiveItem {
         /// Pending until its segment's end.
         trust: Trust,
         /// The bytes.
-        data: Vec<u8>,
+        data: Data,
     },
     /// What was not seen.
     Gap {

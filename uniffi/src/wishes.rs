@@ -3,6 +3,7 @@
 
 use privet_app_core as core;
 
+use crate::data::Data;
 use crate::error::CoreError;
 use crate::values::{Trust, fields, same};
 
@@ -41,7 +42,7 @@ pub struct Thumbnail {
     pub mime: String,
     pub width: u16,
     pub height: u16,
-    pub bytes: Vec<u8>,
+    pub bytes: Data,
     pub trust: Trust,
 }
 
