@@ -33,12 +33,15 @@ pub struct Wish<'a> {
     /// Whether phones and hub have the relay itself before them. Otherwise one stands in between that can be told to tamper, and at
     /// the relay all phones are then the home's owner.
     pub honest: bool,
+    /// Whether the cameras have a microphone.
+    pub sound: bool,
 }
 
 /// The house. The order of its fields is the order in which it ends.
 pub struct Obedient {
     cameras: Vec<Option<Process>>,
     names: Vec<String>,
+    sound: bool,
     house: house::House,
     liar: Option<LyingRelay>,
     runtime: Runtime,
@@ -70,6 +73,7 @@ impl Obedient {
         let mut this = Self {
             cameras: Vec::new(),
             names: Vec::new(),
+            sound: wish.sound,
             house: house::House::build(folder, plan)?,
             liar: None,
             runtime: Runtime::new().map_err(failed)?,
@@ -77,7 +81,8 @@ impl Obedient {
         };
         for number in 1..=wish.cameras {
             let name = if number == 1 { "garden".into() } else { format!("garden-{number}") };
-            let (process, camera) = fake_camera(this.house.folder(), &name, Some(PASSWORD), &[SMALL, GARDEN].concat())?;
+            let words = [SMALL, GARDEN, this.microphone()].concat();
+            let (process, camera) = fake_camera(this.house.folder(), &name, Some(PASSWORD), &words)?;
             this.house.cameras.push(camera);
             this.cameras.push(Some(process));
             this.names.push(name);
@@ -92,6 +97,10 @@ impl Obedient {
         this.house.start_hub()?;
         this.all_cameras_online()?;
         Ok(this)
+    }
+
+    fn microphone(&self) -> &'static [&'static str] {
+        if self.sound { &["--audio"] } else { &[] }
     }
 
     /// The line that says that it is ready.
@@ -177,7 +186,7 @@ impl Obedient {
                 self.cameras[number] = None;
             } else if self.cameras[number].is_none() {
                 let port = port_of(&self.house.cameras[number].url)?;
-                let words = [SMALL, GARDEN, &["--port", &port]].concat();
+                let words = [SMALL, GARDEN, self.microphone(), &["--port", &port]].concat();
                 let (process, _) = fake_camera(self.house.folder(), known, Some(PASSWORD), &words)?;
                 self.cameras[number] = Some(process);
             }

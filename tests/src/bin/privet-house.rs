@@ -13,16 +13,17 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-const USAGE: &str = "privet-house [--folder DIR] [--cameras N] [--honest]
+const USAGE: &str = "privet-house [--folder DIR] [--cameras N] [--honest] [--sound]
 
 Runs a relay, a hub and N cameras (1 if not said) and does what lines of JSON on its standard input say, each with one line of answer
 (docs/design/0020-phone-bindings.md). All is kept in DIR, or in a scratch folder. With --honest nobody stands before the relay, so
-`tamper` can't be asked for. Ends when its input does, or on SIGTERM, and everything that it started with it.";
+`tamper` can't be asked for; with --sound the cameras have a microphone. Ends when its input does, or on SIGTERM, and everything that it started with it.";
 
 struct Args {
     folder: Option<PathBuf>,
     cameras: usize,
     honest: bool,
+    sound: bool,
 }
 
 fn main() -> ExitCode {
@@ -48,12 +49,13 @@ fn main() -> ExitCode {
 
 /// What is asked for; nothing when help is.
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Args>, String> {
-    let mut args = Args { folder: None, cameras: 1, honest: false };
+    let mut args = Args { folder: None, cameras: 1, honest: false, sound: false };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word}: what?"));
         match word.as_str() {
             "--help" | "-h" => return Ok(None),
             "--honest" => args.honest = true,
+            "--sound" => args.sound = true,
             "--folder" => args.folder = Some(PathBuf::from(value()?)),
             "--cameras" => {
                 let number = value()?;
@@ -66,7 +68,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Args>, String
 }
 
 fn run(args: &Args) -> Result<(), Trouble> {
-    let wish = Wish { folder: args.folder.as_deref(), cameras: args.cameras, honest: args.honest };
+    let wish = Wish { folder: args.folder.as_deref(), cameras: args.cameras, honest: args.honest, sound: args.sound };
     // Listened for before anything is started that would be left behind.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (mut terminate, mut interrupt) = {

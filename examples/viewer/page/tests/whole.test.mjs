@@ -21,7 +21,7 @@ let page;
 
 before(async () => {
   mkdirSync(SCREENS, { recursive: true });
-  house = await House.start();
+  house = await House.start(['--sound']);
   viewer = await Viewer.start('Desk');
   browser = await launch();
 });
@@ -136,6 +136,49 @@ test('without WebCodecs the browser’s own player shows the camera’s pictures
   await until(() => live(other), ({ trust }) => trust === 'verified', 'the verdict', MINUTE);
   await other.close();
   await page.bringToFront();
+});
+
+test('the camera is heard', async () => {
+  const { id } = await camera();
+  const other = await page.context().newPage();
+  // The player's <video> is in no document.
+  await other.addInitScript(() => {
+    window.players = [];
+    const create = document.createElement.bind(document);
+    document.createElement = (name, options) => {
+      const made = create(name, options);
+      if (name === 'video') window.players.push(made);
+      return made;
+    };
+  });
+  await other.goto(`${viewer.origin}/#/camera/${id}`);
+  await until(() => live(other).catch(() => ({})), ({ drawn, path }) => path === 'webcodecs' && drawn > 10, 'pictures', MINUTE);
+  await other.getByRole('button', { name: 'Listen' }).click();
+  const first = await until(() => live(other), ({ drawn, path }) => path === 'mse' && drawn > 10, 'pictures with sound', MINUTE);
+  const heard = () => other.evaluate(() => window.players.filter((video) => !video.muted && !video.paused).reduce((sum, video) => sum + video.webkitAudioDecodedByteCount, 0));
+  const early = await until(heard, (bytes) => bytes > 0, 'sound', MINUTE);
+  await until(heard, (bytes) => bytes > early, 'more sound', MINUTE);
+  await until(() => live(other), ({ drawn }) => drawn > first.drawn + 20, 'more pictures', MINUTE);
+  await other.getByRole('button', { name: 'Mute' }).click();
+  await until(() => live(other), ({ path }) => path === 'webcodecs', 'the way without sound', MINUTE);
+  assert.equal(await heard(), 0);
+  await other.close();
+  await page.bringToFront();
+});
+
+test('while the camera is away its picture says so, and what was not seen stands as a gap', async () => {
+  const { id } = await camera();
+  await go(`#/camera/${id}`);
+  await until(() => live(page), ({ drawn }) => drawn > 10, 'pictures', MINUTE);
+  await house.tell({ do: 'camera', on: false });
+  await until(camera, ({ online }) => !online, 'that the camera is away', MINUTE);
+  await shot('away');
+  await house.tell({ do: 'camera', on: true });
+  await until(camera, ({ online }) => online, 'the camera', MINUTE);
+  const back = await live(page);
+  await until(() => live(page), ({ drawn }) => drawn > back.drawn + 10, 'pictures again', MINUTE);
+  assert.match(await page.locator('.missed').textContent(), /camera restarted/);
+  await shot('back');
 });
 
 test('what happened can be looked at, sought in, and checked', async () => {

@@ -178,11 +178,14 @@
     background: transparent;
     border: 2px solid var(--warn);
   }
+  /* Focused by the program after a change of pages, for screen readers; nobody can do anything with it. */
+  main:focus-visible {
+    outline: none;
+  }
   main {
     margin-left: 232px;
     padding: 34px clamp(20px, 3.2vw, 48px) 64px;
     max-width: 1760px;
-    outline: none;
   }
   .banner {
     align-items: center;
