@@ -110,7 +110,8 @@ impl Client {
         runtime::run(async move { core.tell_hub(PhoneMessage::Rename { name }).await }).await
     }
 
-    /// Gives any device of the home another name, as [`Self::rename`] does to this one.
+    /// Gives any device of the home another name, as [`Self::rename`] does to this one. A hub that is older than this library passes over a name for
+    /// another device than this one.
     ///
     /// # Errors
     /// [`CoreError::Invalid`] for a name that is none, [`CoreError::NotFound`].

@@ -228,15 +228,18 @@ impl Core {
 
     /// Takes log entries, each with home, library and their writes in one commit, and tells what it meant; ends after the first that something has to
     /// be done about before the next one. Gives what came of it, with the number of each, and leaves those that were not looked at.
+    ///
+    /// This goes on when nobody waits for it any more, so none is begun once `session` is over: the next session may read how far this phone is.
     pub(crate) async fn take_entries(
         self: &Arc<Self>,
         mut entries: Entries,
+        session: CancellationToken,
     ) -> Result<(Vec<(u64, std::result::Result<Taken, LogError>)>, Entries)> {
         let core = self.clone();
         runtime::blocking(move || {
             let mut all = Vec::with_capacity(entries.len());
             while let Some((seq, entry)) = entries.pop_front() {
-                let taken = core.take_entry_now(seq, &entry)?;
+                let taken = core.take_entry_now(seq, &entry, &session)?;
                 let on = matches!(&taken, Ok(Taken { received: Received::Message { .. } | Received::Other, .. }));
                 all.push((seq, taken));
                 if !on {
@@ -248,8 +251,17 @@ impl Core {
         .await
     }
 
-    fn take_entry_now(&self, seq: u64, entry: &[u8]) -> Result<std::result::Result<Taken, LogError>> {
+    fn take_entry_now(
+        &self,
+        seq: u64,
+        entry: &[u8],
+        session: &CancellationToken,
+    ) -> Result<std::result::Result<Taken, LogError>> {
         let mut slot = lock(&self.home);
+        // Under the lock: who has it next sees all that was taken, and nothing is taken after that.
+        if session.is_cancelled() {
+            return Err(self.stopped());
+        }
         let home = slot.as_mut().ok_or_else(|| self.no_home())?;
         let Stores { all: store, home: home_store } = self.stores()?;
         // Behind, a word of the hub is one of many. Whatever else an entry changes is durable at once.

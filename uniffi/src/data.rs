@@ -45,7 +45,7 @@ unsafe impl<UT> FfiConverter<UT> for Data {
     }
 
     fn write(obj: Self, buffer: &mut Vec<u8>) {
-        // The languages' lengths have 31 bits. Nothing that is given out is a thousandth of that.
+        // The languages' lengths have 31 bits. The longest piece that is given out, of a clip, is a five-hundredth of that.
         let bytes = obj.0.slice(..obj.0.len().min(i32::MAX as usize));
         buffer.reserve(4 + bytes.len());
         buffer.put_i32(bytes.len() as i32);

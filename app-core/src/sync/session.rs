@@ -9,6 +9,7 @@ use privet_protocol::random::SystemRandom;
 use privet_protocol::time::Timestamp;
 use privet_relay_client::{ClientError, Code, Connection, LogItem, LogReader};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::silence::Silence;
 use super::{SyncError, connected, notices, relay_key};
@@ -68,7 +69,10 @@ async fn follow_log(
     let (position, lost) =
         core.with_home(|home| Ok((home.position().seq, home.needs_rejoin() && !home.is_rejoining()))).await?;
     let hub_time = core.with_home(|home| Ok(home.hub_time())).await?;
-    let mut follower = Follower { core, connection, position, acknowledged: position, hub_time };
+    let session = core.stop.child_token();
+    let _over = session.clone().drop_guard();
+    let mut follower =
+        Follower { core, connection, session, position, acknowledged: position, hub_time, heartbeat: None };
     if lost {
         follower.rejoin("its state does not fit the group").await?;
     }
@@ -88,18 +92,22 @@ async fn follow_log(
                 core.relay_head(entries.back().map_or(seq, |(seq, _)| *seq));
                 while !entries.is_empty() {
                     let before = follower.position;
-                    let heartbeat = follower.take(&mut entries).await?;
-                    let made = follower.hub_time;
-                    let mut silence = silence.lock().await;
-                    if let Some(heartbeat) = heartbeat {
-                        silence.rhythm(heartbeat);
-                        core.learned(heartbeat);
+                    let taken = follower.take(&mut entries).await;
+                    {
+                        let mut silence = silence.lock().await;
+                        if let Some(heartbeat) = follower.heartbeat.take() {
+                            silence.rhythm(heartbeat);
+                            core.learned(heartbeat);
+                        }
+                        // What was refused, or came again, is no sign of the hub.
+                        if follower.position > before {
+                            silence.heard(started.elapsed(), follower.hub_time, clock::now());
+                            core.signs(silence.signs, false);
+                        }
                     }
-                    // What was refused, or came again, is no sign of the hub.
-                    if follower.position > before {
-                        silence.heard(started.elapsed(), made, clock::now());
-                        core.signs(silence.signs, false);
-                    }
+                    taken?;
+                    // Last, for it waits for the relay.
+                    follower.acknowledge_if_due().await?;
                 }
             }
             Ok(Some(LogItem::CaughtUp { head })) => {
@@ -154,34 +162,37 @@ async fn read_ready(reader: &mut LogReader, entries: &mut Entries) -> Option<Res
 struct Follower<'a> {
     core: &'a Arc<Core>,
     connection: &'a Connection,
+    /// Cancelled when this follower is gone.
+    session: CancellationToken,
     position: u64,
     /// What is acknowledged is durable here; what came after it may not be, while this phone is behind.
     acknowledged: u64,
     hub_time: Timestamp,
+    /// How often the hub says something, by the last heartbeat that nobody looked at yet.
+    heartbeat: Option<Duration>,
 }
 
 impl Follower<'_> {
-    /// Takes entries up to the first that something has to be done about, and does it. The last heartbeat among them says how often the hub makes one.
-    async fn take(&mut self, entries: &mut Entries) -> Outcome<Option<Duration>> {
-        let (all, left) = self.core.take_entries(std::mem::take(entries)).await?;
+    /// Takes entries up to the first that something has to be done about, and does it.
+    async fn take(&mut self, entries: &mut Entries) -> Outcome<()> {
+        let (all, left) = self.core.take_entries(std::mem::take(entries), self.session.clone()).await?;
         *entries = left;
-        let mut heartbeat = None;
         for (seq, taken) in all {
-            heartbeat = self.note(seq, taken).await?.or(heartbeat);
+            self.note(seq, taken).await?;
         }
-        Ok(heartbeat)
+        Ok(())
     }
 
-    async fn note(&mut self, seq: u64, taken: Result<Taken, LogError>) -> Outcome<Option<Duration>> {
+    async fn note(&mut self, seq: u64, taken: Result<Taken, LogError>) -> Outcome<()> {
         let received = match taken {
             Ok(Taken { received, hub_time }) => {
                 self.hub_time = hub_time;
                 received
             }
-            Err(error) => return self.refuse(seq, error).await.map(|()| None),
+            Err(error) => return self.refuse(seq, error).await,
         };
-        let heartbeat = match &received {
-            Received::Waiting => return Ok(None),
+        match &received {
+            Received::Waiting => return Ok(()),
             Received::Removed => {
                 let _ = self.connection.ack_log(seq).await;
                 return Err(SyncError::NoHome(CoreError::Revoked));
@@ -190,27 +201,20 @@ impl Follower<'_> {
                 // Somebody left: there is a new key, and the hub is told of it.
                 self.core.new_key.notify_one();
                 self.core.outbox.notify_one();
-                None
             }
-            Received::Renewed { .. } => {
-                self.rejoin("the hub made the group anew").await?;
-                None
-            }
+            Received::Renewed { .. } => self.rejoin("the hub made the group anew").await?,
             Received::Message { message: HubMessage::Heartbeat { every_s }, .. } => {
-                Some(Duration::from_secs(u64::from(*every_s).clamp(1, 86_400)))
+                self.heartbeat = Some(Duration::from_secs(u64::from(*every_s).clamp(1, 86_400)));
             }
-            _ => None,
-        };
-        if received == Received::Rejoined {
-            self.core.caught_up();
-            // A hub that was restored or set up anew may not have the key.
-            notification::repeat(self.core).await?;
+            Received::Rejoined => {
+                self.core.caught_up();
+                // A hub that was restored or set up anew may not have the key.
+                notification::repeat(self.core).await?;
+            }
+            _ => {}
         }
         self.position = seq;
-        if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {
-            self.acknowledge().await?;
-        }
-        Ok(heartbeat)
+        Ok(())
     }
 
     /// Names what is wrong with an entry, and ends the session unless it can go on.
@@ -253,6 +257,13 @@ impl Follower<'_> {
         }
         self.acknowledge().await?;
         Ok(!rejoining)
+    }
+
+    async fn acknowledge_if_due(&mut self) -> Outcome<()> {
+        if self.position >= self.acknowledged + ACKNOWLEDGE || self.core.link().caught_up {
+            self.acknowledge().await?;
+        }
+        Ok(())
     }
 
     async fn acknowledge(&mut self) -> Outcome<()> {
@@ -352,6 +363,8 @@ async fn keep_house(core: &Arc<Core>, silence: &Mutex<Silence>, started: Instant
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
     use privet_protocol::storage::MemoryStore;
     use privet_protocol::time::Timestamp;
 
@@ -360,19 +373,32 @@ mod tests {
     use crate::notes::Notes;
     use crate::types::Config;
 
-    #[tokio::test]
-    async fn that_a_silence_is_over_is_known_to_the_next_process() {
-        let folder = tempfile::tempdir().unwrap();
+    fn core(folder: &Path, store: Arc<MemoryStore>) -> Arc<Core> {
         let config = Config {
-            storage_dir: folder.path().to_string_lossy().into_owned(),
+            storage_dir: folder.to_string_lossy().into_owned(),
             device_name: "phone".into(),
             cache_limit_mib: 1,
             app_version: "test".into(),
         };
+        Arc::new(Core::new(config, store, Cache::open(folder, 1 << 20).unwrap(), Arc::default()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn entries_of_a_session_that_is_over_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let core = core(folder.path(), Arc::new(MemoryStore::new()));
+        let session = core.stop.child_token();
+        let take = async || core.take_entries(Entries::from([(1, vec![0])]), session.clone()).await.map(|_| ());
+        assert!(matches!(take().await, Err(CoreError::NotPaired)), "it was looked at");
+        drop(session.clone().drop_guard());
+        assert!(matches!(take().await, Err(CoreError::Stopped)));
+    }
+
+    #[tokio::test]
+    async fn that_a_silence_is_over_is_known_to_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(MemoryStore::new());
-        let core = Arc::new(
-            Core::new(config, store.clone(), Cache::open(folder.path(), 1 << 20).unwrap(), Arc::default()).unwrap(),
-        );
+        let core = core(folder.path(), store.clone());
         let kept = async || {
             core.tasks.close();
             core.tasks.wait().await;

@@ -23,6 +23,8 @@ use crate::folder;
 const MESSAGES: usize = 6_000;
 /// Commits of as many days: one a day, because the hub renews its keys where something was sent.
 const COMMITS: usize = 30;
+/// So many may be known and not be durable yet: what waits to be written, and what is taken at once.
+const UNSETTLED: u64 = 2 * 64;
 /// How long a wait may be.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -60,7 +62,7 @@ pub(super) fn run() -> Result<Vec<Figure>, Trouble> {
         figure(&case, "times progress was told", number(&once, "steps")?, ""),
         figure(&broken_off, "processor time", number(&first, "cpu_ms")? + number(&second, "cpu_ms")?, "ms"),
         figure(&broken_off, "entries that the second run began after", number(&second, "began_at")?, "")
-            .with_goal(Goal::AtLeast(half as f64)),
+            .with_goal(Goal::AtLeast(half.saturating_sub(UNSETTLED) as f64)),
     ])
 }
 
