@@ -13,7 +13,7 @@ let package = Package(
             name: "HomeCore",
             dependencies: [.product(name: "Privet", package: "Privet")],
             // The library asks the system about certificates; a static library can't say so itself.
-            linkerSettings: [.linkedFramework("Security")]
+            linkerSettings: [.linkedFramework("Security", .when(platforms: [.iOS, .macOS]))]
         ),
         .testTarget(name: "HomeCoreTests", dependencies: ["HomeCore", .product(name: "Privet", package: "Privet")]),
     ],
