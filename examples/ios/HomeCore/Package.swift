@@ -1,13 +1,16 @@
 // swift-tools-version: 6.0
 // The app's logic: Foundation and the generated bindings, no UIKit, so that `swift test` runs it on a Mac without a simulator.
+import Foundation
 import PackageDescription
+
+// What `./dev bindings` makes: the product Privet, the generated Swift over an xcframework. Its tests are run over another.
+let privet = ProcessInfo.processInfo.environment["PRIVET_SWIFT_PACKAGE"] ?? "../../../target/bindings/swift"
 
 let package = Package(
     name: "HomeCore",
     platforms: [.iOS(.v17), .macOS(.v14)],
     products: [.library(name: "HomeCore", targets: ["HomeCore"])],
-    // What `./dev bindings` makes: the product Privet, the generated Swift over an xcframework.
-    dependencies: [.package(name: "Privet", path: "../../../target/bindings/swift")],
+    dependencies: [.package(name: "Privet", path: privet)],
     targets: [
         .target(
             name: "HomeCore",

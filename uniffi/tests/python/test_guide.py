@@ -1,4 +1,4 @@
-"""The guide's code is what is run here, in Kotlin's suite (GuideTest.kt) and parsed in Swift's case: docs/guide/write-an-app.md holds the same text."""
+"""The guide's code is what is run here, in Kotlin's suite (GuideTest.kt) and in Swift's (GuideTests.swift): docs/guide/write-an-app.md holds the same text."""
 
 import asyncio
 import pathlib
@@ -15,7 +15,7 @@ GUIDE = (HERE / "../../../docs/guide/write-an-app.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("language", "file"), [("python", "guide.py"), ("kotlin", "../kotlin/Guide.kt"), ("swift", "../swift/guide.swift")]
+    ("language", "file"), [("python", "guide.py"), ("kotlin", "../kotlin/Guide.kt"), ("swift", "../swift/Phones/Tests/PhonesTests/Guide.swift")]
 )
 def test_the_guide_holds_the_very_code_that_is_tested(language, file):
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
