@@ -25,6 +25,7 @@ use crate::error::{CoreError, Result};
 use crate::events::{Event, Events, TrustAlert};
 use crate::gathering::{Gatherer, Gathering};
 use crate::library::Library;
+use crate::live::Views;
 use crate::notes::Notes;
 use crate::runtime;
 use crate::settings::Asked;
@@ -94,6 +95,8 @@ pub(crate) struct Core {
     pub(crate) target_waits: Notify,
     /// A message waits in the outbox.
     pub(crate) outbox: Notify,
+    /// What is watched live.
+    pub(crate) views: Arc<Views>,
     /// There may be a new key to move to at the relay.
     pub(crate) new_key: Notify,
     /// Try to connect now.
@@ -135,6 +138,7 @@ impl Core {
             kept_soon: AtomicBool::new(false),
             target_waits: Notify::new(),
             outbox: Notify::new(),
+            views: Arc::default(),
             new_key: Notify::new(),
             retry: Notify::new(),
             stop: CancellationToken::new(),

@@ -105,7 +105,7 @@ pub enum LiveItem {
     Gap {
         /// The first frame.
         from_seq: u64,
-        /// The next frame shown.
+        /// The next frame shown; the same one where the camera made no pictures for a while.
         to_seq: u64,
         /// Why.
         reason: GapReason,

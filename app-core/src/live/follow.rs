@@ -91,8 +91,10 @@ pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat,
 /// Asks the hub to watch, again before the lease is over and when another of its streams is wanted, and not any more at the end.
 async fn keep_watching(core: Arc<Core>, camera: CameraId, mut wanted: watch::Receiver<Feed>, stop: CancellationToken) {
     let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
+    let view = core.views.join(camera);
     loop {
         let feed = *wanted.borrow_and_update();
+        let feed = view.wants(feed);
         // Asking while offline would only pile up; the first word after reconnecting does.
         let asked = tokio::select! {
             connection = core.connection(LEASE) => match connection {
@@ -113,8 +115,13 @@ async fn keep_watching(core: Arc<Core>, camera: CameraId, mut wanted: watch::Rec
             () = stop.cancelled() => break,
         }
     }
-    if !core.stop.is_cancelled() {
-        let _ = core.tell_hub(PhoneMessage::Unwatch { camera }).await;
+    if !view.leave() || core.stop.is_cancelled() {
+        return;
+    }
+    let _ = core.tell_hub(PhoneMessage::Unwatch { camera }).await;
+    // Opened meanwhile, and its word may stand before ours.
+    if let Some(feed) = core.views.wanted(camera) {
+        let _ = core.tell_hub(PhoneMessage::Watch { camera, lease_ms, feed }).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod pace;
 mod pump;
 mod ring;
 mod stall;
+mod views;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ use crate::types::{Track, Trust};
 pub(crate) use self::follow::open;
 pub use self::late::Lateness;
 pub use self::pace::Pace;
+pub(crate) use self::views::Views;
 
 /// What [`Live`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +97,7 @@ pub enum LiveItem {
     },
 }
 
-/// Frames that were not shown.
+/// Frames that were not shown. None of them were made where `from_seq` is `to_seq`: the camera was away for more than a second, or counts anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gap {
     /// The first one.

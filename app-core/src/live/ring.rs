@@ -14,6 +14,8 @@ use crate::types::{Track, Trust};
 pub(super) const MAX_BYTES: usize = 32 << 20;
 /// Bound on small items.
 const MAX_ITEMS: usize = 8192;
+/// So long without a picture is told, even if the camera's count goes on where it was, in ms.
+const PAUSE_MS: i64 = 1000;
 /// How many buffer times an unfinished group of pictures may wait for its viewer before it is given up.
 const PATIENCE: u32 = 4;
 
@@ -32,8 +34,10 @@ pub(super) struct Ring {
     max_bytes: usize,
     /// Set while pictures are dropped: the first frame not shown, and why.
     lost: Option<(u64, GapReason)>,
-    /// The frame that follows the last one queued.
+    /// The frame that follows the last one that came.
     next_frame: Option<u64>,
+    /// When that one is over: by the hub's clock in ms, and in the stream's time in us.
+    shown_until: (i64, i64),
     /// The parameters a viewer needs for what comes next, unless it has them.
     format: Option<LiveItem>,
     ended: bool,
@@ -50,6 +54,7 @@ impl Ring {
             max_bytes: MAX_BYTES,
             lost: None,
             next_frame: None,
+            shown_until: (0, 0),
             format: None,
             ended: false,
             stats: LiveStats::default(),
@@ -63,20 +68,30 @@ impl Ring {
 
     /// A piece of media of `segment`.
     pub(super) fn media(&mut self, segment: u64, now: Duration, item: LiveItem) {
-        let LiveItem::Media { track, key, frame, ref data, .. } = item else { return };
+        let LiveItem::Media { track, key, frame, capture_ms, pts_us, duration_us, ref data, .. } = item else { return };
         let size = data.len();
         if self.ended {
             return;
         }
         self.stats.received += 1;
         let video = track == Track::Video;
+        let paused = capture_ms.saturating_sub(self.shown_until.0) > PAUSE_MS;
+        // A camera whose network stalls sends everything late; its pictures are as close as ever.
+        let apart = pts_us.saturating_sub(self.shown_until.1) > PAUSE_MS * 1000;
         if video {
             match self.next_frame {
                 Some(due) if frame > due && self.lost.is_none() => self.lost = Some((due, GapReason::CameraRestart)),
+                Some(due) if key && paused && apart && self.lost.is_none() => {
+                    self.lost = Some((due, GapReason::CameraRestart))
+                }
                 None if !key && self.lost.is_none() => self.lost = Some((frame, GapReason::NetworkLoss)),
                 _ => {}
             }
             self.next_frame = Some(frame + 1);
+            self.shown_until = (
+                capture_ms.saturating_add(i64::from(duration_us / 1000)),
+                pts_us.saturating_add(i64::from(duration_us)),
+            );
         }
         if let Some((from, reason)) = self.lost {
             if !(video && key) {
@@ -84,8 +99,15 @@ impl Ring {
                 return;
             }
             self.lost = None;
-            if from < frame {
-                self.push(segment, now, LiveItem::Gap(Gap { from_seq: from, to_seq: frame, reason }));
+            // By the count nothing may be missing: a camera that was away counts on, or anew.
+            let gap = if from < frame {
+                Some(Gap { from_seq: from, to_seq: frame, reason })
+            } else {
+                let anew = from > frame && reason == GapReason::CameraRestart || paused;
+                anew.then_some(Gap { from_seq: frame, to_seq: frame, reason: GapReason::CameraRestart })
+            };
+            if let Some(gap) = gap {
+                self.push(segment, now, LiveItem::Gap(gap));
             }
         }
         if let Some(format) = self.format.take() {
@@ -264,11 +286,15 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn media(frame: u64, key: bool) -> LiveItem {
+        media_at(frame as i64 * 40, frame, key)
+    }
+
+    fn media_at(capture_ms: i64, frame: u64, key: bool) -> LiveItem {
         LiveItem::Media {
             track: Track::Video,
-            pts_us: frame as i64 * 40_000,
+            pts_us: capture_ms * 1000,
             duration_us: 40_000,
-            capture_ms: 0,
+            capture_ms,
             capture_us: 0,
             frame,
             key,
@@ -364,6 +390,38 @@ mod tests {
         ring.media(0, MS, media(7, false));
         ring.media(0, MS, media(8, true));
         assert_eq!(drain(&mut ring), ["g7-8 NetworkLoss", "k8"]);
+        // The segment's beginning came after all.
+        let mut ring = Ring::new(500 * MS);
+        ring.media(0, MS, media(7, false));
+        ring.media(0, MS, media(5, true));
+        assert_eq!(drain(&mut ring), ["k5"]);
+    }
+
+    #[test]
+    fn a_pause_of_the_camera_is_told_even_if_its_count_goes_on() {
+        let mut ring = Ring::new(500 * MS);
+        for (frame, late) in [(0, 0), (1, 0), (2, 10_000), (1, 10_040), (9, 10_040)] {
+            ring.gap(GapReason::CameraRestart);
+            ring.media(frame, MS, media_at(frame as i64 * 40 + late, frame, true));
+        }
+        let told = ["k0", "k1", "g2-2 CameraRestart", "k2", "g1-1 CameraRestart", "k1", "g2-9 CameraRestart", "k9"];
+        assert_eq!(
+            drain(&mut ring),
+            told,
+            "one stream ended where the next began; a pause; a count begun anew; a jump"
+        );
+        // The same stream: away, and back with the next frame; and a network that stalled and lost nothing.
+        ring.media(9, MS, media_at(20_000, 10, true));
+        let mut late = media_at(20_040, 11, true);
+        if let LiveItem::Media { capture_ms, .. } = &mut late {
+            *capture_ms += 5000;
+        }
+        ring.media(9, MS, late);
+        assert_eq!(drain(&mut ring), ["g10-10 CameraRestart", "k10", "k11"]);
+        // A link that broke and lost nothing.
+        ring.gap(GapReason::NetworkLoss);
+        ring.media(12, 9000 * MS, media_at(25_080, 12, true));
+        assert_eq!(drain(&mut ring), ["k12"]);
     }
 
     proptest! {
@@ -373,17 +431,18 @@ mod tests {
         fn what_a_viewer_sees_is_whole(script in prop::collection::vec((0u8..20, 0u32..120), 1..400)) {
             let mut ring = Ring::new(100 * MS);
             ring.max_bytes = 3_000;
-            let (mut frame, mut segment, mut now) = (0, 0, Duration::ZERO);
+            let (mut frame, mut segment, mut now, mut away) = (0, 0, Duration::ZERO, 0);
             let mut shown = Vec::new();
             let mut broken = std::collections::HashSet::new();
             for (what, wait) in script {
                 match what {
                     0 => { segment += 1; ring.broken(now, seen(segment - 1, Trust::Broken { why: String::new() })); broken.insert(segment - 1); }
                     1 => { ring.gap(GapReason::NetworkLoss); frame += 3; segment += 1; }
+                    9 => { ring.gap(GapReason::CameraRestart); away += i64::from(wait) * 20; segment += 1; }
                     2 => { ring.verified(now, seen(segment, Trust::Pending)); segment += 1; }
                     3..=6 => { now += MS * wait; while let Some(item) = ring.take() { shown.push(item); } }
-                    7 | 8 => { ring.media(segment, now, media(frame, true)); frame += 1; }
-                    _ => { now += MS * (wait / 20); ring.media(segment, now, media(frame, false)); frame += 1; }
+                    7 | 8 => { ring.media(segment, now, media_at(frame as i64 * 40 + away, frame, true)); frame += 1; }
+                    _ => { now += MS * (wait / 20); ring.media(segment, now, media_at(frame as i64 * 40 + away, frame, false)); frame += 1; }
                 }
                 prop_assert!(ring.bytes <= ring.max_bytes);
             }
@@ -399,7 +458,7 @@ mod tests {
                         due = Some(frame + 1);
                     }
                     LiveItem::Gap(gap) => {
-                        prop_assert!(gap.from_seq < gap.to_seq);
+                        prop_assert!(gap.from_seq < gap.to_seq || gap.from_seq == gap.to_seq && gap.reason == GapReason::CameraRestart);
                         if let Some(d) = due { prop_assert!(gap.from_seq <= d); }
                         due = Some(gap.to_seq);
                         fresh = true;

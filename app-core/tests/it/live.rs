@@ -215,6 +215,31 @@ async fn what_comes_again_because_the_connection_was_lost_is_no_lie_of_the_relay
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_view_goes_on_when_another_of_the_same_camera_is_closed() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let (live, mut stream) = view(&home, &phone, LiveFormat::Fmp4, 5000).await;
+    let camera = home.hub.camera.lock().unwrap().id.to_string();
+    let other = phone.open_live(&camera, LiveFormat::Fmp4, 5000).await.unwrap();
+    other.stop();
+    phone.rename("first").await.unwrap();
+    put(&home, &mut stream).await;
+    items(&live, verdict).await;
+    live.stop();
+    // Only the end of the last one is told.
+    let unwatched = async || loop {
+        match home.hub.heard().await.1 {
+            PhoneMessage::Unwatch { .. } => return true,
+            PhoneMessage::Rename { name } if name == "second" => return false,
+            _ => {}
+        }
+    };
+    assert!(unwatched().await);
+    phone.rename("second").await.unwrap();
+    assert!(!unwatched().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_streams_segment_is_refused() {
     let home = Home::start().await;
     let phone = home.phone("phone").await;

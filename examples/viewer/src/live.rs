@@ -216,7 +216,10 @@ impl View<'_> {
         self.report.frames_missed += frames;
         self.say.item(
             &json!({"kind": "gap", "from": gap.from_seq, "to": gap.to_seq, "reason": format!("{:?}", gap.reason)}),
-            || format!("gap: {frames} pictures not seen ({:?})", gap.reason),
+            || match frames {
+                0 => "gap: the camera made no pictures for a while".to_owned(),
+                _ => format!("gap: {frames} pictures not seen ({:?})", gap.reason),
+            },
         );
         if let Some(file) = &mut self.file {
             file.forget();

@@ -90,13 +90,14 @@ export const S = {
   },
 
   gap: {
-    missed: (n: number) => `Missed ${plural(n, 'picture', 'pictures')}`,
+    missed: (n: number) => (n === 0 ? 'No pictures for a while' : `Missed ${plural(n, 'picture', 'pictures')}`),
     reasons: {
       slow_viewer: 'slow viewer',
       network_loss: 'network',
-      camera_restart: 'camera restarted',
+      camera_restart: 'the camera was away',
       failed_verification: 'failed verification',
       slow_page: 'this browser was too slow',
+      not_watched: 'this page was not looked at',
       unknown: 'reason not told',
     },
     title: 'Not seen',

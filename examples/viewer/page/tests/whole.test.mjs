@@ -170,15 +170,22 @@ test('a camera that is away is said to be, and its pictures come back by themsel
   const { id } = await camera();
   await go(`#/camera/${id}`);
   await until(() => live(page), ({ drawn }) => drawn > 10, 'pictures', MINUTE);
+  const told = page.getByText('the camera was away');
+  assert.equal(await told.count(), 0, 'nobody said so before it was');
   await house.tell({ do: 'camera', on: false });
   await until(camera, ({ online }) => !online, 'that the camera is away', MINUTE);
   const away = page.getByText('The hub gets no pictures from it');
   await away.waitFor({ timeout: MINUTE });
   await shot('away');
+  // Long enough to be told as a time without pictures.
+  const off = Date.now();
+  await until(() => Date.now(), (now) => now > off + 1500, 'a while without pictures', MINUTE);
   await house.tell({ do: 'camera', on: true });
   await away.waitFor({ state: 'detached', timeout: MINUTE });
   const back = await live(page);
   await until(() => live(page), ({ drawn }) => drawn > back.drawn + 10, 'pictures again', MINUTE);
+  // Whether or not its frame counter went on: the time without pictures is told, over the picture and in the list.
+  await until(() => told.count(), (count) => count === 2, 'that it was away', MINUTE);
   await shot('back');
 });
 

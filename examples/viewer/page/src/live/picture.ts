@@ -89,7 +89,7 @@ export class LivePicture extends LitElement {
   private follow = () => {
     if (!this.view) return;
     if (this.visible && document.visibilityState === 'visible' && this.camera.online) this.view.start();
-    else if (this.view.phase !== 'off') this.view.stop();
+    else if (this.view.phase !== 'off') this.view.stop(this.camera.online ? 'not_watched' : 'camera_restart');
   };
 
   private changed = () => {

@@ -23,6 +23,8 @@ const PAUSES_MS = [1000, 2000, 4000, 8000, 15_000];
 const SAME_GAP_MS = 2000;
 const GAPS_KEPT = 20;
 const COUNT_ANEW = 300;
+/** From one connection to the next: so long without a picture is told. */
+const PAUSE_MS = 1000;
 
 export class LiveView extends EventTarget {
   phase: Phase = 'off';
@@ -48,6 +50,9 @@ export class LiveView extends EventTarget {
   #codecsFailed = false;
   /** The newest frame that came, and the newest that had come with the last broken verdict: up to that, nothing is drawn any more. */
   #came = 0;
+  #cameAtMs = 0;
+  /** Why nothing came since the last picture of an earlier connection. */
+  #interrupted: GapReason | null = null;
   #floor: number | null = null;
 
   constructor(canvas: HTMLCanvasElement, cameraId: string) {
@@ -80,8 +85,10 @@ export class LiveView extends EventTarget {
     if (this.phase === 'off') this.#connect();
   }
 
-  stop(): void {
+  /** Until it is started again; what is missed meanwhile is told with this reason. */
+  stop(why: GapReason = 'not_watched'): void {
     clearTimeout(this.#retry);
+    this.#interrupted = why;
     this.#hangUp();
     this.phase = 'off';
     this.#changed();
@@ -157,8 +164,20 @@ export class LiveView extends EventTarget {
   #arrived(head: Head): void {
     // A camera that began anew counts from the start.
     if (head.frame < this.#came - COUNT_ANEW) this.#floor = null;
+    if (this.#interrupted) this.#resumed(head, this.#interrupted);
+    this.#interrupted = null;
     this.#came = head.frame;
+    this.#cameAtMs = head.captureMs;
     this.ribbon.picture(head.frame, head.key, Date.now());
+  }
+
+  /** The first picture of another connection: the server doesn't know what this page saw before. */
+  #resumed(head: Head, why: GapReason): void {
+    if (this.#cameAtMs === 0 || head.captureMs - this.#cameAtMs <= PAUSE_MS) return;
+    const frames = Math.max(0, head.frame - this.#came - 1);
+    // Who did not look knows it; the ribbon has the hole all the same.
+    if (why === 'not_watched') this.ribbon.gap(frames, why, Date.now());
+    else this.#miss(frames, why);
   }
 
   #judge(verdict: Verdict): void {
@@ -243,6 +262,7 @@ export class LiveView extends EventTarget {
 
   #over(why: string): void {
     this.#hangUp();
+    this.#interrupted = 'network_loss';
     this.phase = 'ended';
     this.why = why;
     const pause = PAUSES_MS[Math.min(this.#tries, PAUSES_MS.length - 1)];

@@ -81,7 +81,7 @@ fun explain(report: VerifyReport): String = when {
 fun explain(gap: GapReason): String = when (gap) {
     GapReason.SLOW_VIEWER -> "Pictures were left out: this phone was too slow."
     GapReason.NETWORK_LOSS -> "Pictures were left out: the network was too slow."
-    GapReason.CAMERA_RESTART -> "The camera started anew."
+    GapReason.CAMERA_RESTART -> "The camera was away."
     GapReason.FAILED_VERIFICATION -> "Pictures were left out: they were not this camera's."
 }
 
