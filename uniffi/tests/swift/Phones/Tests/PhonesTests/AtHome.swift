@@ -167,6 +167,12 @@ extension Client {
         try await until("a finished clip") { try await newest().first { clip in clip.finished && !known.contains { $0.id == clip.id } } }
     }
 
+    /// A finished clip of a motion that this phone was told of: it was a member before.
+    func clipOfMotion() async throws -> ClipInfo {
+        let id = try await event("a motion") { if case .happened(let event) = $0, event.kind == "motion" { event.clipId } else { nil } }
+        return try await until("its end") { try await newest().first { $0.finished && $0.id == id } }
+    }
+
     func live(_ format: LiveFormat = .accessUnits) async throws -> Live {
         try await openLive(cameraId: cameras()[0].id, format: format, bufferMs: 2000)
     }
