@@ -32,7 +32,7 @@ export type LiveMessage = Format | Segment | Of<typeof gap> | LiveStats | Of<typ
 
 export const liveMessage: Shape<LiveMessage> = tagged<LiveMessage>('type', { format, segment, gap, stats, end });
 
-/** `slow_page` is this page's own: it could not decode as fast as pictures came. */
+/** Two are this page's own: it could not decode as fast as pictures came (`slow_page`), or had no connection (`not_watched`). */
 export type GapReason = 'slow_viewer' | 'camera_restart' | 'network_loss' | 'failed_verification' | 'slow_page' | 'not_watched' | 'unknown';
 
 const REASONS: GapReason[] = ['slow_viewer', 'camera_restart', 'network_loss', 'failed_verification'];

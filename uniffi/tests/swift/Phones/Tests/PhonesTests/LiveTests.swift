@@ -37,7 +37,11 @@ final class LiveTests: AtHome {
         for picture in pictures {
             // Each NAL unit stands behind four bytes of length.
             var rest = picture[...]
-            while rest.count >= 4 { rest = rest.dropFirst(4 + rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }) }
+            while rest.count >= 4 {
+                let length = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+                XCTAssertLessThanOrEqual(4 + length, rest.count, "a NAL unit ends within its picture")
+                rest = rest.dropFirst(4 + length)
+            }
             XCTAssertTrue(rest.isEmpty)
         }
     }
