@@ -136,14 +136,14 @@ pub enum PairingFailure {
         "the code was used already or withdrawn; if that was not you, look at the hub's list of phones, then make a new one"
     )]
     Used,
-    /// The relay at that address has another key than the code says.
+    /// What is at that address can't show that it is the relay of the code.
     #[error(
-        "the relay {relay} has another key than the code says: a wrong address, a new relay, or someone in between ({found})"
+        "what answers at {relay} can't show that it is the code's relay: a wrong address, a new relay, or someone in between ({found})"
     )]
     OtherRelay {
         /// Its address.
         relay: String,
-        /// The key that was found.
+        /// The key that was found, or what is wrong with its certificate.
         found: String,
     },
     /// The relay can't be reached.

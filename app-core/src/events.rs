@@ -139,7 +139,7 @@ pub enum TrustAlert {
     },
     /// The hub's heartbeat is overdue although the relay is connected.
     #[error(
-        "no sign of the hub for {silent_s} s although the relay is connected: the hub is down, or the relay withholds its messages"
+        "no sign of the hub for {silent_s} s although the relay is connected: the hub is down, the relay withholds its messages, or a clock is wrong"
     )]
     Withheld {
         /// For how long.
@@ -204,8 +204,8 @@ pub enum TrustAlert {
         /// How old it is.
         by_s: u64,
     },
-    /// The relay's key is not the pinned one.
-    #[error("the relay has another key than at pairing: {why}")]
+    /// The relay's key is not the pinned one, or nobody vouches for its certificate.
+    #[error("what answers in the relay's place can't show that it is the one of the pairing: {why}")]
     OtherRelay {
         /// What was found.
         why: String,

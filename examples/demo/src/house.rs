@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Trouble;
-use crate::process::{Process, Said, program, run};
+use crate::process::{Process, Said, program, run, run_with};
 
 /// How long a program may take to be ready.
 const READY: Duration = Duration::from_secs(20);
@@ -288,7 +288,7 @@ impl House {
 
     /// A phone that belongs to nobody yet.
     pub fn phone(&self, name: &str) -> Phone {
-        Phone { folder: self.folder.join(format!("phone-{name}")), name: name.into() }
+        Phone { folder: self.folder.join(format!("phone-{name}")), name: name.into(), environment: Vec::new() }
     }
 
     /// A phone that is paired, and whose safety number is the hub's.
@@ -347,6 +347,8 @@ impl Invitation {
 pub struct Phone {
     folder: PathBuf,
     name: String,
+    /// What its program has in its environment beside the usual: `LD_PRELOAD`, say.
+    pub environment: Vec<(String, OsString)>,
 }
 
 impl Phone {
@@ -381,7 +383,7 @@ impl Phone {
     /// # Errors
     /// [`Trouble`] when it is not done in time; an exit code is in [`Said`].
     pub fn says_within(&self, words: &[&str], bound: Duration) -> Result<Said, Trouble> {
-        run(&program("privet-viewer")?, &self.arguments(words), bound)
+        run_with(&program("privet-viewer")?, &self.arguments(words), &self.environment, bound)
     }
 
     /// Starts a command of the viewer that goes on.
@@ -390,7 +392,7 @@ impl Phone {
     /// [`Trouble`] when it can't be started.
     pub fn start(&self, words: &[&str]) -> Result<Process, Trouble> {
         let log = self.folder.with_extension("log");
-        Process::start(&self.name, &program("privet-viewer")?, &self.arguments(words), &log)
+        Process::start_with(&self.name, &program("privet-viewer")?, &self.arguments(words), &self.environment, &log)
     }
 
     /// The finished clips it knows, newest first, of one camera or all.

@@ -213,8 +213,22 @@ impl Said {
 /// # Errors
 /// [`Trouble`] when it can't be started or is not done within `bound`.
 pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A], bound: Duration) -> Result<Said, Trouble> {
+    run_with(program, arguments, &[], bound)
+}
+
+/// The same with more in its environment.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with<A: AsRef<OsStr>>(
+    program: &Path,
+    arguments: &[A],
+    environment: &[(String, OsString)],
+    bound: Duration,
+) -> Result<Said, Trouble> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|e| Trouble::new(format!("can't start {}: {e}", program.display())))?;
     let id = child.id();
     let (sender, done) = mpsc::channel();

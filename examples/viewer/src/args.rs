@@ -144,6 +144,12 @@ pub enum Verb {
     },
     /// List the members of the home.
     Devices,
+    /// Throw away all that this device has of its home (keys, state, clips), where the store is damaged or its key is lost; then pair anew.
+    StartOver {
+        /// Do it; without this, only say what would go.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Remove a phone from the home.
     Remove {
         /// Its name or id.

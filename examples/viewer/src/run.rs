@@ -45,6 +45,9 @@ impl From<CoreError> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Core(error @ (CoreError::Damaged { .. } | CoreError::KeyLost { .. })) => {
+                write!(f, "{error}: `privet-viewer start-over`, then `privet-viewer pair`")
+            }
             Self::Core(error) => write!(f, "{error}"),
             Self::NoRoot(error) => write!(
                 f,
@@ -101,6 +104,9 @@ pub async fn run(args: &Args, say: &Say) -> Result<(), Failure> {
         let roots = root.iter().map(|text| parse_root(text)).collect::<Result<Vec<_>, _>>()?;
         return verdict(&verify_file(file, &roots)?, file, say);
     }
+    if let Verb::StartOver { yes } = args.verb {
+        return start_over(&home(args)?, yes, say);
+    }
     let client = Arc::new(open(args).await?);
     let outcome = with_client(args, &client, say).await;
     let closed = client.shut_down().await;
@@ -108,22 +114,54 @@ pub async fn run(args: &Args, say: &Say) -> Result<(), Failure> {
     Ok(closed?)
 }
 
-async fn open(args: &Args) -> Result<Client, Failure> {
-    let home = args.home.clone().or_else(default_home).ok_or_else(|| {
+fn home(args: &Args) -> Result<PathBuf, Failure> {
+    args.home.clone().or_else(default_home).ok_or_else(|| {
         Failure::Arguments("neither HOME nor XDG_DATA_HOME is set: say where to keep keys with --home DIR".into())
-    })?;
+    })
+}
+
+/// Where the library keeps its part, and the key that wraps the store's.
+fn parts(home: &Path) -> (PathBuf, PathBuf) {
+    (home.join("data"), home.join("wrap.key"))
+}
+
+fn start_over(home: &Path, yes: bool, say: &Say) -> Result<(), Failure> {
+    let (data, key) = parts(home);
+    if !yes {
+        return Err(Failure::Arguments(format!(
+            "this throws away the keys, state and clips in {}, for good; if that is meant: `privet-viewer start-over --yes`",
+            home.display()
+        )));
+    }
+    privet_app_core::start_over(&data)?;
+    match std::fs::remove_file(&key) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::Store(format!("{}: {e}", key.display())));
+        }
+        _ => {}
+    }
+    say.item(&json!({"started_over": true}), || {
+        "Nothing of a home is here any more. Remove this device from the home under its old name, on the hub or another phone, and pair it anew."
+            .into()
+    });
+    Ok(())
+}
+
+async fn open(args: &Args) -> Result<Client, Failure> {
+    let home = home(args)?;
+    let (data, key) = parts(&home);
     std::fs::create_dir_all(&home).map_err(|e| Failure::Store(format!("{}: {e}", home.display())))?;
     let device_name = match &args.verb {
         Verb::Pair { name, .. } | Verb::Serve { name, .. } => name.clone(),
         _ => "laptop".into(),
     };
     let config = Config {
-        storage_dir: home.join("data").to_string_lossy().into_owned(),
+        storage_dir: data.to_string_lossy().into_owned(),
         device_name,
         cache_limit_mib: 2048,
         app_version: env!("CARGO_PKG_VERSION").into(),
     };
-    Ok(Client::open(config, Arc::new(FileKeys::new(home.join("wrap.key")))).await?)
+    Ok(Client::open(config, Arc::new(FileKeys::new(key))).await?)
 }
 
 fn default_home() -> Option<PathBuf> {
@@ -219,6 +257,7 @@ async fn with_client(args: &Args, client: &Arc<Client>, say: &Say) -> Result<(),
             }
             verdict(&verify_file(file, &roots)?, file, say)
         }
+        Verb::StartOver { .. } => Err(Failure::Other("start-over works on a closed store only".into())),
         Verb::Status => status(client, args, say).await,
         Verb::Serve { port, name, open } => {
             serve::serve(client.clone(), &serve::Wish { port: *port, name, open: *open }, say).await

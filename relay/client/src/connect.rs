@@ -135,7 +135,11 @@ async fn connect_to_any(
         match outcome {
             Ok((endpoint, connection)) => return hello(endpoint, connection, principal, key).await,
             // Whoever stands at one address with a wrong identity is worth telling, whatever the others do.
-            Err(error @ (ClientError::WrongIdentity { .. } | ClientError::Untrusted { .. })) => return Err(error),
+            Err(
+                error @ (ClientError::WrongIdentity { .. }
+                | ClientError::Untrusted { .. }
+                | ClientError::OutOfDate { .. }),
+            ) => return Err(error),
             Err(error) => last = error,
         }
     }
@@ -165,7 +169,8 @@ async fn handshake(
         Ok(connection) => Ok((endpoint, connection)),
         Err(error) => Err(match (&target.trust, found.take(), certificate_fault(&error)) {
             (Trust::Pin(expected), Some(found), _) => ClientError::WrongIdentity { expected: *expected, found },
-            (Trust::WebPki, _, Some(cause)) => untrusted(cause),
+            (Trust::WebPki, _, Some(Fault::Time(cause))) => ClientError::OutOfDate { host: target.to_string(), cause },
+            (Trust::WebPki, _, Some(Fault::Trust(cause))) => untrusted(cause),
             _ if speaks_otherwise(&error) => ClientError::OtherProtocol { host: target.to_string() },
             _ => unreachable(error.to_string()),
         }),
@@ -241,15 +246,28 @@ fn speaks_otherwise(error: &quinn::ConnectionError) -> bool {
     code == 0x100 + 120
 }
 
+/// What is wrong with a certificate, in words.
+#[derive(Debug)]
+enum Fault {
+    /// It is not good now, by this machine's clock.
+    Time(String),
+    /// Anything else: whose it is, and who vouches for that.
+    Trust(String),
+}
+
 /// What is wrong with the certificate, in words for whoever has to mend it; nothing if it is not about that.
-fn certificate_fault(error: &quinn::ConnectionError) -> Option<String> {
+fn certificate_fault(error: &quinn::ConnectionError) -> Option<Fault> {
     let quinn::ConnectionError::TransportError(error) = error else { return None };
     let reason = error.reason.trim_start_matches("invalid peer certificate: ");
     // TLS alerts 42..=48 are about certificates (RFC 8446 section 6); QUIC carries alert n as 0x100 + n.
     match u64::from(error.code).checked_sub(0x100)? {
-        45 => Some(format!("{reason}; either the relay has to renew it or this machine's clock is wrong")),
-        48 => Some(format!("no certificate authority that this machine trusts vouches for it ({reason})")),
-        42..=47 => Some(reason.to_owned()),
+        45 => Some(Fault::Time(reason.to_owned())),
+        48 => {
+            Some(Fault::Trust(format!("no certificate authority that this machine trusts vouches for it ({reason})")))
+        }
+        42..=47 => Some(Fault::Trust(reason.to_owned())),
+        // An authority of the same name with another key, or a relay without the certificate's key.
+        51 => Some(Fault::Trust(format!("its signature is wrong ({reason})"))),
         _ => None,
     }
 }
@@ -265,23 +283,31 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn bbr_decides_how_fast_a_relay_is_sent_to() {
+    /// A relay's end of QUIC, and its certificate, which is good in these years.
+    fn relay(years: std::ops::Range<i32>) -> (Endpoint, rustls_pki_types::CertificateDer<'static>) {
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
-        let parsed = rustls::server::ParsedCertificate::try_from(certificate.der()).unwrap();
-        let pin = digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
         let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let mut tls =
             rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
                 .with_protocol_versions(&[&rustls::version::TLS13])
                 .unwrap()
                 .with_no_client_auth()
-                .with_single_cert(vec![certificate.der().clone()], private)
+                .with_single_cert(vec![certificate.clone()], private)
                 .unwrap();
         tls.alpn_protocols = vec![ALPN.to_vec()];
         let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-        let relay = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        (Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap(), certificate)
+    }
+
+    #[tokio::test]
+    async fn bbr_decides_how_fast_a_relay_is_sent_to() {
+        let (relay, certificate) = relay(1975..4096);
+        let parsed = rustls::server::ParsedCertificate::try_from(&certificate).unwrap();
+        let pin = digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().unwrap();
         let address = relay.local_addr().unwrap();
         let target = RelayTarget { host: "127.0.0.1".into(), port: address.port(), trust: Trust::Pin(pin) };
         let (came, accepted) =
@@ -289,5 +315,48 @@ mod tests {
         let (_endpoint, connection) = came.unwrap();
         assert!(connection.congestion_state().into_any().is::<ForVideo>());
         drop(accepted);
+    }
+
+    /// Whom a client trusts.
+    #[derive(Clone, Copy)]
+    enum Roots {
+        Own,
+        OfTheSameName,
+        None,
+    }
+
+    /// What a client finds wrong with a relay's certificate that is good in these years.
+    async fn fault(years: std::ops::Range<i32>, trusted: Roots) -> Option<Fault> {
+        let (relay, own) = relay(years);
+        let (_other, another) = self::relay(1975..4096);
+        let mut roots = rustls::RootCertStore::empty();
+        match trusted {
+            Roots::Own => roots.add(own).unwrap(),
+            Roots::OfTheSameName => roots.add(another).unwrap(),
+            Roots::None => {}
+        }
+        let mut tls =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let client = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let connecting = client.connect_with(config, relay.local_addr().unwrap(), "localhost").unwrap();
+        let (came, _) = tokio::join!(connecting, async { relay.accept().await.unwrap().await });
+        certificate_fault(&came.err()?)
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_another_time_is_told_apart_from_a_strangers() {
+        assert!(fault(1975..4096, Roots::Own).await.is_none());
+        for years in [2001..2002, 4000..4096] {
+            assert!(matches!(fault(years.clone(), Roots::Own).await, Some(Fault::Time(_))), "{years:?}");
+        }
+        for strangers in [Roots::OfTheSameName, Roots::None] {
+            assert!(matches!(fault(1975..4096, strangers).await, Some(Fault::Trust(_))));
+        }
     }
 }

@@ -35,6 +35,16 @@ pub enum ClientError {
         /// What is wrong with it.
         cause: String,
     },
+    /// The relay's certificate is not good at the time that this machine's clock shows.
+    #[error(
+        "the certificate of {host} is not good at this machine's time ({cause}): either the relay has to renew it or this machine's clock is wrong"
+    )]
+    OutOfDate {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The relay refused the hello or a request.
     #[error("the relay refused: {0}")]
     Refused(Refusal),
@@ -93,6 +103,7 @@ impl ClientError {
             Self::Refused(refusal) => matches!(refusal.code, Code::Busy | Code::Storage | Code::Quota),
             Self::WrongIdentity { .. }
             | Self::Untrusted { .. }
+            | Self::OutOfDate { .. }
             | Self::Work(_)
             | Self::Version { .. }
             | Self::OtherProtocol { .. }

@@ -356,6 +356,48 @@ fn a_clock_set_back_is_told_and_recording_goes_on() {
 }
 
 #[test]
+fn a_phone_whose_clock_is_years_off_watches_and_verifies() {
+    const YEARS: i64 = 5 * 365 * 86_400;
+    let mut house = busy_house(Plan::default());
+    let mut clock = Clock::new(house.folder());
+    house.start_relay().unwrap();
+    house.start_hub().unwrap();
+    let mut phone = house.pair("phone").unwrap();
+    phone.environment = clock.environment();
+    let film = house.folder().join("live.mp4");
+    let sees = |phone: &Phone| {
+        let (summary, _) = live(phone, "garden", 3, &film);
+        assert!(summary["segments_verified"].as_u64() >= Some(1), "{summary}");
+        assert_eq!(summary["segments_broken"], 0, "{summary}");
+        let clip = house.wait_for_clips(phone, None, 1).remove(0);
+        let (_, saved) = house.fetch(phone, &clip);
+        verified(phone, &saved);
+    };
+    sees(&phone);
+
+    for (name, shift) in [("ahead", YEARS), ("behind", -2 * YEARS)] {
+        clock.set(shift);
+        sees(&phone);
+        let mut new = house.phone(name);
+        new.environment = clock.environment();
+        let said = new.pair(house.invite().unwrap().code()).unwrap();
+        if shift > 0 {
+            assert_eq!(said.code, 3, "{said:?}");
+            assert!(
+                said.err.contains("expired") && said.err.contains("this device's clock, which may be wrong"),
+                "{said:?}"
+            );
+        } else {
+            said.ok().unwrap();
+            sees(&new);
+        }
+    }
+    // What it says of it is about clocks.
+    let alerts = alerts(&phone);
+    assert!(alerts.iter().all(|alert| alert.contains("clock")), "{alerts:?}");
+}
+
+#[test]
 fn an_hour_without_the_relay_loses_nothing() {
     let mut house = busy_house(Plan::default());
     let mut clock = Clock::new(house.folder());

@@ -73,7 +73,7 @@ fn a_relay_with_another_key_is_not_talked_to() {
     std::fs::remove_dir_all(house.relay_data()).unwrap();
     let RelayAt { pin, .. } = house.relay_at().unwrap().clone();
     assert_ne!(house.start_relay().unwrap().pin, pin);
-    refused(&house.phone("new").pair(&code).unwrap(), &["another key"]);
+    refused(&house.phone("new").pair(&code).unwrap(), &["can't show that it is the code's relay", "identity"]);
     let status = phone.says(&["status", "--wait", "5"]).unwrap().first().unwrap();
     let shown = status.to_string();
     assert!(shown.contains("another key") || shown.contains("identity"), "{shown}");
@@ -83,4 +83,27 @@ fn a_relay_with_another_key_is_not_talked_to() {
     })
     .unwrap();
     assert!(!hub.is_empty());
+}
+
+#[test]
+fn a_device_whose_key_is_lost_is_told_how_to_start_over_and_pairs_anew() {
+    let house = house();
+    let phone = house.pair("phone").unwrap();
+    std::fs::write(phone.folder().join("wrap.key"), [7; 32]).unwrap();
+    let lost = || {
+        let said = phone.says(&["cameras"]).unwrap();
+        assert_eq!(said.code, 8, "{said:?}");
+        assert!(said.err.contains("`privet-viewer start-over`, then `privet-viewer pair`"), "{}", said.err);
+    };
+    lost();
+    // Nothing goes before it was said twice.
+    let asked = phone.says(&["start-over"]).unwrap();
+    assert_eq!(asked.code, 2, "{asked:?}");
+    assert!(asked.err.contains("keys, state and clips") && asked.err.contains("start-over --yes"), "{}", asked.err);
+    lost();
+    let done = phone.says(&["start-over", "--yes"]).unwrap().first().unwrap();
+    assert_eq!(done["started_over"], true);
+    assert_eq!(phone.says(&["cameras"]).unwrap().code, 4, "in no home");
+    phone.pair(house.invite().unwrap().code()).unwrap().ok().unwrap();
+    phone.says(&["cameras"]).unwrap().ok().unwrap();
 }

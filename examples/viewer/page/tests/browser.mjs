@@ -9,7 +9,7 @@ const PATHS = [process.env.PRIVET_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chrom
 
 export async function launch(options = {}) {
   const executablePath = PATHS.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error('chromium is missing: apt-get install chromium, or say where it is in PRIVET_CHROMIUM');
+  if (!executablePath) throw new Error('no browser: apt-get install chromium (Ubuntu: snap install chromium), or say in PRIVET_CHROMIUM where one is');
   const { args = [], ...rest } = options;
   const alone = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return chromium.launch({ executablePath, args: [...alone, '--autoplay-policy=no-user-gesture-required', ...args], ...rest });
