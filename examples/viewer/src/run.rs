@@ -46,7 +46,10 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Core(error @ (CoreError::Damaged { .. } | CoreError::KeyLost { .. })) => {
-                write!(f, "{error}: `privet-viewer start-over`, then `privet-viewer pair`")
+                write!(
+                    f,
+                    "{error}: `privet-viewer start-over`, then `privet-viewer pair` (with the --home that was said now)"
+                )
             }
             Self::Core(error) => write!(f, "{error}"),
             Self::NoRoot(error) => write!(
@@ -129,7 +132,7 @@ fn start_over(home: &Path, yes: bool, say: &Say) -> Result<(), Failure> {
     let (data, key) = parts(home);
     if !yes {
         return Err(Failure::Arguments(format!(
-            "this throws away the keys, state and clips in {}, for good; if that is meant: `privet-viewer start-over --yes`",
+            "this throws away the keys, state and clips in {}, for good; if that is meant, say the same with --yes",
             home.display()
         )));
     }

@@ -394,6 +394,7 @@ fn a_phone_whose_clock_is_years_off_watches_and_verifies() {
     }
     // What it says of it is about clocks.
     let alerts = alerts(&phone);
+    assert!(alerts.iter().any(|alert| alert.contains("live pictures")), "{alerts:?}");
     assert!(alerts.iter().all(|alert| alert.contains("clock")), "{alerts:?}");
 }
 
