@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const FPS = 15;
+/** Pictures of a group, which is a segment here. */
+const GOP = FPS;
 const SECONDS = 8;
 const RATE = 16000;
 const VIDEO_SCALE = 90000;
@@ -46,13 +48,13 @@ async function ffmpeg(folder, name, args) {
 
 export async function makeFilm(folder, n, { sound = false } = {}) {
   const kind = FILMS ? 'film' : 'scene';
-  const encode = ['-t', String(SECONDS), '-r', String(FPS), '-s', '1280x720', '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-profile:v', 'main', '-bf', '0', '-preset', 'veryfast', '-crf', '26', '-g', String(FPS), '-keyint_min', String(FPS), '-sc_threshold', '0'];
+  const encode = ['-t', String(SECONDS), '-r', String(FPS), '-s', '1280x720', '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-profile:v', 'main', '-bf', '0', '-preset', 'veryfast', '-crf', '26', '-g', String(GOP), '-keyint_min', String(GOP), '-sc_threshold', '0'];
   const tone = ['-f', 'lavfi', '-i', `sine=frequency=330:sample_rate=${RATE}:duration=${SECONDS}`];
   const map = ['-map', '0:v', ...(sound ? ['-map', '1:a', '-c:a', 'aac', '-b:a', '32k'] : ['-an'])];
   const live = await ffmpeg(folder, `${kind}-${n}${sound ? '-sound' : ''}-live.mp4`, [...source(n), ...(sound ? tone : []), ...map, ...encode, '-video_track_timescale', String(VIDEO_SCALE), '-use_editlist', '0', '-movflags', '+empty_moov+default_base_moof+frag_every_frame']);
   const clip = await ffmpeg(folder, `${kind}-${n}-clip.mp4`, [...source(n), '-map', '0:v', ...encode, '-movflags', '+faststart']);
   const thumbnail = await ffmpeg(folder, `${kind}-${n}.jpg`, ['-ss', '2', '-i', clip, '-frames:v', '1', '-s', '320x180', '-q:v', '5']);
-  return { ...cut(readFileSync(live), sound), clip: readFileSync(clip), thumbnail: readFileSync(thumbnail), fps: FPS };
+  return { ...cut(readFileSync(live), sound), clip: readFileSync(clip), thumbnail: readFileSync(thumbnail), fps: FPS, perSegment: GOP };
 }
 
 /** Boxes between two places. */
@@ -79,6 +81,7 @@ function cut(bytes, sound) {
   const config = bytes.subarray(avcC + 4, avcC - 4 + bytes.readUInt32BE(avcC - 4));
   const codec = `avc1.${config.subarray(1, 4).toString('hex')}`;
   const pieces = [];
+  let pictures = 0;
   let moof = null;
   for (const box of boxes(bytes, moov.end)) {
     if (box.type === 'moof') moof = box;
@@ -98,10 +101,13 @@ function cut(bytes, sound) {
       time: fragment[tfdt.body] === 1 ? Number(fragment.readBigUInt64BE(tfdt.body + 4)) : fragment.readUInt32BE(tfdt.body + 4),
       unit,
       key: track === 'sound' || isKey(unit),
+      // Counted, since its time is rounded where there is sound, too.
+      picture: pictures,
     });
+    if (track === 'video') pictures += 1;
     moof = null;
   }
-  return { init, config, codec, audioCodec: sound ? 'mp4a.40.2' : null, pieces, loopUs: SECONDS * 1_000_000 };
+  return { init, config, codec, audioCodec: sound ? 'mp4a.40.2' : null, pieces, pictures, loopUs: SECONDS * 1_000_000 };
 }
 
 function isKey(unit) {

@@ -26,9 +26,10 @@ export class FakeCamera {
     });
   }
 
-  /** Leaves pictures out up to the next segment, and says so. */
+  /** Leaves out all of the next segment but its first picture, and says so; gives how many pictures that are. */
   gap(reason) {
     for (const view of this.views) view.skip = reason;
+    return this.film.perSegment - 1;
   }
 
   end(reason) {
@@ -72,9 +73,7 @@ class FakeView {
   }
 
   frameOf(piece) {
-    const { film } = this.camera;
-    const perLoop = (film.loopUs / 1e6) * film.fps;
-    return FIRST_FRAME + this.loop * perLoop + Math.round((piece.time / piece.scale) * film.fps);
+    return FIRST_FRAME + this.loop * this.camera.film.pictures + piece.picture;
   }
 
   say(message) {
@@ -98,11 +97,14 @@ class FakeView {
     }
   }
 
-  /** Whether this piece is sent; a gap lasts to the next key frame after its first missing one. */
+  /** Whether this piece is sent; a gap goes from the picture after a key frame to the next key frame. */
   pass(piece, frame) {
-    if (!this.skip || piece.track !== 'video') return true;
+    if (piece.track !== 'video') return true;
+    const { afterKey } = this;
+    this.afterKey = piece.key;
+    if (!this.skip) return true;
     if (this.skipFrom === null) {
-      if (piece.key) return true;
+      if (!afterKey || piece.key) return true;
       this.skipFrom = frame;
       return false;
     }
@@ -119,7 +121,7 @@ class FakeView {
       : { state: 'verified', signer: this.camera.signer, lease_until_ms: null };
     const [first, last] = this.camera.broken ? [0, 0] : [this.segmentFirst, nextFirst - 1];
     this.stats[this.camera.broken ? 'broken' : 'verified'] += 1;
-    const index = Math.floor((this.segmentFirst - FIRST_FRAME) / this.camera.film.fps);
+    const index = Math.floor((this.segmentFirst - FIRST_FRAME) / this.camera.film.perSegment);
     this.say({ type: 'segment', stream: this.camera.stream, index, first_frame: first, last_frame: last, trust });
     this.segmentFirst = nextFirst;
   }
