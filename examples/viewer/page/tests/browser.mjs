@@ -54,6 +54,15 @@ export async function until(ask, enough, what, patienceMs = 10_000) {
   }
 }
 
+/** Waits until the list has that pictures were missed, and the newest of the list stands over the picture. */
+export async function saidMissed(page, text, patienceMs = 10_000) {
+  const listed = page.locator('.missed li');
+  await listed.filter({ hasText: text }).first().waitFor({ timeout: patienceMs });
+  // The newest may be another one: where the machine just stood still, the page says that it was too slow itself.
+  const newest = async () => [(await listed.first().textContent()).trim(), (await page.locator('live-picture .strip').textContent()).trim()];
+  await until(newest, ([inList, over]) => inList.endsWith(over), 'the newest of the list is over the picture', patienceMs);
+}
+
 /** Whether the canvas shows one colour only. */
 export function isBlank(page) {
   return page

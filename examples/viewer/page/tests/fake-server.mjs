@@ -79,6 +79,11 @@ export class FakeServer {
     await new Promise((done) => this.http.listen(this.port, '127.0.0.1', done));
   }
 
+  /** How many pages hear what is told. */
+  get listening() {
+    return this.#happenings.size;
+  }
+
   tell(happening) {
     for (const socket of this.#happenings) socket.send(JSON.stringify(happening));
   }

@@ -137,6 +137,7 @@ test('pairing: text, picture, camera; then the safety number', async () => {
 test('removed: one word, no pictures', async () => {
   const page = await open(browser, `${fake.url}#/cameras`);
   await until(() => live(page), ({ drawn }) => drawn >= 5, 'pictures');
+  await until(() => fake.listening, (pages) => pages === 1, 'the page listens');
   fake.remove();
   await page.getByText('This device was removed from the home').waitFor();
   assert.equal(await page.locator('canvas, video, img').count(), 0);
@@ -248,7 +249,7 @@ test('a notification is a toast, and the system’s while nobody looks', async (
     };
   };
   const page = await open(browser, `${fake.url}#/health`, { before: told });
-  await page.waitForTimeout(200);
+  await until(() => fake.listening, (pages) => pages === 1, 'the page listens');
   const notification = { event_id: 'e9', title: 'Front door: motion', body: 'in path', severity: 'info', camera_id: null, clip_id: fake.home.clips[1].id, at_ms: Date.now(), stale: false };
   fake.tell({ type: 'notification', notification });
   await page.locator('toast-list').getByText('Front door: motion').waitFor();
