@@ -60,7 +60,7 @@ export async function saidMissed(page, text, patienceMs = 10_000) {
   await listed.filter({ hasText: text }).first().waitFor({ timeout: patienceMs });
   // The newest may be another one: where the machine just stood still, the page says that it was too slow itself.
   const newest = async () => [(await listed.first().textContent()).trim(), (await page.locator('live-picture .strip').textContent()).trim()];
-  await until(newest, ([inList, over]) => inList.endsWith(over), 'the newest of the list is over the picture', patienceMs);
+  await until(newest, ([inList, over]) => over !== '' && inList.endsWith(over), 'the newest of the list is over the picture', patienceMs);
 }
 
 /** Whether the canvas shows one colour only. */

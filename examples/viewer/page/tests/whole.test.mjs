@@ -92,11 +92,32 @@ test('a live picture is the camera’s own, advances, and is at most 250 ms behi
     window.ownView = socket;
   }, id);
   await page.evaluate(`window.readCounter = ${readCounter}`);
-  // Who is behind is so each time one looks; a machine that stood still for a moment was not.
-  let p95;
-  for (let looks = 0; looks < 3 && !(p95 <= 250); looks += 1) p95 = await lookFor12s();
+  const seen = await page
+    .locator('live-picture canvas')
+    .first()
+    .evaluate(async (canvas) => {
+      const seen = new Map();
+      const end = performance.now() + 12_000;
+      while (performance.now() < end) {
+        await new Promise(requestAnimationFrame);
+        const number = window.readCounter(canvas);
+        if (number !== null && !seen.has(number)) seen.set(number, Date.now());
+      }
+      return [...seen];
+    });
+  const madeAt = new Map(await page.evaluate(() => [...window.madeAt]));
   await page.evaluate(() => window.ownView.close());
-  assert.ok(p95 <= 250, `p95 is ${p95} ms, the third time, too`);
+
+  assert.ok(seen.length > 100, `${seen.length} pictures in 12 s`);
+  const numbers = seen.map(([number]) => number);
+  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b), 'they come in order');
+  const lags = seen.filter(([number]) => madeAt.has(number)).map(([number, at]) => at - madeAt.get(number));
+  assert.ok(lags.length > 60, `${lags.length} of ${seen.length} pictures have a time`);
+  lags.sort((a, b) => a - b);
+  const p95 = lags[Math.floor(lags.length * 0.95)];
+  console.log(`behind the camera: p50 ${lags[lags.length >> 1].toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, of ${lags.length} pictures`);
+  assert.ok(lags[0] > -5, `no picture is shown before it was made: ${lags[0]}`);
+  assert.ok(p95 <= 250, `p95 is ${p95} ms`);
   await shot('camera');
 });
 
@@ -239,31 +260,3 @@ test('a device that was removed shows that, and no picture', async () => {
   assert.equal(await page.locator('live-picture canvas, video').count(), 0);
   await shot('removed');
 });
-
-/** Looks at the canvas of the camera's page for 12 s; how far behind the camera 95 in a hundred pictures were, at most, in ms. */
-async function lookFor12s() {
-  const seen = await page
-    .locator('live-picture canvas')
-    .first()
-    .evaluate(async (canvas) => {
-      const seen = new Map();
-      const end = performance.now() + 12_000;
-      while (performance.now() < end) {
-        await new Promise(requestAnimationFrame);
-        const number = window.readCounter(canvas);
-        if (number !== null && !seen.has(number)) seen.set(number, Date.now());
-      }
-      return [...seen];
-    });
-  const madeAt = new Map(await page.evaluate(() => [...window.madeAt]));
-  assert.ok(seen.length > 100, `${seen.length} pictures in 12 s`);
-  const numbers = seen.map(([number]) => number);
-  assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b), 'they come in order');
-  const lags = seen.filter(([number]) => madeAt.has(number)).map(([number, at]) => at - madeAt.get(number));
-  assert.ok(lags.length > 60, `${lags.length} of ${seen.length} pictures have a time`);
-  lags.sort((a, b) => a - b);
-  const p95 = lags[Math.floor(lags.length * 0.95)];
-  console.log(`behind the camera: p50 ${lags[lags.length >> 1].toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, of ${lags.length} pictures`);
-  assert.ok(lags[0] > -5, `no picture is shown before it was made: ${lags[0]}`);
-  return p95;
-}
