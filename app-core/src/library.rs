@@ -6,7 +6,7 @@
 //!
 //! Streams stand in the order in which the hub began them, which is their [`Place`] in its log: its clock can be set back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use privet_home::{CameraInfo, CameraState, ClipNotes, EndReason, HomeEvent, HubMessage, SecretBytes, StreamKind};
@@ -35,6 +35,8 @@ const STREAMS: &[u8] = b"core/stream/";
 const MAX_RECORD: usize = 256 * 1024;
 /// More clips than this are not remembered; the oldest go first.
 const MAX_CLIPS: usize = 20_000;
+/// How many ends of live streams are remembered.
+const LIVE_ENDS: usize = 8;
 
 /// Where a stream stands among the others: the log entry that told of it first, and its id.
 pub(crate) type Place = (u64, StreamId);
@@ -93,6 +95,8 @@ pub(crate) struct Library {
     clips: BTreeSet<Place>,
     /// The clips whose thumbnail is in the store.
     thumbnails: BTreeSet<Place>,
+    /// How the last live streams ended, since this process began; what is known of them else is forgotten with their keys.
+    live_ends: VecDeque<(StreamId, EndReason)>,
     pub(crate) diary: Diary,
     pub(crate) carried: Places,
 }
@@ -203,6 +207,12 @@ impl Library {
                     return Vec::new();
                 }
                 let mut told = Vec::new();
+                if let HubMessage::StreamEnded(ended) = message
+                    && !self.is_clip(&ended.stream)
+                {
+                    self.live_ends.truncate(LIVE_ENDS - 1);
+                    self.live_ends.push_front((ended.stream, ended.reason));
+                }
                 if let HubMessage::Forgotten { .. } = message {
                     told.push(Event::ClipsForgotten {
                         clip_ids: changes.iter().map(|(id, _)| id.to_string()).collect(),
@@ -267,6 +277,11 @@ impl Library {
             .filter(|(_, record)| record.kind == StreamKind::Live && record.camera == *camera && record.ended.is_none())
             .max_by_key(|(id, record)| (record.told_in, **id))
             .map(|(id, record)| (*id, record))
+    }
+
+    /// How a live stream that this phone knew ended, unless many did since.
+    pub(crate) fn live_end(&self, stream: &StreamId) -> Option<EndReason> {
+        self.live_ends.iter().find(|(id, _)| id == stream).map(|(_, reason)| *reason)
     }
 
     /// Up to `limit` clips that `wanted` takes, the last begun first, below `below` (the place of a page's last clip).

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use privet_home::{Feed, PhoneMessage};
+use privet_home::{EndReason, Feed, PhoneMessage};
 use privet_protocol::id::{CameraId, StreamId};
 use privet_relay_client::{ClientError, FollowEvent, From};
 use privet_segment::{
@@ -35,6 +35,8 @@ const START: Duration = Duration::from_secs(10);
 const REMEMBERED: usize = 64;
 /// Pictures that are older than this by both clocks are told as late.
 const LATE_MS: i64 = 30_000;
+/// How long until a stream that broke off is followed again, and how much earlier than the hub the relay may say that one is over.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Opens a live view of `camera`.
 pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat, buffer: Duration) -> Result<Live> {
@@ -168,23 +170,61 @@ struct Following {
 impl Following {
     async fn run(mut self) {
         let reason = loop {
+            let mut over = None;
             match self.stream_to_its_end().await {
                 Ended::View(reason) => break reason,
                 Ended::Link(error) => {
                     tracing::debug!(target: "privet::live", %error, "the live stream broke off");
                     self.lost();
                     tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                        () = tokio::time::sleep(AGAIN) => {}
                         () = self.stop.cancelled() => break "stopped".into(),
                     }
                 }
-                Ended::Stream => self.shared.with(|ring, _| ring.gap(GapReason::CameraRestart)),
+                Ended::Stream => over = Some(self.stream),
+            }
+            if over.is_some() {
+                self.hub_says_so().await;
             }
             if let Err(reason) = self.next_stream().await {
                 break reason;
             }
+            match over {
+                // Only the relay says that it was over.
+                Some(before) if before == self.stream => self.lost(),
+                Some(before) => self.changed_over(before),
+                None => {}
+            }
         };
         self.shared.with(|ring, now| ring.end(now, reason));
+    }
+
+    /// Waits until the stream that is over is so for the hub, too, which says it in the log; for a relay's word alone not long.
+    async fn hub_says_so(&self) {
+        let mut changes = self.core.changes();
+        let said = async {
+            loop {
+                changes.borrow_and_update();
+                let current = self.core.library().live_of(&self.camera).map(|(stream, _)| stream);
+                if current != Some(self.stream) || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = said => {}
+            () = tokio::time::sleep(AGAIN) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// Another stream follows `before`: whatever is missing between them is so for the reason why that one ended.
+    fn changed_over(&mut self, before: StreamId) {
+        let reason = match self.core.library().live_end(&before) {
+            Some(EndReason::NobodyWatching | EndReason::Rekeyed | EndReason::Finished) => GapReason::NewStream,
+            _ => GapReason::CameraRestart,
+        };
+        self.shared.with(|ring, _| ring.gap(reason));
     }
 
     /// Waits for a stream that may be followed: the same one while it lasts, else the next.

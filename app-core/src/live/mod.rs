@@ -97,7 +97,8 @@ pub enum LiveItem {
     },
 }
 
-/// Frames that were not shown. None of them were made where `from_seq` is `to_seq`: the camera was away for more than a second, or counts anew.
+/// Frames that were not shown. None are missing where `from_seq` is `to_seq`: the camera was away for more than a second or counts anew, or the hub's next
+/// stream begins with frames that were shown already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gap {
     /// The first one.
@@ -113,6 +114,8 @@ pub struct Gap {
 pub enum GapReason {
     /// They were not taken in time.
     SlowViewer,
+    /// The hub began another stream: nobody had watched for a moment, or the home's members changed.
+    NewStream,
     /// The camera or the hub made none.
     CameraRestart,
     /// They did not arrive in time.

@@ -99,14 +99,7 @@ impl Ring {
                 return;
             }
             self.lost = None;
-            // By the count nothing may be missing: a camera that was away counts on, or anew.
-            let gap = if from < frame {
-                Some(Gap { from_seq: from, to_seq: frame, reason })
-            } else {
-                let anew = from > frame && reason == GapReason::CameraRestart || paused;
-                anew.then_some(Gap { from_seq: frame, to_seq: frame, reason: GapReason::CameraRestart })
-            };
-            if let Some(gap) = gap {
+            if let Some(gap) = between(from, frame, reason, paused) {
                 self.push(segment, now, LiveItem::Gap(gap));
             }
         }
@@ -275,6 +268,19 @@ impl Ring {
     }
 }
 
+/// What is told where frame `from` was due and `frame` came, `paused` or not.
+fn between(from: u64, frame: u64, reason: GapReason, paused: bool) -> Option<Gap> {
+    let reason = match reason {
+        reason if from < frame => return Some(Gap { from_seq: from, to_seq: frame, reason }),
+        // What the hub shows again says nothing about the camera.
+        GapReason::NewStream | GapReason::CameraRestart if from > frame => reason,
+        // By the count nothing is missing: a camera that was away may count on.
+        _ if paused => GapReason::CameraRestart,
+        _ => return None,
+    };
+    Some(Gap { from_seq: frame, to_seq: frame, reason })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -422,6 +428,36 @@ mod tests {
         ring.gap(GapReason::NetworkLoss);
         ring.media(12, 9000 * MS, media_at(25_080, 12, true));
         assert_eq!(drain(&mut ring), ["k12"]);
+    }
+
+    #[test]
+    fn another_stream_of_the_hub_is_not_a_camera_that_was_away() {
+        let mut ring = Ring::new(500 * MS);
+        for (frame, late) in [(0, 0), (7, 0), (5, 0), (6, 0), (7, 10_000), (3, 20_000)] {
+            ring.gap(GapReason::NewStream);
+            ring.media(frame, MS, media_at(frame as i64 * 40 + late, frame, true));
+        }
+        assert_eq!(
+            drain(&mut ring),
+            [
+                "k0",
+                "g1-7 NewStream",
+                "k7",
+                "g5-5 NewStream",
+                "k5",
+                "k6",
+                "g7-7 CameraRestart",
+                "k7",
+                "g3-3 NewStream",
+                "k3"
+            ],
+            "some missing; shown again; none missing; the camera was away; counted otherwise"
+        );
+        // A network that lost some before is the graver reason, and a slow viewer is not.
+        ring.gap(GapReason::NetworkLoss);
+        ring.gap(GapReason::NewStream);
+        ring.media(4, MS, media_at(20_400, 9, true));
+        assert_eq!(drain(&mut ring), ["g4-9 NetworkLoss", "k9"]);
     }
 
     proptest! {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use privet_app_core::{Client, CoreError, GapReason, Live, LiveFormat, LiveItem, Trust, TrustAlert};
-use privet_home::{PhoneMessage, StreamKind};
+use privet_app_core::{Client, CoreError, Gap, GapReason, Live, LiveFormat, LiveItem, Trust, TrustAlert};
+use privet_home::{EndReason, PhoneMessage, StreamKind};
 use privet_relay_client::Retention;
 
 use crate::common::camera::{AVCC, fragment, init, sample};
@@ -308,4 +308,38 @@ async fn a_view_goes_on_when_the_hub_starts_another_stream() {
 
     let unknown = phone.open_live(&"00".repeat(16), LiveFormat::Fmp4, 100).await;
     assert!(matches!(unknown, Err(CoreError::NotFound { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_between_two_streams_is_told_for_the_reason_why_the_first_one_ended() {
+    let home = Home::start().await;
+    let phone = home.phone("phone").await;
+    let (live, mut stream) = view(&home, &phone, LiveFormat::Fmp4, 5000).await;
+    put(&home, &mut stream).await;
+    items(&live, verdict).await;
+    use {EndReason::*, GapReason::*};
+    // Where the next stream begins: with pictures that were shown already, with the one that is due, or after some that nobody got.
+    let seams = [
+        (NobodyWatching, -2, Some(NewStream)),
+        (NobodyWatching, 0, None),
+        (NobodyWatching, 3, Some(NewStream)),
+        (Rekeyed, -5, Some(NewStream)),
+        (HubStopped, 7, Some(CameraRestart)),
+        (CameraLost, -1, Some(CameraRestart)),
+    ];
+    for (reason, step, told) in seams {
+        home.hub.end_stream_for(&stream, reason).await;
+        let due = home.hub.camera.lock().unwrap().frame;
+        let first = due.strict_add_signed(step);
+        home.hub.camera.lock().unwrap().frame = first;
+        stream = home.hub.begin_stream(StreamKind::Live).await;
+        put(&home, &mut stream).await;
+        let seen = items(&live, verdict).await;
+        let gaps: Vec<Gap> =
+            seen.iter().filter_map(|i| if let LiveItem::Gap(gap) = i { Some(*gap) } else { None }).collect();
+        let expected = told.map(|reason| Gap { from_seq: due.min(first), to_seq: first, reason });
+        assert_eq!(gaps, Vec::from_iter(expected), "{reason:?} {step}");
+        assert_eq!(frames(&seen), (first..first + 5).collect::<Vec<u64>>());
+    }
+    assert_eq!((live.stats().verified, live.stats().lost), (7, 0));
 }

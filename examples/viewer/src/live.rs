@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use privet_app_core::{Camera, Client, Event, Gap, Live, LiveFormat, LiveItem, SegmentSeen, Track, Trust};
+use privet_app_core::{Camera, Client, Event, Gap, GapReason, Live, LiveFormat, LiveItem, SegmentSeen, Track, Trust};
 use serde::Serialize;
 use serde_json::json;
 
@@ -216,8 +216,9 @@ impl View<'_> {
         self.report.frames_missed += frames;
         self.say.item(
             &json!({"kind": "gap", "from": gap.from_seq, "to": gap.to_seq, "reason": format!("{:?}", gap.reason)}),
-            || match frames {
-                0 => "gap: the camera made no pictures for a while".to_owned(),
+            || match (frames, gap.reason) {
+                (0, GapReason::NewStream) => "gap: the hub began another stream; nothing is missing".to_owned(),
+                (0, _) => "gap: the camera made no pictures for a while".to_owned(),
                 _ => format!("gap: {frames} pictures not seen ({:?})", gap.reason),
             },
         );

@@ -1,4 +1,5 @@
-//! Who watches a camera live, which of its streams, and until when. A phone that vanishes stops watching when its lease runs out.
+//! Who watches a camera live, which of its streams, and until when. A phone that vanishes stops watching when its lease runs out; one that says it stops
+//! keeps the stream for a moment, as it may be back at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +11,10 @@ use privet_protocol::id::DeviceId;
 const MAX_LEASE: Duration = Duration::from_secs(120);
 /// The shortest one.
 const MIN_LEASE: Duration = Duration::from_secs(5);
+
+/// How long the stream goes on for who stopped watching. People go from one view of a camera to another, and phones close the first before they open the
+/// second: another stream would begin with pictures that were seen already, and its key would have to be told first.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Who watches a camera live, and what they see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,17 +35,27 @@ pub struct Leases(BTreeMap<DeviceId, Lease>);
 struct Lease {
     until_us: u64,
     feed: Feed,
+    /// The viewer said it stops.
+    left: bool,
 }
 
 impl Leases {
     /// The viewer watches for `lease` from now on, and wants to see `feed`.
     pub fn renew(&mut self, viewer: DeviceId, lease: Duration, feed: Feed, now_us: u64) {
-        let lease = u64::try_from(lease.clamp(MIN_LEASE, MAX_LEASE).as_micros()).unwrap_or(u64::MAX);
-        self.0.insert(viewer, Lease { until_us: now_us.saturating_add(lease), feed });
+        let until_us = after(now_us, lease.clamp(MIN_LEASE, MAX_LEASE));
+        self.0.insert(viewer, Lease { until_us, feed, left: false });
     }
 
     /// The viewer does not watch any more.
-    pub fn end(&mut self, viewer: DeviceId) {
+    pub fn end(&mut self, viewer: DeviceId, now_us: u64) {
+        if let Some(lease) = self.0.get_mut(&viewer) {
+            lease.until_us = lease.until_us.min(after(now_us, LINGER));
+            lease.left = true;
+        }
+    }
+
+    /// The viewer may not watch any more.
+    pub fn remove(&mut self, viewer: DeviceId) {
         self.0.remove(&viewer);
     }
 
@@ -51,19 +66,33 @@ impl Leases {
 
     /// How many watch.
     pub fn viewers(&self) -> usize {
-        self.0.len()
+        self.watching().count()
     }
 
     /// How many of them want the substream.
     pub fn want_substream(&self) -> usize {
-        self.0.values().filter(|lease| lease.feed == Feed::Substream).count()
+        self.watching().filter(|lease| lease.feed == Feed::Substream).count()
     }
 
-    /// What is to be shown: they share one live stream, so the main stream as long as anybody wants it.
-    pub fn feed(&self) -> Feed {
-        let all = self.viewers() > 0 && self.want_substream() == self.viewers();
-        if all { Feed::Substream } else { Feed::Main }
+    /// Whether a live stream is kept: somebody watches, or did a moment ago.
+    pub fn keep_stream(&self) -> bool {
+        !self.0.is_empty()
     }
+
+    /// What is to be shown: they share one live stream, so the main stream as long as anybody wants it. When nobody watches any more it stays what it was.
+    pub fn feed(&self) -> Feed {
+        let nobody = self.viewers() == 0;
+        let wish = |one: Feed, other: Feed| if one == other { one } else { Feed::Main };
+        self.0.values().filter(|lease| nobody || !lease.left).map(|lease| lease.feed).reduce(wish).unwrap_or_default()
+    }
+
+    fn watching(&self) -> impl Iterator<Item = &Lease> {
+        self.0.values().filter(|lease| !lease.left)
+    }
+}
+
+fn after(now_us: u64, time: Duration) -> u64 {
+    now_us.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -84,8 +113,29 @@ mod tests {
         leases.renew(a, Duration::from_secs(30), Feed::Main, 20_000_000);
         leases.expire(40_000_000);
         assert_eq!(leases.viewers(), 1);
-        leases.end(a);
-        assert_eq!(leases.viewers(), 0);
+        leases.remove(a);
+        assert!(leases.viewers() == 0 && !leases.keep_stream());
+    }
+
+    #[test]
+    fn who_stops_keeps_the_stream_for_a_moment_and_counts_no_more() {
+        let (a, b) = (DeviceId::from_bytes([1; 16]), DeviceId::from_bytes([2; 16]));
+        let mut leases = Leases::default();
+        leases.end(a, 0);
+        assert!(!leases.keep_stream(), "it never watched");
+        leases.renew(a, Duration::from_secs(30), Feed::Substream, 0);
+        leases.end(a, 10_000_000);
+        leases.expire(12_999_999);
+        assert_eq!((leases.viewers(), leases.keep_stream(), leases.feed()), (0, true, Feed::Substream));
+        leases.renew(b, Duration::from_secs(30), Feed::Main, 12_000_000);
+        assert_eq!((leases.viewers(), leases.want_substream(), leases.feed()), (1, 0, Feed::Main));
+        leases.end(b, 12_000_000);
+        leases.renew(a, Duration::from_secs(30), Feed::Substream, 12_000_000);
+        assert_eq!((leases.viewers(), leases.feed()), (1, Feed::Substream), "back at once");
+        leases.expire(40_000_000);
+        leases.end(a, 41_000_000);
+        leases.expire(42_000_000);
+        assert!(!leases.keep_stream(), "no lease gets longer so");
     }
 
     #[test]
@@ -100,7 +150,7 @@ mod tests {
         leases.renew(b, long, Feed::Substream, 10_000_000);
         assert_eq!(leases.feed(), Feed::Substream);
         leases.renew(a, long, Feed::Main, 10_000_000);
-        leases.end(a);
+        leases.end(a, 10_000_000);
         assert_eq!(leases.feed(), Feed::Substream);
     }
 }

@@ -176,10 +176,7 @@ impl Recorder {
                 self.leases.renew(viewer, lease, feed, now.mono_us);
                 self.start_live(out);
             }
-            Input::Unwatch { viewer } => {
-                self.leases.end(viewer);
-                self.end_unwatched(out);
-            }
+            Input::Unwatch { viewer } => self.leases.end(viewer, now.mono_us),
             Input::Rekey { removed } => self.rekey(removed, out),
             Input::Room { chain } => self.room(chain, now, out),
             Input::NoRoom { chain } => self.no_room(chain, now, out),
@@ -394,7 +391,7 @@ impl Recorder {
     /// key frame, so that no picture is missing.
     fn rekey(&mut self, removed: Option<privet_protocol::id::DeviceId>, out: &mut Vec<Output>) {
         if let Some(removed) = removed {
-            self.leases.end(removed);
+            self.leases.remove(removed);
         }
         if self.live.is_some() {
             self.end_live(EndReason::Rekeyed, out);

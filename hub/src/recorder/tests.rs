@@ -15,6 +15,7 @@ mod feeds;
 mod modes;
 mod notes;
 mod sightings;
+mod watching;
 
 use super::*;
 use crate::source::{Fault, MotionSample, OfflineReason, Phase, Picture, Tamper};

@@ -161,7 +161,7 @@ impl Recorder {
     }
 
     pub(super) fn end_unwatched(&mut self, out: &mut Vec<Output>) {
-        if self.leases.viewers() == 0 {
+        if !self.leases.keep_stream() {
             self.end_live(EndReason::NobodyWatching, out);
         }
     }

@@ -209,6 +209,11 @@ impl TestHub {
     }
 
     pub async fn end_stream(&self, stream: &TestStream) {
+        self.end_stream_for(stream, EndReason::Finished).await;
+    }
+
+    /// The same, for this reason.
+    pub async fn end_stream_for(&self, stream: &TestStream, reason: EndReason) {
         if stream.next > 0 {
             *self.recorded.lock().unwrap() = stream.previous;
         }
@@ -218,7 +223,7 @@ impl TestHub {
             segments: stream.next,
             started: stream.started,
             ended: now(),
-            reason: EndReason::Finished,
+            reason,
             last_statement: stream.previous,
             bytes: stream.bytes,
         };

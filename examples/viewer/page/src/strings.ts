@@ -94,6 +94,7 @@ export const S = {
     reasons: {
       slow_viewer: 'slow viewer',
       network_loss: 'network',
+      new_stream: 'the hub began another stream',
       camera_restart: 'the camera was away',
       failed_verification: 'failed verification',
       slow_page: 'this browser was too slow',

@@ -15,6 +15,8 @@ export class FakeCamera {
     this.views = new Set();
     /** Every segment from now on is broken. */
     this.broken = false;
+    /** Its substream is sent, in the same row of pictures. */
+    this.substream = false;
   }
 
   open(socket, wire) {
@@ -32,6 +34,17 @@ export class FakeCamera {
     return this.film.perSegment - 1;
   }
 
+  /** The next segment begins another stream, as where nobody watched for a moment. */
+  anew() {
+    for (const view of this.views) view.anew = true;
+  }
+
+  /** The next segment is the substream's, or the main stream's again. */
+  changeOver(substream) {
+    this.substream = substream;
+    for (const view of this.views) view.changesOver = true;
+  }
+
   end(reason) {
     for (const view of this.views) view.end(reason);
   }
@@ -45,16 +58,9 @@ class FakeView {
     this.stats = { received: 0, dropped: 0, lost: 0, verified: 0, broken: 0, latency_ms: HUB_MS };
     this.skip = null;
     this.skipFrom = null;
+    this.stream = camera.stream;
     const { film } = camera;
-    this.say({
-      type: 'format',
-      codec: camera.codec ?? film.codec,
-      width: 1280,
-      height: 720,
-      audio_codec: film.audioCodec,
-      substream: false,
-      header: (wire === 'au' ? film.config : film.init).toString('base64'),
-    });
+    this.format();
     const now = this.place();
     // The newest segment from its beginning.
     this.loop = Math.floor(now / film.loopUs);
@@ -66,6 +72,20 @@ class FakeView {
     this.segmentFirst = this.frameOf(film.pieces[this.next]);
     this.timer = setInterval(() => this.pump(), 15);
     this.statsTimer = setInterval(() => this.say({ type: 'stats', ...this.stats }), 1000);
+  }
+
+  format() {
+    const { camera, wire } = this;
+    const { film } = camera;
+    this.say({
+      type: 'format',
+      codec: camera.codec ?? film.codec,
+      width: 1280,
+      height: 720,
+      audio_codec: film.audioCodec,
+      substream: camera.substream,
+      header: (wire === 'au' ? film.config : film.init).toString('base64'),
+    });
   }
 
   place() {
@@ -88,6 +108,7 @@ class FakeView {
       if (ptsUs > this.place()) return;
       const frame = piece.track === 'video' ? this.frameOf(piece) : 0;
       if (piece.track === 'video' && piece.key && frame !== this.segmentFirst) this.verdict(frame);
+      if (piece.track === 'video' && piece.key) this.turns(frame);
       if (this.pass(piece, frame)) this.send(piece, frame, ptsUs, this.wire === 'au' ? unit : fragment);
       this.next += 1;
       if (this.next === film.pieces.length) {
@@ -115,6 +136,17 @@ class FakeView {
     return true;
   }
 
+  /** What is told before the key frame `frame`. */
+  turns(frame) {
+    if (this.anew) {
+      this.stream = [...this.stream].reverse().join('');
+      this.say({ type: 'gap', from_seq: frame, to_seq: frame, reason: 'new-stream' });
+    }
+    if (this.changesOver) this.format();
+    this.anew = false;
+    this.changesOver = false;
+  }
+
   verdict(nextFirst) {
     const trust = this.camera.broken
       ? { state: 'broken', why: 'the hash of frame 7 is not the signed one' }
@@ -122,7 +154,7 @@ class FakeView {
     const [first, last] = this.camera.broken ? [0, 0] : [this.segmentFirst, nextFirst - 1];
     this.stats[this.camera.broken ? 'broken' : 'verified'] += 1;
     const index = Math.floor((this.segmentFirst - FIRST_FRAME) / this.camera.film.perSegment);
-    this.say({ type: 'segment', stream: this.camera.stream, index, first_frame: first, last_frame: last, trust });
+    this.say({ type: 'segment', stream: this.stream, index, first_frame: first, last_frame: last, trust });
     this.segmentFirst = nextFirst;
   }
 

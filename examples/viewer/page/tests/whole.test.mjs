@@ -171,7 +171,7 @@ test('a camera that is away is said to be, and its pictures come back by themsel
   await go(`#/camera/${id}`);
   await until(() => live(page), ({ drawn }) => drawn > 10, 'pictures', MINUTE);
   const told = page.getByText('the camera was away');
-  assert.equal(await told.count(), 0, 'nobody said so before it was');
+  assert.deepEqual(await told.allTextContents(), [], 'nobody said so before it was');
   await house.tell({ do: 'camera', on: false });
   await until(camera, ({ online }) => !online, 'that the camera is away', MINUTE);
   const away = page.getByText('The hub gets no pictures from it');
@@ -200,7 +200,7 @@ test('what happened can be looked at, sought in, and checked', async () => {
   const video = page.locator('video');
   await until(() => video.evaluate((v) => v.readyState), (ready) => ready >= 2, 'the clip', MINUTE);
   await page.evaluate(`window.readCounter = ${readCounter}`);
-  const first = await video.evaluate((v) => window.readCounter(v));
+  const first = await until(() => video.evaluate((v) => window.readCounter(v)), (number) => number !== null, 'its first picture');
   await video.evaluate((v) => {
     v.muted = true;
     return v.play();

@@ -162,6 +162,7 @@ pub fn segment(seen: &SegmentSeen) -> Value {
 pub fn gap(gap: &Gap) -> Value {
     let reason = match gap.reason {
         GapReason::SlowViewer => "slow-viewer",
+        GapReason::NewStream => "new-stream",
         GapReason::CameraRestart => "camera-restart",
         GapReason::NetworkLoss => "network-loss",
         GapReason::FailedVerification => "failed-verification",

@@ -102,7 +102,7 @@ public final class LivePump: @unchecked Sendable {
         case .media(.video, let ptsUs, _, let captureMs, let frame, let key, _, let data):
             show(data, ptsUs: ptsUs, captureMs: captureMs, frame: frame, key: key)
         case .media: break
-        case .gap(_, _, let reason): skip(reason)
+        case .gap(let from, let to, let reason): skip(reason, missed: to - min(from, to))
         case .segment(_, _, let first, let last, let trust): judge(first, last, trust)
         case .idle: update { $0.quiet = true }
         case .end(let reason): end(reason)
@@ -133,12 +133,13 @@ public final class LivePump: @unchecked Sendable {
         }
     }
 
-    private func skip(_ reason: GapReason) {
+    private func skip(_ reason: GapReason, missed: UInt64) {
         waitsForKey = true
-        // After a restart the camera counts its frames anew.
-        if reason == .cameraRestart { signed = nil }
+        // From there on frames may be counted anew.
+        if reason == .newStream || reason == .cameraRestart { signed = nil }
         decoder.flush(blank: false)
-        update { $0.gap = reason }
+        // The same pictures again are nothing that was missed.
+        if reason != .newStream || missed > 0 { update { $0.gap = reason } }
     }
 
     private func judge(_ first: UInt64, _ last: UInt64, _ trust: Trust) {

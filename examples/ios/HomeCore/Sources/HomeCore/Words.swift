@@ -80,6 +80,7 @@ public func explain(_ gap: GapReason) -> String {
     switch gap {
     case .slowViewer: "Pictures were left out: this phone was too slow."
     case .networkLoss: "Pictures were left out: the network was too slow."
+    case .newStream: "Pictures were left out: the hub began another stream."
     case .cameraRestart: "The camera was away."
     case .failedVerification: "Pictures were left out: they were not this camera's."
     }

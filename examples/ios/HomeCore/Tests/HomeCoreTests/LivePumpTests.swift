@@ -88,6 +88,15 @@ struct LivePumpTests {
         #expect(seen.trust == .checking)
     }
 
+    @Test("another stream of the hub has signatures of its own, and is told only where something is missing")
+    func newStream() {
+        let again = LiveItem.gap(fromSeq: 3, toSeq: 3, reason: .newStream)
+        let seen = run(format(), picture(5, key: true), segment(0...9), again, picture(3, key: true))
+        #expect(seen.trust == .checking && seen.gap == nil)
+        #expect(decoder.asked == ["configure 1280", "key 5", "flush", "key 3", "release"])
+        #expect(run(format(), gap(.newStream), picture(3, key: true)).gap == .newStream)
+    }
+
     @Test("a decoder that stumbles starts anew at a key frame; one that can't go on ends the view")
     func stumbles() {
         decoder.fails = { $0 == "2" }

@@ -18,7 +18,7 @@ export interface Verdict {
 export class Verdicts {
   #streams: string[] = [];
   #good: Verdict[] = [];
-  /** Streams whose pictures are counted otherwise than those that come now. */
+  /** Streams that are over: frames may have their numbers again. */
   #past = new Set<string>();
   /** The newest verdict, whatever it was. */
   last: Verdict | null = null;
@@ -45,8 +45,8 @@ export class Verdicts {
     return verdict;
   }
 
-  /** The camera's other stream comes from now on: it counts its own frames, and what was verified says nothing about them. */
-  otherStream(): void {
+  /** The hub began another stream, which has signatures of its own also for pictures that were seen already. */
+  newStream(): void {
     this.#past = new Set(this.#streams);
   }
 

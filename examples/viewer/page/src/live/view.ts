@@ -139,7 +139,6 @@ export class LiveView extends EventTarget {
   #take(message: LiveMessage): void {
     switch (message.type) {
       case 'format':
-        if (this.format && this.format.substream !== message.substream) this.verdicts.otherStream();
         this.format = message;
         // What was in the player goes with it.
         this.#floor = null;
@@ -148,10 +147,13 @@ export class LiveView extends EventTarget {
       case 'segment':
         this.#judge(this.verdicts.handle(message, Date.now()));
         break;
-      case 'gap':
-        this.#miss(message.to_seq - message.from_seq, gapReason(message.reason));
+      case 'gap': {
+        const reason = gapReason(message.reason);
+        if (reason === 'new_stream') this.verdicts.newStream();
+        this.#miss(message.to_seq - message.from_seq, reason);
         this.#player?.gap();
         break;
+      }
       case 'stats':
         this.stats = message;
         break;
@@ -190,6 +192,8 @@ export class LiveView extends EventTarget {
   }
 
   #miss(frames: number, reason: GapReason): void {
+    // The same pictures again: nothing that anybody missed.
+    if (frames === 0 && reason === 'new_stream') return;
     const atMs = Date.now();
     const last = this.missed.at(-1);
     if (last && last.reason === reason && atMs - last.atMs < SAME_GAP_MS) {

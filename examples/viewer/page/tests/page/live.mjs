@@ -6,6 +6,13 @@ import { test } from 'node:test';
 import { isBlank, live, open, saidMissed, until } from '../browser.mjs';
 import { browser, done, fake, front, shot, violations } from './stage.mjs';
 
+/** The stream whose verdict covers the newest picture that one says to cover, after `frame`: none while that is not known to hold. */
+const verdictOfNewest = (page, frame = 0) =>
+  page.locator('live-picture').evaluate(({ view }, frame) => {
+    const last = view?.verdicts.last;
+    return last && last.first > frame ? (view.verdicts.of(last.first)?.stream ?? null) : null;
+  }, frame);
+
 test('a live canvas advances and says what it shows, by WebCodecs', async () => {
   const page = await open(browser, front());
   const first = await until(() => live(page), ({ drawn }) => drawn >= 5, 'pictures');
@@ -90,6 +97,30 @@ test('what was not seen is said over the picture and kept in a list', async () =
   const { drawn } = await live(page);
   await until(() => live(page), (now) => now.drawn > drawn + 10, 'it goes on');
   await page.locator('.missed li', { hasText: told }).waitFor();
+  await done(page);
+});
+
+test('another stream of the hub is nothing that was missed, and has verdicts of its own', async () => {
+  const page = await open(browser, front());
+  const camera = fake.live.get(fake.home.cameras[0].id);
+  const covers = () => verdictOfNewest(page);
+  const before = await until(covers, (stream) => stream !== null, 'a verdict');
+  camera.anew();
+  await until(covers, (stream) => stream !== null && stream !== before, 'a verdict of the other stream');
+  assert.equal(await page.locator('live-picture .strip, .missed li').count(), 0);
+  await done(page);
+});
+
+test('the camera’s smaller pictures are verified as its others are', async () => {
+  const page = await open(browser, front());
+  const camera = fake.live.get(fake.home.cameras[0].id);
+  await until(() => verdictOfNewest(page), (stream) => stream !== null, 'a verdict');
+  for (const substream of [true, false]) {
+    camera.changeOver(substream);
+    await until(() => page.getByText('Smaller picture: the link is slow').count(), (n) => n === Number(substream), 'the change');
+    const { frame } = await live(page);
+    await until(() => verdictOfNewest(page, frame), (stream) => stream !== null, 'a verdict of those pictures');
+  }
   await done(page);
 });
 

@@ -57,13 +57,13 @@ test('a stream that begins later is later, one that began before is not', () => 
   assert.equal(verdicts.broken, null);
 });
 
-test('frames of the camera’s other stream are not covered by what was verified', () => {
+test('frames of the hub’s next stream are not covered by what was verified', () => {
   const verdicts = new Verdicts();
-  verdicts.handle(segment('main', 3, good), 1);
-  verdicts.otherStream();
+  verdicts.handle(segment('old', 3, good), 1);
+  verdicts.newStream();
   assert.equal(verdicts.of(35), null);
-  verdicts.handle(segment('main', 4, good), 2);
+  verdicts.handle(segment('old', 4, good), 2);
   assert.equal(verdicts.of(45), null);
-  verdicts.handle(segment('small', 4, good), 3);
-  assert.equal(verdicts.of(45)?.stream, 'small');
+  verdicts.handle(segment('new', 4, good), 3);
+  assert.equal(verdicts.of(45)?.stream, 'new');
 });

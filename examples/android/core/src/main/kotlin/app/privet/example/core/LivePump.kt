@@ -90,7 +90,7 @@ class LivePump(private val source: LiveSource, private val decoder: Decoder) {
         when (item) {
             is LiveItem.Format -> begin(item)
             is LiveItem.Media -> if (item.track == Track.VIDEO) show(item)
-            is LiveItem.Gap -> skip(item.reason)
+            is LiveItem.Gap -> skip(item)
             is LiveItem.Segment -> judge(item)
             is LiveItem.Idle -> now.update { it.copy(quiet = true) }
             is LiveItem.End -> end(item.reason)
@@ -121,12 +121,14 @@ class LivePump(private val source: LiveSource, private val decoder: Decoder) {
         }
     }
 
-    private fun skip(reason: GapReason) {
+    private fun skip(gap: LiveItem.Gap) {
         waitsForKey = true
-        // After a restart the camera counts its frames anew.
-        if (reason == GapReason.CAMERA_RESTART) signed = null
+        val anew = gap.reason == GapReason.NEW_STREAM
+        // From there on frames may be counted anew.
+        if (anew || gap.reason == GapReason.CAMERA_RESTART) signed = null
         decoder.flush(blank = false)
-        now.update { it.copy(gap = reason) }
+        // The same pictures again are nothing that was missed.
+        if (!anew || gap.fromSeq < gap.toSeq) now.update { it.copy(gap = gap.reason) }
     }
 
     private fun judge(item: LiveItem.Segment) = when (val trust = item.trust) {

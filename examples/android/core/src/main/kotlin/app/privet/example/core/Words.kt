@@ -81,6 +81,7 @@ fun explain(report: VerifyReport): String = when {
 fun explain(gap: GapReason): String = when (gap) {
     GapReason.SLOW_VIEWER -> "Pictures were left out: this phone was too slow."
     GapReason.NETWORK_LOSS -> "Pictures were left out: the network was too slow."
+    GapReason.NEW_STREAM -> "Pictures were left out: the hub began another stream."
     GapReason.CAMERA_RESTART -> "The camera was away."
     GapReason.FAILED_VERIFICATION -> "Pictures were left out: they were not this camera's."
 }

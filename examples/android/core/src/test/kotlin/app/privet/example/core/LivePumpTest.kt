@@ -88,6 +88,15 @@ class LivePumpTest {
     }
 
     @Test
+    fun `another stream of the hub has signatures of its own, and is told only where something is missing`() {
+        val again = LiveItem.Gap(3uL, 3uL, GapReason.NEW_STREAM)
+        val seen = run(format(), picture(5, key = true), segment(0..9), again, picture(3, key = true))
+        assertEquals(OnScreen.CHECKING to null, seen.trust to seen.gap)
+        assertEquals(listOf("configure 1280", "key 5", "flush", "key 3", "release"), decoder.asked)
+        assertEquals(GapReason.NEW_STREAM, run(format(), gap(GapReason.NEW_STREAM), picture(3, key = true)).gap)
+    }
+
+    @Test
     fun `a decoder that stumbles starts anew at a key frame`() {
         decoder.fails = { it == "2" }
         run(format(), picture(1, key = true), picture(2), picture(3), picture(4, key = true))
