@@ -35,8 +35,10 @@ const START: Duration = Duration::from_secs(10);
 const REMEMBERED: usize = 64;
 /// Pictures that are older than this by both clocks are told as late.
 const LATE_MS: i64 = 30_000;
-/// How long until a stream that broke off is followed again, and how much earlier than the hub the relay may say that one is over.
+/// How long until a stream that broke off is followed again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How much earlier than the hub the relay may say that a stream is over. Nothing more comes of it meanwhile.
+const EARLIER: Duration = Duration::from_secs(2);
 
 /// Opens a live view of `camera`.
 pub(crate) async fn open(core: &Arc<Core>, camera: CameraId, format: LiveFormat, buffer: Duration) -> Result<Live> {
@@ -213,7 +215,7 @@ impl Following {
         };
         tokio::select! {
             () = said => {}
-            () = tokio::time::sleep(AGAIN) => {}
+            () = tokio::time::sleep(EARLIER) => {}
             () = self.stop.cancelled() => {}
         }
     }

@@ -274,8 +274,10 @@ fn between(from: u64, frame: u64, reason: GapReason, paused: bool) -> Option<Gap
         reason if from < frame => return Some(Gap { from_seq: from, to_seq: frame, reason }),
         // What the hub shows again says nothing about the camera.
         GapReason::NewStream | GapReason::CameraRestart if from > frame => reason,
-        // By the count nothing is missing: a camera that was away may count on.
-        _ if paused => GapReason::CameraRestart,
+        // By the count nothing is missing: the camera was away.
+        _ if paused && from == frame => GapReason::CameraRestart,
+        // The count is another one.
+        reason if paused => reason,
         _ => return None,
     };
     Some(Gap { from_seq: frame, to_seq: frame, reason })
@@ -458,6 +460,10 @@ mod tests {
         ring.gap(GapReason::NewStream);
         ring.media(4, MS, media_at(20_400, 9, true));
         assert_eq!(drain(&mut ring), ["g4-9 NetworkLoss", "k9"]);
+        // It was another stream that began meanwhile, with other numbers.
+        ring.gap(GapReason::NetworkLoss);
+        ring.media(5, MS, media_at(40_000, 2, true));
+        assert_eq!(drain(&mut ring), ["g2-2 NetworkLoss", "k2"]);
     }
 
     proptest! {

@@ -86,6 +86,19 @@ async def test_a_camera_that_goes_and_comes_is_told_and_shown_again(house, phone
     live.stop()
 
 
+async def test_a_view_that_is_opened_again_at_once_goes_on_in_the_same_stream(house, phone):
+    client = await phone("restless").pair(house)
+    camera = (await client.cameras())[0]
+    streams = set()
+    for _ in range(3):
+        live = await client.open_live(camera.id, privet.LiveFormat.FMP4, 2000)
+        seen = await items(live, lambda seen: sum(map(verified, seen)) >= 2)
+        assert not only(privet.LiveItem.GAP, seen)
+        streams |= {segment.stream for segment in only(privet.LiveItem.SEGMENT, seen)}
+        live.stop()
+    assert len(streams) == 1
+
+
 async def test_an_unknown_camera_is_not_found(house, phone):
     client = await phone("wrong").pair(house)
     with pytest.raises(privet.CoreError.NotFound):
