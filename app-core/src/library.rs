@@ -35,8 +35,8 @@ const STREAMS: &[u8] = b"core/stream/";
 const MAX_RECORD: usize = 256 * 1024;
 /// More clips than this are not remembered; the oldest go first.
 const MAX_CLIPS: usize = 20_000;
-/// How many ends of live streams are remembered.
-const LIVE_ENDS: usize = 8;
+/// How many ends of live streams are remembered: several of each camera.
+const LIVE_ENDS: usize = 1024;
 
 /// Where a stream stands among the others: the log entry that told of it first, and its id.
 pub(crate) type Place = (u64, StreamId);

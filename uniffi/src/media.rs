@@ -105,7 +105,8 @@ pub enum LiveItem {
     Gap {
         /// The first frame.
         from_seq: u64,
-        /// The next frame shown; the same one where nothing is missing: the camera made no pictures for a while, or the hub's next stream repeats some.
+        /// The next frame shown; the same one where none are missing by the count: the camera made no pictures for a while, or the hub's next stream
+        /// repeats some.
         to_seq: u64,
         /// Why.
         reason: GapReason,

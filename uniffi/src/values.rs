@@ -186,8 +186,8 @@ pub enum LiveFormat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum GapReason {
-    SlowViewer,
     NewStream,
+    SlowViewer,
     CameraRestart,
     NetworkLoss,
     FailedVerification,
@@ -247,7 +247,7 @@ pub(crate) use {fields, same};
 same!(core::LinkState => LinkState { Offline, Connecting, Relay, Refused });
 same!(core::OutageReason => OutageReason { HubOff, CameraLost, Damaged, StorageFull, NotRecorded });
 same!(LiveFormat => core::LiveFormat { Fmp4, AccessUnits });
-same!(core::GapReason => GapReason { SlowViewer, NewStream, CameraRestart, NetworkLoss, FailedVerification });
+same!(core::GapReason => GapReason { NewStream, SlowViewer, CameraRestart, NetworkLoss, FailedVerification });
 same!(core::Track => Track { Video, Audio });
 fields!(Config => core::Config { storage_dir, device_name, cache_limit_mib, app_version });
 fields!(core::Camera => Camera { id, name, online, width, height, codec, signer });

@@ -172,7 +172,7 @@ struct Following {
 impl Following {
     async fn run(mut self) {
         let reason = loop {
-            let mut over = None;
+            let (before, mut over) = (self.stream, false);
             match self.stream_to_its_end().await {
                 Ended::View(reason) => break reason,
                 Ended::Link(error) => {
@@ -183,19 +183,19 @@ impl Following {
                         () = self.stop.cancelled() => break "stopped".into(),
                     }
                 }
-                Ended::Stream => over = Some(self.stream),
-            }
-            if over.is_some() {
-                self.hub_says_so().await;
+                Ended::Stream => {
+                    over = true;
+                    self.hub_says_so().await;
+                }
             }
             if let Err(reason) = self.next_stream().await {
                 break reason;
             }
-            match over {
-                // Only the relay says that it was over.
-                Some(before) if before == self.stream => self.lost(),
-                Some(before) => self.changed_over(before),
-                None => {}
+            if self.stream != before {
+                self.changed_over(before);
+            } else if over {
+                // Only the relay says so. Whether something is missing by that is seen by the count; it is not the link's speed.
+                self.shared.with(|ring, _| ring.gap(GapReason::NetworkLoss));
             }
         };
         self.shared.with(|ring, now| ring.end(now, reason));
@@ -207,8 +207,7 @@ impl Following {
         let said = async {
             loop {
                 changes.borrow_and_update();
-                let current = self.core.library().live_of(&self.camera).map(|(stream, _)| stream);
-                if current != Some(self.stream) || changes.changed().await.is_err() {
+                if !self.is_current() || changes.changed().await.is_err() {
                     return;
                 }
             }
@@ -220,13 +219,20 @@ impl Following {
         }
     }
 
+    /// Whether the stream is the camera's, as far as this phone was told.
+    fn is_current(&self) -> bool {
+        let library = self.core.library();
+        let current = library.live_of(&self.camera).map(|(stream, _)| stream);
+        current == Some(self.stream) && library.camera(&self.camera).is_some()
+    }
+
     /// Another stream follows `before`: whatever is missing between them is so for the reason why that one ended.
     fn changed_over(&mut self, before: StreamId) {
         let reason = match self.core.library().live_end(&before) {
-            Some(EndReason::NobodyWatching | EndReason::Rekeyed | EndReason::Finished) => GapReason::NewStream,
+            Some(EndReason::NobodyWatching | EndReason::Rekeyed) => GapReason::NewStream,
             _ => GapReason::CameraRestart,
         };
-        self.shared.with(|ring, _| ring.gap(reason));
+        self.shared.with(|ring, _| ring.seam(reason));
     }
 
     /// Waits for a stream that may be followed: the same one while it lasts, else the next.

@@ -97,8 +97,8 @@ pub enum LiveItem {
     },
 }
 
-/// Frames that were not shown. None are missing where `from_seq` is `to_seq`: the camera was away for more than a second or counts anew, or the hub's next
-/// stream begins with frames that were shown already.
+/// Frames that were not shown. By the count none are missing where `from_seq` is `to_seq`: the camera was away for more than a second, or the hub's next stream
+/// begins with frames that were shown already, or counts otherwise. After any gap frames may have numbers again that had other pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gap {
     /// The first one.
@@ -112,10 +112,10 @@ pub struct Gap {
 /// Why frames were not shown; the later in this list, the graver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GapReason {
-    /// They were not taken in time.
-    SlowViewer,
     /// The hub began another stream: nobody had watched for a moment, or the home's members changed.
     NewStream,
+    /// They were not taken in time.
+    SlowViewer,
     /// The camera or the hub made none.
     CameraRestart,
     /// They did not arrive in time.

@@ -4,6 +4,7 @@
 //! is told as a [`Gap`] before the next picture. A segment that fails verification loses what it still has queued here, and
 //! nothing more is shown before the next key frame.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ pub(super) struct Ring {
     max_bytes: usize,
     /// Set while pictures are dropped: the first frame not shown, and why.
     lost: Option<(u64, GapReason)>,
+    /// Set while the first picture of another stream is waited for: why the one before ended.
+    seam: Option<GapReason>,
+    /// A picture came that could be shown.
+    begun: bool,
     /// The frame that follows the last one that came.
     next_frame: Option<u64>,
     /// When that one is over: by the hub's clock in ms, and in the stream's time in us.
@@ -53,6 +58,8 @@ impl Ring {
             buffer: buffer.max(Duration::from_millis(50)),
             max_bytes: MAX_BYTES,
             lost: None,
+            seam: None,
+            begun: false,
             next_frame: None,
             shown_until: (0, 0),
             format: None,
@@ -99,10 +106,14 @@ impl Ring {
                 return;
             }
             self.lost = None;
-            if let Some(gap) = between(from, frame, reason, paused) {
+            let seam = self.seam.take();
+            if let Some(gap) =
+                between(from, frame, reason, seam, paused).filter(|gap| self.begun || gap.from_seq < frame)
+            {
                 self.push(segment, now, LiveItem::Gap(gap));
             }
         }
+        self.begun |= video;
         if let Some(format) = self.format.take() {
             self.push(segment, now, format);
         }
@@ -139,8 +150,7 @@ impl Ring {
         self.bytes -= bytes;
         self.stats.dropped += dropped;
         self.push(segment, now, LiveItem::Segment(seen));
-        let from = first.or(self.next_frame);
-        self.lose(from, GapReason::FailedVerification);
+        self.lose(first, GapReason::FailedVerification);
     }
 
     /// Pictures were lost before they reached this phone.
@@ -148,7 +158,15 @@ impl Ring {
         if reason == GapReason::NetworkLoss {
             self.stats.lost += 1;
         }
-        self.lose(self.next_frame, reason);
+        self.lose(None, reason);
+    }
+
+    /// What comes next is of another stream, because of `reason`; nothing may be missing.
+    pub(super) fn seam(&mut self, reason: GapReason) {
+        if self.next_frame.is_some() {
+            self.seam = self.seam.max(Some(reason));
+            self.lose(None, reason);
+        }
     }
 
     /// Nothing more comes.
@@ -183,13 +201,14 @@ impl Ring {
         self.stats.latency_ms = latency_ms;
     }
 
+    /// Nothing is shown before the next key frame: `from` this frame on, which was queued, or from the one that is due.
     fn lose(&mut self, from: Option<u64>, reason: GapReason) {
-        let Some(from) = from else { return };
-        self.lost = Some(match self.lost {
-            // One gap may have several causes: the gravest is told.
-            Some((earlier, old)) => (earlier.min(from), old.max(reason)),
-            None => (from, reason),
-        });
+        self.lost = match (self.lost, from.or(self.next_frame)) {
+            // One gap may have several causes: the gravest is told. It begins where the first one did: what came since may be counted otherwise.
+            (Some((due, old)), _) => Some((from.map_or(due, |from| from.min(due)), old.max(reason))),
+            (None, Some(due)) => Some((due, reason)),
+            (None, None) => None,
+        };
     }
 
     fn push(&mut self, segment: u64, arrived: Duration, item: LiveItem) {
@@ -252,6 +271,8 @@ impl Ring {
         });
         match (from, resumes_with) {
             (Some(from_seq), Some(to_seq)) => {
+                // What a stream repeats has lower numbers than what was dropped.
+                let from_seq = from_seq.min(to_seq);
                 self.push(last.0, last.1, LiveItem::Gap(Gap { from_seq, to_seq, reason }));
             }
             (Some(from), None) => self.lose(Some(from), reason),
@@ -268,19 +289,19 @@ impl Ring {
     }
 }
 
-/// What is told where frame `from` was due and `frame` came, `paused` or not.
-fn between(from: u64, frame: u64, reason: GapReason, paused: bool) -> Option<Gap> {
-    let reason = match reason {
-        reason if from < frame => return Some(Gap { from_seq: from, to_seq: frame, reason }),
-        // What the hub shows again says nothing about the camera.
-        GapReason::NewStream | GapReason::CameraRestart if from > frame => reason,
+/// What is told where frame `from` was due and `frame` came, `paused` or not, of another stream if there is a `seam`.
+fn between(from: u64, frame: u64, reason: GapReason, seam: Option<GapReason>, paused: bool) -> Option<Gap> {
+    let (from_seq, reason) = match from.cmp(&frame) {
+        Ordering::Less => (from, reason),
         // By the count nothing is missing: the camera was away.
-        _ if paused && from == frame => GapReason::CameraRestart,
-        // The count is another one.
-        reason if paused => reason,
-        _ => return None,
+        Ordering::Equal if paused => (frame, GapReason::CameraRestart),
+        Ordering::Equal => return None,
+        // The count says nothing about what is missing, but time does.
+        Ordering::Greater if paused => (frame, reason),
+        // Shown again: what became of the link or the viewer meanwhile took nothing away.
+        Ordering::Greater => (frame, seam.unwrap_or(reason)),
     };
-    Some(Gap { from_seq: frame, to_seq: frame, reason })
+    Some(Gap { from_seq, to_seq: frame, reason })
 }
 
 #[cfg(test)]
@@ -436,34 +457,81 @@ mod tests {
     fn another_stream_of_the_hub_is_not_a_camera_that_was_away() {
         let mut ring = Ring::new(500 * MS);
         for (frame, late) in [(0, 0), (7, 0), (5, 0), (6, 0), (7, 10_000), (3, 20_000)] {
-            ring.gap(GapReason::NewStream);
+            ring.seam(GapReason::NewStream);
             ring.media(frame, MS, media_at(frame as i64 * 40 + late, frame, true));
         }
+        let told = ["k0", "g1-7 NewStream", "k7", "g5-5 NewStream", "k5", "k6", "g7-7 CameraRestart", "k7"];
         assert_eq!(
             drain(&mut ring),
-            [
-                "k0",
-                "g1-7 NewStream",
-                "k7",
-                "g5-5 NewStream",
-                "k5",
-                "k6",
-                "g7-7 CameraRestart",
-                "k7",
-                "g3-3 NewStream",
-                "k3"
-            ],
+            [&told[..], &["g3-3 NewStream", "k3"]].concat(),
             "some missing; shown again; none missing; the camera was away; counted otherwise"
         );
-        // A network that lost some before is the graver reason, and a slow viewer is not.
-        ring.gap(GapReason::NetworkLoss);
-        ring.gap(GapReason::NewStream);
-        ring.media(4, MS, media_at(20_400, 9, true));
-        assert_eq!(drain(&mut ring), ["g4-9 NetworkLoss", "k9"]);
-        // It was another stream that began meanwhile, with other numbers.
-        ring.gap(GapReason::NetworkLoss);
-        ring.media(5, MS, media_at(40_000, 2, true));
-        assert_eq!(drain(&mut ring), ["g2-2 NetworkLoss", "k2"]);
+    }
+
+    #[test]
+    fn a_seam_is_told_whatever_else_happened_there() {
+        // Each time: a loss, why the stream before ended, the next stream's first frame after 9, how late it is, and what is told.
+        let cases = [
+            (GapReason::NetworkLoss, GapReason::NewStream, 12, 0, "g10-12 NetworkLoss"),
+            (GapReason::NetworkLoss, GapReason::NewStream, 8, 0, "g8-8 NewStream"),
+            (GapReason::NetworkLoss, GapReason::CameraRestart, 8, 0, "g8-8 CameraRestart"),
+            (GapReason::NetworkLoss, GapReason::NewStream, 8, 10_000, "g8-8 NetworkLoss"),
+            (GapReason::SlowViewer, GapReason::NewStream, 12, 0, "g10-12 SlowViewer"),
+            (GapReason::SlowViewer, GapReason::CameraRestart, 12, 0, "g10-12 CameraRestart"),
+        ];
+        for (loss, seam, frame, late, told) in cases {
+            for loss_first in [true, false] {
+                let mut ring = Ring::new(500 * MS);
+                ring.media(0, MS, media(9, true));
+                if loss_first {
+                    ring.gap(loss);
+                }
+                ring.seam(seam);
+                if !loss_first {
+                    ring.gap(loss);
+                }
+                ring.media(0, MS, media_at(frame as i64 * 40 + late, frame, true));
+                assert_eq!(drain(&mut ring), ["k9".to_owned(), told.into(), format!("k{frame}")]);
+                // It is told once.
+                ring.gap(GapReason::NetworkLoss);
+                ring.media(0, MS, media_at((frame as i64 + 2) * 40 + late, frame + 2, true));
+                assert_eq!(drain(&mut ring)[0], format!("g{}-{} NetworkLoss", frame + 1, frame + 2));
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_viewer_is_told_so_over_a_seam_too() {
+        let mut ring = Ring::new(100 * MS);
+        ring.media(0, MS, media(18, true));
+        ring.media(0, MS, media(19, false));
+        ring.seam(GapReason::NewStream);
+        ring.media(0, MS, media(15, true));
+        ring.media(0, 150 * MS, media(16, false));
+        assert_eq!(
+            drain(&mut ring),
+            ["g15-15 SlowViewer", "k15", "d16"],
+            "nothing is missing, but it is another stream"
+        );
+        ring.media(0, 200 * MS, media(17, true));
+        ring.seam(GapReason::NewStream);
+        ring.media(0, 200 * MS, media(16, true));
+        ring.media(0, 200 * MS, media(17, false));
+        ring.media(1, 400 * MS, media(18, true));
+        assert_eq!(drain(&mut ring), ["g17-18 SlowViewer", "k18"]);
+    }
+
+    #[test]
+    fn a_gap_over_a_seam_begins_where_the_viewer_was() {
+        let mut ring = Ring::new(500 * MS);
+        ring.media(0, MS, media(0, true));
+        ring.media(0, MS, media(1, true));
+        ring.seam(GapReason::NewStream);
+        // Joined within a group, whose segment then breaks.
+        ring.media(1, MS, media(0, false));
+        ring.broken(MS, seen(1, Trust::Broken { why: String::new() }));
+        ring.media(2, MS, media(1, true));
+        assert_eq!(drain(&mut ring), ["k0", "k1", "x", "g1-1 NewStream", "k1"]);
     }
 
     proptest! {
@@ -480,6 +548,12 @@ mod tests {
                 match what {
                     0 => { segment += 1; ring.broken(now, seen(segment - 1, Trust::Broken { why: String::new() })); broken.insert(segment - 1); }
                     1 => { ring.gap(GapReason::NetworkLoss); frame += 3; segment += 1; }
+                    9 if wait % 2 == 0 => {
+                        // Another stream, which may repeat some.
+                        ring.seam(GapReason::NewStream);
+                        frame -= u64::from(wait % 5).min(frame);
+                        segment += 1;
+                    }
                     9 => { ring.gap(GapReason::CameraRestart); away += i64::from(wait) * 20; segment += 1; }
                     2 => { ring.verified(now, seen(segment, Trust::Pending)); segment += 1; }
                     3..=6 => { now += MS * wait; while let Some(item) = ring.take() { shown.push(item); } }
@@ -500,7 +574,7 @@ mod tests {
                         due = Some(frame + 1);
                     }
                     LiveItem::Gap(gap) => {
-                        prop_assert!(gap.from_seq < gap.to_seq || gap.from_seq == gap.to_seq && gap.reason == GapReason::CameraRestart);
+                        prop_assert!(gap.from_seq <= gap.to_seq);
                         if let Some(d) = due { prop_assert!(gap.from_seq <= d); }
                         due = Some(gap.to_seq);
                         fresh = true;

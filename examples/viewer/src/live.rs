@@ -218,7 +218,8 @@ impl View<'_> {
             &json!({"kind": "gap", "from": gap.from_seq, "to": gap.to_seq, "reason": format!("{:?}", gap.reason)}),
             || match (frames, gap.reason) {
                 (0, GapReason::NewStream) => "gap: the hub began another stream; nothing is missing".to_owned(),
-                (0, _) => "gap: the camera made no pictures for a while".to_owned(),
+                (0, GapReason::CameraRestart) => "gap: the camera made no pictures for a while".to_owned(),
+                (0, reason) => format!("gap: no pictures for a while ({reason:?})"),
                 _ => format!("gap: {frames} pictures not seen ({:?})", gap.reason),
             },
         );

@@ -29,7 +29,11 @@ pub struct Watching {
 
 /// The viewers of one camera.
 #[derive(Debug, Default)]
-pub struct Leases(BTreeMap<DeviceId, Lease>);
+pub struct Leases {
+    of: BTreeMap<DeviceId, Lease>,
+    /// What was to be shown while somebody watched.
+    last: Feed,
+}
 
 #[derive(Debug)]
 struct Lease {
@@ -43,25 +47,29 @@ impl Leases {
     /// The viewer watches for `lease` from now on, and wants to see `feed`.
     pub fn renew(&mut self, viewer: DeviceId, lease: Duration, feed: Feed, now_us: u64) {
         let until_us = after(now_us, lease.clamp(MIN_LEASE, MAX_LEASE));
-        self.0.insert(viewer, Lease { until_us, feed, left: false });
+        self.of.insert(viewer, Lease { until_us, feed, left: false });
+        self.last = self.feed();
     }
 
     /// The viewer does not watch any more.
     pub fn end(&mut self, viewer: DeviceId, now_us: u64) {
-        if let Some(lease) = self.0.get_mut(&viewer) {
+        if let Some(lease) = self.of.get_mut(&viewer) {
             lease.until_us = lease.until_us.min(after(now_us, LINGER));
             lease.left = true;
         }
+        self.last = self.feed();
     }
 
     /// The viewer may not watch any more.
     pub fn remove(&mut self, viewer: DeviceId) {
-        self.0.remove(&viewer);
+        self.of.remove(&viewer);
+        self.last = self.feed();
     }
 
     /// Forgets leases that ran out.
     pub fn expire(&mut self, now_us: u64) {
-        self.0.retain(|_, lease| lease.until_us > now_us);
+        self.of.retain(|_, lease| lease.until_us > now_us);
+        self.last = self.feed();
     }
 
     /// How many watch.
@@ -76,18 +84,17 @@ impl Leases {
 
     /// Whether a live stream is kept: somebody watches, or did a moment ago.
     pub fn keep_stream(&self) -> bool {
-        !self.0.is_empty()
+        !self.of.is_empty()
     }
 
     /// What is to be shown: they share one live stream, so the main stream as long as anybody wants it. When nobody watches any more it stays what it was.
     pub fn feed(&self) -> Feed {
-        let nobody = self.viewers() == 0;
         let wish = |one: Feed, other: Feed| if one == other { one } else { Feed::Main };
-        self.0.values().filter(|lease| nobody || !lease.left).map(|lease| lease.feed).reduce(wish).unwrap_or_default()
+        self.watching().map(|lease| lease.feed).reduce(wish).unwrap_or(self.last)
     }
 
     fn watching(&self) -> impl Iterator<Item = &Lease> {
-        self.0.values().filter(|lease| !lease.left)
+        self.of.values().filter(|lease| !lease.left)
     }
 }
 
@@ -136,6 +143,11 @@ mod tests {
         leases.end(a, 41_000_000);
         leases.expire(42_000_000);
         assert!(!leases.keep_stream(), "no lease gets longer so");
+        leases.renew(a, Duration::from_secs(30), Feed::Substream, 0);
+        leases.renew(b, Duration::from_secs(30), Feed::Main, 0);
+        leases.end(b, 1_000_000);
+        leases.end(a, 2_000_000);
+        assert_eq!(leases.feed(), Feed::Substream, "as the last one saw it");
     }
 
     #[test]

@@ -101,6 +101,14 @@ async def items(live, enough, within=SOON):
     raise AssertionError(f"not enough within {within} s: {kinds}")
 
 
+async def watch(client, count=1):
+    """A live view of which so many segments were verified."""
+    live = await client.open_live((await client.cameras())[0].id, privet.LiveFormat.ACCESS_UNITS, 2000)
+    seen = await items(live, lambda seen: sum(map(verified, seen)) >= count)
+    assert only(privet.LiveItem.MEDIA, seen)
+    return live
+
+
 def only(kind, seen):
     return [item for item in seen if isinstance(item, kind)]
 

@@ -57,6 +57,8 @@ pub struct TestCamera {
     pub frames_per_segment: u64,
     /// Its pictures are the substream's.
     pub substream: bool,
+    /// When its next picture comes, where that must not depend on how fast the test is; they are 40 ms apart then.
+    pub clock: Option<Timestamp>,
 }
 
 /// A segment under way.
@@ -81,6 +83,7 @@ impl TestCamera {
             unit_size: 4000,
             frames_per_segment: 5,
             substream: false,
+            clock: None,
         }
     }
 
@@ -140,7 +143,7 @@ impl TestCamera {
             frame,
             pts_us: frame as i64 * 40_000,
             duration_us: 40_000,
-            captured: now(),
+            captured: self.clock.unwrap_or_else(now),
             captured_us: 0,
             header_len,
             length: chunk.len() as u32,
@@ -148,6 +151,7 @@ impl TestCamera {
         running.sealer.unit(&head, &chunk, &chunk[header_len as usize..], out).unwrap();
         running.next += 1;
         self.frame = running.next;
+        self.clock = self.clock.map(|clock| Timestamp(clock.0 + 40));
     }
 
     pub fn end(&mut self, running: Running, out: &mut Vec<u8>) -> SealedSegment {

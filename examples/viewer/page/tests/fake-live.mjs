@@ -34,7 +34,7 @@ export class FakeCamera {
     return this.film.perSegment - 1;
   }
 
-  /** The next segment begins another stream, as where nobody watched for a moment. */
+  /** Another stream begins with the segment that just ended, as where nobody watched for a moment. */
   anew() {
     for (const view of this.views) view.anew = true;
   }
@@ -108,7 +108,7 @@ class FakeView {
       if (ptsUs > this.place()) return;
       const frame = piece.track === 'video' ? this.frameOf(piece) : 0;
       if (piece.track === 'video' && piece.key && frame !== this.segmentFirst) this.verdict(frame);
-      if (piece.track === 'video' && piece.key) this.turns(frame);
+      if (piece.track === 'video' && piece.key && this.turns()) continue;
       if (this.pass(piece, frame)) this.send(piece, frame, ptsUs, this.wire === 'au' ? unit : fragment);
       this.next += 1;
       if (this.next === film.pieces.length) {
@@ -136,15 +136,25 @@ class FakeView {
     return true;
   }
 
-  /** What is told before the key frame `frame`. */
-  turns(frame) {
-    if (this.anew) {
-      this.stream = [...this.stream].reverse().join('');
-      this.say({ type: 'gap', from_seq: frame, to_seq: frame, reason: 'new-stream' });
-    }
+  /** What is told before a key frame; whether it goes on elsewhere. */
+  turns() {
+    const { film } = this.camera;
     if (this.changesOver) this.format();
-    this.anew = false;
     this.changesOver = false;
+    if (!this.anew) return false;
+    this.anew = false;
+    this.stream = [...this.stream].reverse().join('');
+    do {
+      this.next -= 1;
+      if (this.next < 0) {
+        this.next = film.pieces.length - 1;
+        this.loop -= 1;
+      }
+    } while (!(film.pieces[this.next].track === 'video' && film.pieces[this.next].key));
+    const frame = this.frameOf(film.pieces[this.next]);
+    this.segmentFirst = frame;
+    this.say({ type: 'gap', from_seq: frame, to_seq: frame, reason: 'new-stream' });
+    return true;
   }
 
   verdict(nextFirst) {

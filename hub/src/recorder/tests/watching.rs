@@ -10,7 +10,8 @@ fn who_is_back_in_a_moment_sees_the_stream_go_on_and_who_is_not_ends_it() {
     world.watch();
     world.film(1);
     for _ in 0..3 {
-        // The words of two views may also come in the other order.
+        // The word of the view that is closed may come after that of the one that is opened, which is then said again.
+        world.watch();
         world.tell(Input::Unwatch { viewer: PHONE });
         assert_eq!(world.recorder.watching().viewers, 0);
         world.film(1);

@@ -134,9 +134,8 @@ public final class LivePump: @unchecked Sendable {
     }
 
     private func skip(_ reason: GapReason, missed: UInt64) {
-        waitsForKey = true
-        // From there on frames may be counted anew.
-        if reason == .newStream || reason == .cameraRestart { signed = nil }
+        // What follows may be of another stream, with numbers that other pictures had.
+        (waitsForKey, signed) = (true, nil)
         decoder.flush(blank: false)
         // The same pictures again are nothing that was missed.
         if reason != .newStream || missed > 0 { update { $0.gap = reason } }

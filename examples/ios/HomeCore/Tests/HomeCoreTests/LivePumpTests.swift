@@ -82,10 +82,10 @@ struct LivePumpTests {
         #expect(later.trust == .verified && later.broken == 1)
     }
 
-    @Test("a camera that counts anew is not vouched for by what it signed before")
-    func restart() {
-        let seen = run(format(), picture(5, key: true), segment(0...9), gap(.cameraRestart), picture(3, key: true))
-        #expect(seen.trust == .checking)
+    @Test("what comes after a gap is not vouched for by what was signed before", arguments: [GapReason.newStream, .slowViewer, .cameraRestart, .networkLoss])
+    func afterGap(_ reason: GapReason) {
+        let seen = run(format(), picture(5, key: true), segment(0...9), gap(reason), picture(3, key: true))
+        #expect(seen.trust == .checking && seen.gap == reason)
     }
 
     @Test("another stream of the hub has signatures of its own, and is told only where something is missing")

@@ -33,9 +33,9 @@ export type LiveMessage = Format | Segment | Of<typeof gap> | LiveStats | Of<typ
 export const liveMessage: Shape<LiveMessage> = tagged<LiveMessage>('type', { format, segment, gap, stats, end });
 
 /** Two are this page's own: it could not decode as fast as pictures came (`slow_page`), or had no connection (`not_watched`). */
-export type GapReason = 'slow_viewer' | 'new_stream' | 'camera_restart' | 'network_loss' | 'failed_verification' | 'slow_page' | 'not_watched' | 'unknown';
+export type GapReason = 'new_stream' | 'slow_viewer' | 'camera_restart' | 'network_loss' | 'failed_verification' | 'slow_page' | 'not_watched' | 'unknown';
 
-const REASONS: GapReason[] = ['slow_viewer', 'new_stream', 'camera_restart', 'network_loss', 'failed_verification'];
+const REASONS: GapReason[] = ['new_stream', 'slow_viewer', 'camera_restart', 'network_loss', 'failed_verification'];
 
 export function gapReason(name: string): GapReason {
   const bare = name.toLowerCase().replace(/[^a-z]/g, '');

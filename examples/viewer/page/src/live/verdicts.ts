@@ -18,7 +18,7 @@ export interface Verdict {
 export class Verdicts {
   #streams: string[] = [];
   #good: Verdict[] = [];
-  /** Streams that are over: frames may have their numbers again. */
+  /** Streams that may be over: another one may have given their frames' numbers again. */
   #past = new Set<string>();
   /** The newest verdict, whatever it was. */
   last: Verdict | null = null;
@@ -33,6 +33,8 @@ export class Verdicts {
       if (this.#streams.length > KEPT) this.#streams.shift();
     }
     this.last = verdict;
+    // It goes on: within a stream each number is given once.
+    this.#past.delete(stream);
     if (trust.state === 'broken') {
       // Of a segment before one that was verified since, no picture is on the screen any more.
       const overtaken = this.#good.some((good) => this.#later(good, verdict));
@@ -45,8 +47,8 @@ export class Verdicts {
     return verdict;
   }
 
-  /** The hub began another stream, which has signatures of its own also for pictures that were seen already. */
-  newStream(): void {
+  /** Pictures are missing, or come again: what follows may be of another stream of the hub, whose signatures are still to come. */
+  interrupted(): void {
     this.#past = new Set(this.#streams);
   }
 

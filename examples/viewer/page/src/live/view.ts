@@ -110,6 +110,7 @@ export class LiveView extends EventTarget {
       return;
     }
     this.phase = 'connecting';
+    this.verdicts.interrupted();
     this.#canvas.dataset.path = this.path;
     const screen: Screen = {
       paint: (source, width, height, head) => this.#paint(source, width, height, head),
@@ -147,13 +148,11 @@ export class LiveView extends EventTarget {
       case 'segment':
         this.#judge(this.verdicts.handle(message, Date.now()));
         break;
-      case 'gap': {
-        const reason = gapReason(message.reason);
-        if (reason === 'new_stream') this.verdicts.newStream();
-        this.#miss(message.to_seq - message.from_seq, reason);
+      case 'gap':
+        this.verdicts.interrupted();
+        this.#miss(Math.max(0, message.to_seq - message.from_seq), gapReason(message.reason));
         this.#player?.gap();
         break;
-      }
       case 'stats':
         this.stats = message;
         break;

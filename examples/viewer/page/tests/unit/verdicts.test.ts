@@ -57,13 +57,16 @@ test('a stream that begins later is later, one that began before is not', () => 
   assert.equal(verdicts.broken, null);
 });
 
-test('frames of the hub’s next stream are not covered by what was verified', () => {
+test('after an interruption frames are not covered by what was verified, unless their stream goes on', () => {
   const verdicts = new Verdicts();
   verdicts.handle(segment('old', 3, good), 1);
-  verdicts.newStream();
+  verdicts.interrupted();
   assert.equal(verdicts.of(35), null);
   verdicts.handle(segment('old', 4, good), 2);
-  assert.equal(verdicts.of(45), null);
+  assert.equal(verdicts.of(45)?.stream, 'old');
+  assert.equal(verdicts.of(35)?.stream, 'old');
+  verdicts.interrupted();
   verdicts.handle(segment('new', 4, good), 3);
   assert.equal(verdicts.of(45)?.stream, 'new');
+  assert.equal(verdicts.of(35), null, 'it may have been another picture');
 });

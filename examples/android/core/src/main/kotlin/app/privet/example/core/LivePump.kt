@@ -123,12 +123,11 @@ class LivePump(private val source: LiveSource, private val decoder: Decoder) {
 
     private fun skip(gap: LiveItem.Gap) {
         waitsForKey = true
-        val anew = gap.reason == GapReason.NEW_STREAM
-        // From there on frames may be counted anew.
-        if (anew || gap.reason == GapReason.CAMERA_RESTART) signed = null
+        // What follows may be of another stream, with numbers that other pictures had.
+        signed = null
         decoder.flush(blank = false)
         // The same pictures again are nothing that was missed.
-        if (!anew || gap.fromSeq < gap.toSeq) now.update { it.copy(gap = gap.reason) }
+        if (gap.reason != GapReason.NEW_STREAM || gap.fromSeq < gap.toSeq) now.update { it.copy(gap = gap.reason) }
     }
 
     private fun judge(item: LiveItem.Segment) = when (val trust = item.trust) {

@@ -82,9 +82,11 @@ class LivePumpTest {
     }
 
     @Test
-    fun `a camera that counts anew is not vouched for by what it signed before`() {
-        val seen = run(format(), picture(5, key = true), segment(0..9), gap(GapReason.CAMERA_RESTART), picture(3, key = true))
-        assertEquals(OnScreen.CHECKING, seen.trust)
+    fun `what comes after a gap is not vouched for by what was signed before`() {
+        for (reason in GapReason.entries) {
+            val seen = run(format(), picture(5, key = true), segment(0..9), gap(reason), picture(3, key = true))
+            assertEquals(OnScreen.CHECKING to reason, seen.trust to seen.gap)
+        }
     }
 
     @Test
