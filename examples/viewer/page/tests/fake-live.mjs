@@ -59,6 +59,9 @@ class FakeView {
     this.skip = null;
     this.skipFrom = null;
     this.stream = camera.stream;
+    this.streams = 0;
+    /** How much later than the film's clock its pictures come, since some came again. */
+    this.laterUs = 0;
     const { film } = camera;
     this.format();
     const now = this.place();
@@ -105,7 +108,7 @@ class FakeView {
     for (;;) {
       const piece = film.pieces[this.next];
       const { fragment, unit, ptsUs } = inLoop(film, piece, this.loop);
-      if (ptsUs > this.place()) return;
+      if (ptsUs + this.laterUs > this.place()) return;
       const frame = piece.track === 'video' ? this.frameOf(piece) : 0;
       if (piece.track === 'video' && piece.key && frame !== this.segmentFirst) this.verdict(frame);
       if (piece.track === 'video' && piece.key && this.turns()) continue;
@@ -143,7 +146,8 @@ class FakeView {
     this.changesOver = false;
     if (!this.anew) return false;
     this.anew = false;
-    this.stream = [...this.stream].reverse().join('');
+    this.streams += 1;
+    this.stream = `${this.streams}`.padStart(32, 'a');
     do {
       this.next -= 1;
       if (this.next < 0) {
@@ -153,6 +157,8 @@ class FakeView {
     } while (!(film.pieces[this.next].track === 'video' && film.pieces[this.next].key));
     const frame = this.frameOf(film.pieces[this.next]);
     this.segmentFirst = frame;
+    // As they were made: one after the other.
+    this.laterUs = this.place() - inLoop(film, film.pieces[this.next], this.loop).ptsUs;
     this.say({ type: 'gap', from_seq: frame, to_seq: frame, reason: 'new-stream' });
     return true;
   }

@@ -103,19 +103,26 @@ test('what was not seen is said over the picture and kept in a list', async () =
 test('another stream of the hub is nothing that was missed, and has verdicts of its own', async () => {
   const page = await open(browser, front());
   const camera = fake.live.get(fake.home.cameras[0].id);
-  const before = await until(() => verdictOfNewest(page), (stream) => stream !== null, 'a verdict');
+  let stream = await until(() => verdictOfNewest(page), (stream) => stream !== null, 'a verdict');
   // Every picture that is drawn, with the stream whose verdict it is shown under.
   await page.locator('live-picture').evaluate(({ view }) => {
     window.painted = [];
     view.addEventListener('picture', () => window.painted.push([view.shown.frame, view.verdicts.of(view.shown.frame)?.stream ?? null]));
   });
-  camera.anew();
-  await until(() => verdictOfNewest(page), (stream) => stream !== null && stream !== before, 'a verdict of the other stream');
-  const painted = await page.evaluate(() => window.painted);
-  const again = painted.findIndex(([frame], at) => at > 0 && frame < painted[at - 1][0]);
-  assert.ok(again > 0, `pictures were shown again: ${JSON.stringify(painted)}`);
-  assert.ok(!painted.slice(again).some(([, stream]) => stream === before), `none under its old verdict: ${JSON.stringify(painted)}`);
-  assert.equal(await page.locator('live-picture .strip, .missed li').count(), 0);
+  let again = [];
+  // A browser that stood still just then draws none of those that come again.
+  for (let tries = 0; again.length === 0 && tries < 5; tries += 1) {
+    const before = stream;
+    await page.evaluate(() => void (window.painted = []));
+    camera.anew();
+    stream = await until(() => verdictOfNewest(page), (stream) => stream !== null && stream !== before, 'a verdict of the other stream');
+    const painted = await page.evaluate(() => window.painted);
+    const first = painted.findIndex(([frame], at) => at > 0 && frame < painted[at - 1][0]);
+    again = first < 0 ? [] : painted.slice(first);
+    assert.ok(!again.some(([, stream]) => stream === before), `none under its old verdict: ${JSON.stringify(painted)}`);
+  }
+  assert.ok(again.length > 0, 'pictures were shown again');
+  assert.equal(await page.getByText('the hub began another stream').count(), 0);
   await done(page);
 });
 
